@@ -1,0 +1,32 @@
+"""What all commands share: flags, and errors told in one sentence."""
+
+import argparse
+import sys
+
+from simone_tf.errors import UserError
+
+
+def argument_parser(description):
+    """Parser with the flags every command has: `--gin_file`, `--gin_param` (both repeatable) and `--run_dir`."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--gin_file", action="append", default=[], help="gin file to read; repeatable, later ones win")
+    parser.add_argument(
+        "--gin_param", action="append", default=[], help="one binding, such as 'num_steps = 100'; repeatable, wins"
+    )
+    parser.add_argument(
+        "--run_dir", help="folder of the run: config, checkpoints, TensorBoard events, metrics, pictures"
+    )
+    return parser
+
+
+def run(main):
+    """Calls `main()` and leaves with its exit code: 2 after a `UserError`, told on stderr without a traceback."""
+    try:
+        main()
+    except UserError as error:
+        # Gin adds lines of its own ("In call to configurable ...") to what passes through it.
+        print(f"Error: {str(error).splitlines()[0]}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Interrupted; what was saved so far is kept, the same command goes on from there.", file=sys.stderr)
+        sys.exit(130)

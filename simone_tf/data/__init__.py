@@ -1,0 +1,1 @@
+"""Readers that yield `Clip`s, and the pipeline that turns them into batches."""

@@ -1,0 +1,354 @@
+"""This project's own clip files: TFRecords of lossless clips with segments, camera and object states.
+
+A dataset is one folder:
+
+    <data_dir>/dataset.json                         the sidecar: what is in which split (below)
+    <data_dir>/<split>-00000-of-00004.tfrecord      shards of a split: TFRecord, plain or as a whole in GZIP or ZLIB
+
+Each record is a serialized `tf.train.Example` with these features (T frames of H x W pixels, N objects, C camera
+numbers). All but the first three may be missing; what is missing is not known.
+
+| feature            | list  | length    | meaning                                                                   |
+|--------------------|-------|-----------|---------------------------------------------------------------------------|
+| `schema_version`   | int64 | 1         | 1; a reader refuses a number greater than the one it knows                |
+| `shape`            | int64 | 3         | T, H, W                                                                   |
+| `video`            | bytes | T / F     | 8-bit RGB PNGs of F * H lines of W pixels: F consecutive frames, one      |
+|                    |       |           | below the other, the first on top                                         |
+| `frames_per_image` | int64 | 1         | F, a divisor of T: how many frames one PNG holds                          |
+| `segments`         | bytes | T / F     | grayscale PNGs of the same layout: 0 = background, k = instance k, the    |
+|                    |       |           | same k in every frame; 8-bit when every k of the clip is below 256,       |
+|                    |       |           | else 16-bit                                                               |
+| `camera_width`     | int64 | 1         | C                                                                         |
+| `camera`           | float | T * C     | row-major [T, C]; generated scenes have C = 7: x, y, z, sin(yaw),         |
+|                    |       |           | cos(yaw), sin(pitch), cos(pitch) of the viewing direction                 |
+| `num_objects`      | int64 | 1         | N; index i of the three lists below is instance k = i + 1 of `segments`   |
+| `object_positions` | float | T * N * 3 | row-major [T, N, 3], world coordinates                                    |
+| `object_visible`   | int64 | T * N     | row-major [T, N], 0 or 1: the instance shows at least one pixel           |
+| `object_moving`    | int64 | N         | 0 or 1: the instance moves by itself during the clip                      |
+
+All records of a split have the same T, H, W, N and C. The sidecar `dataset.json` saves counting the records of a big
+set and says how they were made; a set is readable without it:
+
+    {"schema_version": 1,
+     "splits": {"train": {"num_clips": 3000, "frames": 4, "height": 24, "width": 24,
+                          "fields": ["video", "segments"],
+                          "shards": {"train-00000-of-00002.tfrecord": 1500, "train-00001-of-00002.tfrecord": 1500},
+                          "generator": {"preset": "quickstart", "seed": 0}}}}
+
+To read one record without this package: parse the Example, decode the PNGs of `video` and reshape them to [T, H, W, 3].
+"""
+
+import contextlib
+import functools
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from simone_tf.data import png
+from simone_tf.data.clip import FIELDS, Clip
+from simone_tf.data.reader import DATA_ERRORS, ClipReader, feature_names
+from simone_tf.errors import UserError
+
+SCHEMA_VERSION = 1
+SIDECAR = "dataset.json"
+PACKAGE_PREFIX = "package:"
+MAX_SIDECAR_BYTES = 2**24
+MAX_CLIP_PIXELS = 2**27
+"""A record that claims more pixels than this in all its frames is refused: 2**27 is 8,192 frames of 128x128."""
+
+
+def shard_name(split: str, index: int, num_shards: int) -> str:
+    """File name of shard `index` (from 0) of `num_shards`: `train-00000-of-00004.tfrecord`."""
+    return f"{split}-{index:05d}-of-{num_shards:05d}.tfrecord"
+
+
+def encode_clip(clip: Mapping[str, np.ndarray]) -> bytes:
+    """Serializes one clip of NumPy arrays; lossless.
+
+    Args:
+      clip: `video` uint8 [T, H, W, 3] (required); optionally `segments` integer [T, H, W] in [0, 65535], `camera`
+        [T, C], `object_positions` [T, N, 3], `object_visible` [T, N] and `object_moving` [N].
+
+    Returns:
+      A serialized `tf.train.Example` as this module's docstring describes it.
+
+    Raises:
+      ValueError: a field is unknown or has another shape, dtype or range.
+    """
+    arrays = {name: np.asarray(value) for name, value in clip.items()}
+    frames, height, width, num_objects = _checked_sizes(arrays)
+    per_image = png.frames_per_image(frames, height)
+    features = {
+        "schema_version": _int64([SCHEMA_VERSION]),
+        "shape": _int64([frames, height, width]),
+        "frames_per_image": _int64([per_image]),
+        "video": _bytes(png.encode_frames(arrays["video"], per_image)),
+    }
+    if "segments" in arrays:
+        segments = arrays["segments"]
+        smallest = segments.astype(np.uint8 if segments.max() < 256 else np.uint16)
+        features["segments"] = _bytes(png.encode_frames(smallest, per_image))
+    if "camera" in arrays:
+        features["camera_width"] = _int64([arrays["camera"].shape[1]])
+        features["camera"] = _floats(arrays["camera"])
+    if num_objects is not None:
+        features["num_objects"] = _int64([num_objects])
+    if "object_positions" in arrays:
+        features["object_positions"] = _floats(arrays["object_positions"])
+    for name in ("object_visible", "object_moving"):
+        if name in arrays:
+            features[name] = _int64(arrays[name].astype(bool).astype(int).ravel().tolist())
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+
+
+def write_shard(path: str | os.PathLike, clips: Iterable[Mapping[str, np.ndarray]], compression: str = "") -> int:
+    """Writes the clips to one TFRecord file, atomically: `path` appears only once it is complete.
+
+    Args:
+      path: the file; its folder is made when missing. `shard_name` gives the name the reader looks for.
+      clips: NumPy clips, see `encode_clip`.
+      compression: "", "GZIP" or "ZLIB".
+
+    Returns:
+      The number of clips written.
+    """
+    count = 0
+    with _replacing(path) as temporary, tf.io.TFRecordWriter(temporary, compression) as writer:
+        for clip in clips:
+            writer.write(encode_clip(clip))
+            count += 1
+    return count
+
+
+def write_sidecar(data_dir: str | os.PathLike, split: str, info: Mapping[str, Any]) -> None:
+    """Merges one split into `<data_dir>/dataset.json`, atomically; the other splits stay as they are.
+
+    Args:
+      data_dir: the dataset's folder.
+      split: for example "train".
+      info: JSON-able; `num_clips`, `shards` {file name: clips}, `frames`, `height`, `width`, `fields`, `generator`.
+
+    Raises:
+      UserError: the sidecar that is there cannot be read.
+    """
+    path = os.path.join(data_dir, SIDECAR)
+    sidecar = read_sidecar(data_dir) or {"schema_version": SCHEMA_VERSION, "splits": {}}
+    sidecar["splits"][split] = dict(info)
+    with _replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        json.dump(sidecar, file, indent=2, sort_keys=True)
+        file.write("\n")
+
+
+def read_sidecar(data_dir: str | os.PathLike) -> dict[str, Any] | None:
+    """The content of `<data_dir>/dataset.json`, or None when there is none.
+
+    Raises:
+      UserError: it is not the JSON object described above, or newer than this program.
+    """
+    path = os.path.join(data_dir, SIDECAR)
+    if not tf.io.gfile.exists(path):
+        return None
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            text = file.read(MAX_SIDECAR_BYTES + 1)
+        if len(text) > MAX_SIDECAR_BYTES:
+            raise ValueError(f"it has more than {MAX_SIDECAR_BYTES} bytes")
+        sidecar = json.loads(text)
+    except (tf.errors.OpError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not readable JSON ({error}): restore it or delete it.") from error
+    splits = sidecar.get("splits") if isinstance(sidecar, dict) else None
+    if not isinstance(splits, dict) or not all(isinstance(info, dict) for info in splits.values()):
+        raise UserError(f"{path} has no object 'splits' of one object per split: restore it or delete it.")
+    version = sidecar.get("schema_version")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise UserError(
+            f"{path} has schema_version {version!r}, this program reads up to {SCHEMA_VERSION}: update simone_tf."
+        )
+    return sidecar
+
+
+class ClipRecords(ClipReader):
+    """Reads the clip files described above.
+
+    Args:
+      data_dir: the dataset's folder, or "package:NAME" for a set that is shipped inside this package.
+      split: for example "train".
+      stand_in: a command line that makes such a set, named when the files are missing.
+    """
+
+    source = "a set made by tools/make_dataset.py"
+    features = ("schema_version", "shape", "frames_per_image", "video")
+
+    def __init__(self, data_dir: str, split: str, *, stand_in: str = ""):
+        data_dir = os.fspath(data_dir)
+        if data_dir.startswith(PACKAGE_PREFIX):
+            name = data_dir.removeprefix(PACKAGE_PREFIX)
+            embedded = os.path.join(os.path.dirname(__file__), "embedded")
+            shipped = sorted(os.listdir(embedded)) if os.path.isdir(embedded) else []
+            if name not in shipped:
+                raise UserError(
+                    f"No dataset {name!r} is shipped with this package: use one of "
+                    f"{', '.join(PACKAGE_PREFIX + other for other in shipped) or 'your own folders'}."
+                )
+            data_dir = os.path.join(embedded, name)
+        super().__init__(data_dir, split, stand_in=stand_in)
+
+    @property
+    def file_pattern(self) -> str:
+        return f"{self.split}-NNNNN-of-NNNNN.tfrecord"
+
+    @functools.cached_property
+    def fields(self) -> tuple[str, ...]:
+        record = self.first_record()
+        try:
+            self.parse(record, ())
+        except DATA_ERRORS as error:
+            raise UserError(self._parse_fault(self.shards()[0], 0, record, error)) from error
+        present = feature_names(record)
+        return tuple(name for name in FIELDS if name in present)
+
+    def shards(self) -> tuple[str, ...]:
+        shards = super().shards()
+        missing = sorted(set(self._listed_shards) - {os.path.basename(shard) for shard in shards})
+        if missing:
+            raise UserError(
+                f"{self.data_dir} lacks {', '.join(missing)}, which its {SIDECAR} lists for split {self.split!r}: "
+                "copy or make the whole set again."
+            )
+        return shards
+
+    def known_count(self, shard: str) -> int | None:
+        return self._listed_shards.get(os.path.basename(shard))
+
+    @functools.cached_property
+    def _listed_shards(self) -> dict[str, int]:
+        """File name -> number of clips, as the sidecar has it; empty without one."""
+        sidecar = read_sidecar(self.data_dir) or {"splits": {}}
+        listed = sidecar["splits"].get(self.split, {}).get("shards", {})
+        if not isinstance(listed, dict) or not all(isinstance(n, int) and n > 0 for n in listed.values()):
+            path = os.path.join(self.data_dir, SIDECAR)
+            raise UserError(
+                f"{path} gives no clip counts in 'shards' of split {self.split!r}: restore it or delete it."
+            )
+        return listed
+
+    def parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
+        one = tf.io.FixedLenFeature([], tf.int64)
+        spec = {"schema_version": one, "shape": tf.io.FixedLenFeature([3], tf.int64), "frames_per_image": one}
+        kinds = {"video": tf.string, "segments": tf.string, "camera": tf.float32, "object_positions": tf.float32}
+        for name in fields:
+            spec[name] = tf.io.FixedLenSequenceFeature([], kinds.get(name, tf.int64), allow_missing=True)
+        if "camera" in fields:
+            spec["camera_width"] = one
+        if any(name.startswith("object_") for name in fields):
+            spec["num_objects"] = one
+        record = tf.io.parse_single_example(serialized, spec)
+        shape = _checked_shape(record["schema_version"], record["shape"])
+        frames, height, width = shape[0], shape[1], shape[2]
+        clip = {}
+        for name in fields:
+            values = record[name]
+            if name in ("video", "segments"):
+                tf.debugging.assert_equal(
+                    tf.size(values, tf.int64) * record["frames_per_image"], frames, "Pictures and frames disagree."
+                )
+                clip[name] = png.decode_frames(values, frames, height, width, channels=3 if name == "video" else 1)
+            elif name == "camera":
+                clip[name] = tf.reshape(values, [frames, record["camera_width"]])
+            elif name == "object_positions":
+                clip[name] = tf.reshape(values, [frames, record["num_objects"], 3])
+            elif name == "object_visible":
+                clip[name] = tf.reshape(values, [frames, record["num_objects"]]) > 0
+            elif name == "object_moving":
+                clip[name] = tf.reshape(values, [record["num_objects"]]) > 0
+        return clip
+
+    def _parse_fault(self, shard: str, index: int, record: tf.Tensor, error: Exception) -> str:
+        with contextlib.suppress(Exception):  # Whatever cannot be read as an Example is told by the base class.
+            example = tf.train.Example.FromString(record.numpy())
+            version = example.features.feature["schema_version"].int64_list.value[0]
+            if version > SCHEMA_VERSION:
+                return (
+                    f"{shard}: record {index} has schema_version {version}, this program reads up to "
+                    f"{SCHEMA_VERSION}: update simone_tf."
+                )
+        return super()._parse_fault(shard, index, record, error)
+
+
+def _checked_shape(version: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """`shape` once it is known to be of this schema and of a size that is safe to allocate."""
+    fits = (
+        (version <= SCHEMA_VERSION)
+        & tf.reduce_all((shape > 0) & (shape <= MAX_CLIP_PIXELS))
+        # One factor after the other, so that the product cannot leave 64 bits.
+        & (shape[0] * shape[1] <= MAX_CLIP_PIXELS)
+        & (shape[0] * shape[1] * shape[2] <= MAX_CLIP_PIXELS)
+    )
+    check = tf.debugging.Assert(
+        fits, ["The record's schema_version or shape is beyond what can be read:", version, shape]
+    )
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.identity(shape)
+
+
+def _checked_sizes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int, int, int | None]:
+    video = arrays.get("video")
+    if video is None or video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or not video.size:
+        found = "nothing" if video is None else f"{video.dtype} {list(video.shape)}"
+        raise ValueError(f"A clip needs video uint8 [T, H, W, 3], not {found}.")
+    frames, height, width, _ = video.shape
+    counts = {n: arrays[n].shape[-2 if n == "object_positions" else -1] for n in arrays if n.startswith("object_")}
+    num_objects = next(iter(counts.values()), None)
+    wanted = {
+        "video": video.shape,
+        "segments": (frames, height, width),
+        "camera": (frames, arrays["camera"].shape[-1] if "camera" in arrays else None),
+        "object_positions": (frames, num_objects, 3),
+        "object_visible": (frames, num_objects),
+        "object_moving": (num_objects,),
+    }
+    for name, array in arrays.items():
+        if name not in wanted:
+            raise ValueError(f"Unknown clip field {name!r}; the fields are {', '.join(wanted)}.")
+        if array.shape != wanted[name]:
+            raise ValueError(f"Clip field {name!r} has shape {array.shape}, expected {wanted[name]}.")
+    segments = arrays.get("segments")
+    if segments is not None and (segments.dtype.kind not in "iu" or segments.min() < 0 or segments.max() > 65535):
+        raise ValueError("Clip field 'segments' needs integers in [0, 65535].")
+    return frames, height, width, num_objects
+
+
+def _bytes(values: Iterable[bytes]) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def _int64(values: Iterable[int]) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def _floats(array: np.ndarray) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=array.astype(np.float32).ravel().tolist()))
+
+
+@contextlib.contextmanager
+def _replacing(path: str | os.PathLike):
+    """Yields the name of a new file beside `path` that takes its place when the block succeeds."""
+    folder, name = os.path.split(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
+    os.close(handle)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+        raise

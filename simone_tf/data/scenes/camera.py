@@ -1,0 +1,79 @@
+"""Camera paths and poses of generated scenes.
+
+World frame: right-handed, z up, floor at z = 0. A pose is the vector of GQN,
+`(x, y, z, sin(yaw), cos(yaw), sin(pitch), cos(pitch))`: the position, then the viewing direction
+`(cos(pitch) cos(yaw), cos(pitch) sin(yaw), sin(pitch))`. Yaw turns anticlockwise from +x when seen from above; pitch
+is positive when looking up. The camera never rolls. A world point at camera coordinates (right, up, forward) is seen at
+
+    column = W / 2 + f * right / forward,   row = H / 2 - f * up / forward,   f = H / 2 / tan(field_of_view / 2)
+
+where the centre of pixel (row i, column j) lies at (i + 0.5, j + 0.5).
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from simone_tf.data.scenes.presets import Range, ScenePreset
+
+
+@dataclasses.dataclass(frozen=True)
+class CameraPath:
+    """Per-frame camera positions `[T, 3]`, yaw `[T]` and pitch `[T]` in radians, float64."""
+
+    position: np.ndarray
+    yaw: np.ndarray
+    pitch: np.ndarray
+
+    def directions(self) -> np.ndarray:
+        """Returns the unit viewing directions, `[T, 3] float64`."""
+        flat = np.cos(self.pitch)
+        return np.stack([flat * np.cos(self.yaw), flat * np.sin(self.yaw), np.sin(self.pitch)], axis=1)
+
+    def vectors(self) -> np.ndarray:
+        """Returns the poses, `[T, 7] float32`."""
+        angles = (np.sin(self.yaw), np.cos(self.yaw), np.sin(self.pitch), np.cos(self.pitch))
+        return np.concatenate([self.position, np.stack(angles, axis=1)], axis=1).astype(np.float32)
+
+
+def camera_matrices(camera: np.ndarray) -> np.ndarray:
+    """Turns poses `[..., 7]` into camera-to-world matrices `[..., 4, 4] float32`.
+
+    The columns are the camera's right, up and backward axes and its position (the convention of OpenGL and Blender).
+    """
+    sin_yaw, cos_yaw, sin_pitch, cos_pitch = np.moveaxis(np.asarray(camera, np.float64)[..., 3:], -1, 0)
+    zero = np.zeros_like(sin_yaw)
+    matrices = np.zeros((*camera.shape[:-1], 4, 4))
+    matrices[..., :3, 0] = np.stack([sin_yaw, -cos_yaw, zero], axis=-1)
+    matrices[..., :3, 1] = np.stack([-sin_pitch * cos_yaw, -sin_pitch * sin_yaw, cos_pitch], axis=-1)
+    matrices[..., :3, 2] = -np.stack([cos_pitch * cos_yaw, cos_pitch * sin_yaw, sin_pitch], axis=-1)
+    matrices[..., :3, 3] = camera[..., :3]
+    matrices[..., 3, 3] = 1
+    return matrices.astype(np.float32)
+
+
+def sample_camera(preset: ScenePreset, rng: np.random.Generator) -> CameraPath:
+    """Draws an arc around the room's centre at constant angular speed, always looking at a (slowly moving) point."""
+    moment = np.linspace(0.0, 1.0, preset.frames)
+    start = rng.uniform(0, 2 * math.pi)
+    arc = math.radians(rng.uniform(*preset.camera_arc)) * (1 if rng.random() < 0.5 else -1)
+    azimuth = start + arc * moment
+    distance = _drift(preset.camera_distance, preset.camera_distance_change, moment, rng)
+    elevation = np.radians(_drift(preset.camera_elevation, preset.camera_elevation_change, moment, rng))
+    ends = [_point_in_disc(preset.look_radius, rng) for _ in range(2)]
+    target = ends[0] + moment[:, None] * (ends[1] - ends[0]) + np.array([0.0, 0.0, preset.look_height])
+    flat = np.cos(elevation)
+    back = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=1)
+    return CameraPath(position=target + distance[:, None] * back, yaw=azimuth + math.pi, pitch=-elevation)
+
+
+def _drift(values: Range, change: float, moment: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    first = rng.uniform(*values)
+    last = min(max(first + rng.uniform(-change, change), values[0]), values[1])
+    return first + moment * (last - first)
+
+
+def _point_in_disc(radius: float, rng: np.random.Generator) -> np.ndarray:
+    distance, angle = radius * math.sqrt(rng.random()), rng.uniform(0, 2 * math.pi)
+    return np.array([distance * math.cos(angle), distance * math.sin(angle), 0.0])

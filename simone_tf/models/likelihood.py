@@ -1,0 +1,37 @@
+"""The pixel likelihood of Eq. 2: a mixture over slots, a product over RGB inside each component."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+
+
+class PixelMixture:
+    """Gaussian mixture over the slots of a pixel, evaluated by log-sum-exp throughout.
+
+    Probabilities never appear: at a scale of 0.08 a float32 density underflows at errors of 0.65 per channel.
+
+    Args:
+        pixel_scale: sigma_x, the standard deviation of every colour channel (paper's setting: 0.08; then a pixel's
+            log-likelihood is at most 4.82 nats).
+    """
+
+    def __init__(self, pixel_scale=0.08):
+        self.pixel_scale = pixel_scale
+
+    def distribution(self, rgb_means, mask_logits):
+        """The mixture as a TFP distribution: batch shape `[B, P]`, event shape `[3]`.
+
+        Args:
+            rgb_means: `[B, K, P, 3]`, colour of every slot at every query.
+            mask_logits: `[B, K, P]`, unnormalised log mixture weights.
+        """
+        components = tf.transpose(tf.cast(rgb_means, tf.float32), [0, 2, 1, 3])  # [B, P, K, 3]
+        logits = tf.transpose(tf.cast(mask_logits, tf.float32), [0, 2, 1])  # [B, P, K]
+        return tfd.MixtureSameFamily(
+            tfd.Categorical(logits=logits), tfd.Independent(tfd.Normal(components, self.pixel_scale), 1)
+        )
+
+    def log_prob(self, pixels, rgb_means, mask_logits):
+        """Log-likelihood in nats, `[B, P]` float32, of `pixels [B, P, 3]` in [0, 1]."""
+        return self.distribution(rgb_means, mask_logits).log_prob(tf.cast(pixels, tf.float32))

@@ -1,0 +1,224 @@
+"""`python -m simone_tf.train`: trains a model, scores it on held-out clips and draws what it learned."""
+
+import contextlib
+import functools
+import json
+import os
+import time
+
+import gin
+import keras
+import numpy as np
+import tensorflow as tf
+
+import simone_tf
+from simone_tf import command, config
+from simone_tf.data.pipeline import evaluation_batches
+from simone_tf.data.reader import explain_data_error
+from simone_tf.errors import UserError
+from simone_tf.evaluation.held_out import HeldOut
+from simone_tf.evaluation.pictures import Pictures
+from simone_tf.training.averaging import WeightAverage
+from simone_tf.training.checkpoints import Checkpoints
+from simone_tf.training.distribution import make_strategy
+from simone_tf.training.step import TrainingStep
+from simone_tf.training.summaries import Summaries, config_text
+from simone_tf.training.trainer import Trainer
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+@gin.configurable
+def train(
+    run_dir,
+    strategy,
+    model=gin.REQUIRED,
+    clips=gin.REQUIRED,
+    held_out_clips=gin.REQUIRED,
+    batches=gin.REQUIRED,
+    num_steps=gin.REQUIRED,
+    batch_size=gin.REQUIRED,
+    num_frames=gin.REQUIRED,
+    frame_size=gin.REQUIRED,
+    optimizer=gin.REQUIRED,
+    seed=0,
+    clip_norm=None,
+    average_decay=None,
+    precision="float32",
+    jit_compile=False,
+    steps_per_loop=10,
+    log_every=100,
+    evaluate_every=1000,
+    checkpoint_every=1000,
+    keep_checkpoints=3,
+    evaluation_batch_size=8,
+    evaluation_chunk_size=4096,
+    num_held_out_clips=None,
+    num_pictures=4,
+):
+    """Trains from the newest checkpoint of `run_dir` on, or from scratch, to `num_steps`.
+
+    Args:
+        run_dir: folder of the run; everything that is written goes there.
+        strategy: `tf.distribute.Strategy`.
+        model: () -> unbuilt `SIMONe`.
+        clips, held_out_clips: `ClipReader`s of what is trained and scored on.
+        batches: `training_batches`, its options (cache, augmentations, ...) bound.
+        num_steps: length of the run.
+        batch_size: clips per step over all replicas.
+        num_frames: T, frames of a clip that the model sees.
+        frame_size: (H, W) in pixels.
+        optimizer: () -> Keras optimizer.
+        seed: of weights, data order and noise.
+        clip_norm: global norm that the gradient is clipped to, None for no clipping.
+        average_decay: decay of the moving average of the weights that is evaluated instead of them, None for none.
+        precision: "float32" or "mixed_bfloat16" (distributions and losses stay float32).
+        jit_compile: compile loss and gradients by XLA.
+        steps_per_loop, log_every, evaluate_every, checkpoint_every: periods in steps; 0 for only at the end.
+        keep_checkpoints: number of checkpoints kept besides the best.
+        evaluation_batch_size, evaluation_chunk_size: held-out clips, and queries of each, decoded at a time.
+        num_held_out_clips: number of held-out clips scored, None for all.
+        num_pictures: held-out clips drawn.
+
+    Returns:
+        dict of the final measures, as written to `<run_dir>/metrics.json`.
+
+    Raises:
+        UserError: for anything the user can mend.
+    """
+    if precision not in PRECISIONS:
+        raise UserError(f"train.precision is {precision!r}: choose one of {', '.join(PRECISIONS)}.")
+    if batch_size % strategy.num_replicas_in_sync:
+        raise UserError(
+            f"train.batch_size {batch_size} cannot be shared by {strategy.num_replicas_in_sync} replicas: choose a multiple."
+        )
+    replica_batch_size = batch_size // strategy.num_replicas_in_sync
+    read = functools.partial(batches, clips, num_frames=num_frames, frame_size=frame_size, seed=seed)
+    # Before anything is created: data that is missing or does not fit is said here, and no run is left half written.
+    read(batch_size=replica_batch_size)
+    held_out_fields = tuple(name for name in ("video", "segments") if name in held_out_clips.fields)
+    held_out_batches = evaluation_batches(
+        held_out_clips,
+        batch_size=evaluation_batch_size,
+        num_frames=num_frames,
+        num_clips=num_held_out_clips,
+        fields=held_out_fields,
+        frame_size=frame_size,
+    )
+
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(precision)
+    with strategy.scope():
+        network = model()
+        network.build((None, num_frames, *frame_size, 3))
+        adam = optimizer()
+        adam.build(network.trainable_variables)
+        average = None if average_decay is None else WeightAverage(network, average_decay)
+        training_step = TrainingStep(network, adam, strategy, clip_norm, seed, jit_compile, average)
+    parts = {"model": network, "optimizer": adam, "step": training_step.step}
+    if average is not None:
+        parts["average"] = average
+
+    _prepare_folder(run_dir)
+    checkpoints = Checkpoints(run_dir, parts, keep_checkpoints)
+    summaries = Summaries(run_dir)
+    summaries.text(0, "config", config_text(config.operative_config()))
+    averaged = functools.partial(average.swapped_into, network) if average else contextlib.nullcontext
+    held_out = HeldOut(network, held_out_batches, evaluation_chunk_size)
+    pictures = Pictures(held_out, num_pictures)
+
+    def make_iterator(step):
+        def dataset(context):
+            replicas = strategy.num_replicas_in_sync // context.num_input_pipelines
+            return read(
+                batch_size=replica_batch_size,
+                start_step=step * replicas,
+                num_input_pipelines=context.num_input_pipelines,
+                input_pipeline_id=context.input_pipeline_id,
+            )
+
+        return iter(strategy.distribute_datasets_from_function(dataset))
+
+    def evaluate():
+        with averaged():
+            return held_out.evaluate()
+
+    def draw(step):
+        with averaged():
+            pictures.draw(summaries, step)
+
+    trainer = Trainer(
+        training_step,
+        checkpoints,
+        summaries,
+        make_iterator,
+        evaluate,
+        draw,
+        num_steps,
+        batch_size,
+        steps_per_loop=steps_per_loop,
+        log_every=log_every,
+        evaluate_every=evaluate_every,
+        checkpoint_every=checkpoint_every,
+    )
+    begin = time.time()
+    try:
+        metrics = trainer.train()
+    except tf.errors.OpError as error:
+        fault = explain_data_error(error, clips, num_frames=num_frames) or explain_data_error(
+            error, held_out_clips, held_out_fields, num_frames
+        )
+        if fault is None:
+            raise
+        raise fault from error
+    metrics |= {
+        "step": int(training_step.step.numpy()),
+        "parameters": int(sum(np.prod(variable.shape) for variable in network.trainable_variables)),
+        "frames": num_frames,
+        "resolution": list(frame_size),
+        "data": held_out_clips.data_dir,
+        "split": held_out_clips.split,
+        "seed": seed,
+        "session_seconds": round(time.time() - begin, 1),
+        "version": simone_tf.__version__,
+    }
+    with averaged():
+        pictures.save(os.path.join(run_dir, "pictures"))
+    _write_json(os.path.join(run_dir, "metrics.json"), metrics)
+    summaries.close()
+    return metrics
+
+
+def main(arguments=None):
+    """Parses flags and config, trains, prints the table of results."""
+    parser = command.argument_parser(__doc__)
+    parser.add_argument("--tpu", help="name or address of a TPU to train on, 'local' for an attached one")
+    flags = parser.parse_args(arguments)
+    if not flags.run_dir:
+        raise UserError("--run_dir is missing; name the folder for this run, for example --run_dir=runs/quickstart.")
+    config.parse_config(flags.gin_file, flags.gin_param, flags.run_dir)
+    with config.errors_in_one_sentence():
+        metrics = train(flags.run_dir, make_strategy(flags.tpu))
+    print(f"\n{'measure':32} value")
+    for name, value in metrics.items():
+        print(f"{name:32} {value:.4f}" if isinstance(value, float) else f"{name:32} {value}")
+    print(f"\nPictures, metrics.json and TensorBoard events are in {flags.run_dir}.")
+
+
+def _prepare_folder(run_dir):
+    try:
+        os.makedirs(run_dir, exist_ok=True)
+        config.write_operative_config(run_dir)
+    except OSError as error:
+        raise UserError(f"--run_dir={run_dir} cannot be written ({error.strerror}); choose another folder.") from error
+
+
+def _write_json(path, content):
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)
+        file.write("\n")
+    os.replace(f"{path}.new", path)
+
+
+if __name__ == "__main__":
+    command.run(main)

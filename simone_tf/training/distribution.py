@@ -1,0 +1,34 @@
+"""Which devices train: the one CPU or GPU, all GPUs of this machine, or a TPU."""
+
+import tensorflow as tf
+
+from simone_tf.errors import UserError
+
+
+def make_strategy(tpu=None, devices=None):
+    """Picks the distribution strategy.
+
+    Args:
+        tpu: name or address of a TPU (`--tpu`), `"local"` for the one this machine is attached to, None for none.
+        devices: device names to mirror over, such as `["CPU:0", "CPU:1"]`; None picks all GPUs, or else the CPU.
+
+    Returns:
+        `tf.distribute.Strategy`: `TPUStrategy`, `MirroredStrategy` over several devices, or the default one.
+
+    Raises:
+        UserError: if the TPU cannot be reached.
+    """
+    if tpu is not None:
+        try:
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=tpu)
+            tf.config.experimental_connect_to_cluster(resolver)
+            tf.tpu.experimental.initialize_tpu_system(resolver)
+        except (ValueError, RuntimeError, tf.errors.OpError) as error:
+            first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise UserError(f"--tpu={tpu}: no TPU could be reached there ({first_line}); check its name.") from error
+        return tf.distribute.TPUStrategy(resolver)
+    if devices is None:
+        devices = [device.name for device in tf.config.list_logical_devices("GPU")]
+    if len(devices) > 1:
+        return tf.distribute.MirroredStrategy(devices)
+    return tf.distribute.get_strategy()

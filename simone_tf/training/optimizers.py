@@ -1,0 +1,14 @@
+"""The optimizer, without the clipping that Keras would do before the all-reduce."""
+
+import keras
+
+
+def make_adam(learning_rate=2e-4, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    """Adam; the training step clips the all-reduced gradient itself.
+
+    Args:
+        learning_rate: a number or a `LearningRateSchedule` (paper's setting: 2e-4, constant).
+        beta_1, beta_2: decay of the first and second moment.
+        epsilon: added to the root of the second moment.
+    """
+    return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)

@@ -1,0 +1,46 @@
+"""Learning rates over the steps of a run."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up to a peak, then constant, or a cosine down to a fraction of it.
+
+    Args:
+        peak: learning rate after the warm-up (paper's setting: 2e-4, constant).
+        warmup_steps: steps of the linear warm-up, 0 for none.
+        decay_steps: step at which the cosine ends, counted from step 0; 0 keeps the peak.
+        final_fraction: learning rate at the end, as a fraction of the peak.
+    """
+
+    def __init__(self, peak=2e-4, warmup_steps=0, decay_steps=0, final_fraction=0.0):
+        super().__init__()
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+        self.decay_steps = decay_steps
+        self.final_fraction = final_fraction
+
+    def __call__(self, step):
+        """Learning rate (float32 scalar) of the step that is about to be taken."""
+        step = tf.cast(step, tf.float32)
+        rate = tf.constant(self.peak, tf.float32)
+        if self.decay_steps:
+            span = max(self.decay_steps - self.warmup_steps, 1)
+            progress = tf.clip_by_value((step - self.warmup_steps) / span, 0.0, 1.0)
+            cosine = 0.5 * (1.0 + tf.cos(math.pi * progress))
+            rate *= self.final_fraction + (1.0 - self.final_fraction) * cosine
+        if self.warmup_steps:
+            rate *= tf.minimum(1.0, (step + 1.0) / self.warmup_steps)
+        return rate
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            "peak": self.peak,
+            "warmup_steps": self.warmup_steps,
+            "decay_steps": self.decay_steps,
+            "final_fraction": self.final_fraction,
+        }

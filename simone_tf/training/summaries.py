@@ -1,0 +1,122 @@
+"""What a run shows in TensorBoard: scalars, pictures, animations and text.
+
+TensorBoard has no animations of its own, but its Images tab hands on whatever encoded bytes it was given and the
+browser plays them: a summary of the images plugin whose "image" is a GIF moves.
+"""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins.image import metadata as image_metadata
+
+from simone_tf.errors import UserError
+from simone_tf.evaluation.figures import encode_gif, encode_png
+
+RESERVE_BYTES = 32 * 2**20
+"""Free space below which no more summaries are written, so that what is left goes to the checkpoint."""
+
+
+class Summaries:
+    """Writes the TensorBoard event file of a run.
+
+    Summaries are worth less than the training that they describe: only opening the file can fail. Later, what cannot
+    be written is dropped and said once on stderr. TensorFlow may cut an event in two on a full disk, without an error,
+    and nothing behind it in the file can be read then; so writing pauses while free space is below `RESERVE_BYTES`,
+    and stops for good at an error.
+
+    Args:
+      log_dir: folder of the event file; made if missing.
+
+    Raises:
+      UserError: if the folder or the event file cannot be made.
+    """
+
+    def __init__(self, log_dir: str | os.PathLike):
+        self._log_dir = os.fspath(log_dir)
+        self._told = False
+        try:
+            self._writer = tf.summary.create_file_writer(self._log_dir)
+        except (tf.errors.OpError, OSError) as error:
+            reason = _first_line(error)
+            raise UserError(
+                f"{self._log_dir}: TensorBoard summaries cannot be written there ({reason}); make the folder writable "
+                "or choose another --run_dir."
+            ) from error
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes numbers, each under its name; a `/` in a name groups it with the others before the `/`."""
+        self._write(lambda: [tf.summary.scalar(name, value, step=step) for name, value in values.items()])
+
+    def image(self, step: int, name: str, image: np.ndarray, frames_per_second: float = 6.0) -> None:
+        """Writes a picture `[H, W, 3]` uint8, or an animation `[T, H, W, 3]` uint8 that plays endlessly."""
+        image = np.asarray(image)
+        encoded = encode_png(image) if image.ndim == 3 else encode_gif(image, frames_per_second)
+        height, width = image.shape[-3:-1]
+        values = tf.constant([str(width).encode(), str(height).encode(), encoded])
+        metadata = image_metadata.create_summary_metadata(display_name=None, description=None)
+        self._write(lambda: tf.summary.write(name, values, step=step, metadata=metadata))
+
+    def text(self, step: int, name: str, markdown: str) -> None:
+        """Writes text, which TensorBoard reads as Markdown."""
+        self._write(lambda: tf.summary.text(name, markdown, step=step))
+
+    def flush(self) -> None:
+        """Brings what was written so far to the disk."""
+        self._write(lambda: None, flush=True)
+
+    def close(self) -> None:
+        """Flushes and closes the file; what comes later is dropped."""
+        if self._writer is not None:
+            self._write(lambda: None, flush=True)
+            self._drop_writer()
+
+    def _write(self, write, flush: bool = False) -> None:
+        if self._writer is None:
+            return
+        if _free_bytes(self._log_dir) < RESERVE_BYTES:
+            self._tell("the disk is almost full; they go on when there is room")
+            return
+        try:
+            with self._writer.as_default():
+                write()
+            if flush:
+                self._writer.flush()
+        except tf.errors.OpError as error:
+            self._tell(f"{_first_line(error)}; they stop here, start again to go on")
+            self._drop_writer()
+
+    def _drop_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        try:
+            writer.close()
+        except tf.errors.OpError as error:
+            self._tell(_first_line(error))
+
+    def _tell(self, reason: str) -> None:
+        if not self._told:
+            self._told = True
+            print(
+                f"{self._log_dir}: TensorBoard summaries are not written ({reason}). Training goes on.", file=sys.stderr
+            )
+
+
+def config_text(operative_config: str) -> str:
+    """The operative gin config as a Markdown code block, for `Summaries.text`."""
+    return "\n".join(f"    {line}" for line in operative_config.splitlines())
+
+
+def _first_line(error: Exception) -> str:
+    line = str(getattr(error, "message", error)).splitlines()[0]
+    return re.sub(r"\{\{.*?\}\}|\[Op:.*", "", line).strip()  # which TensorFlow operation it was helps nobody
+
+
+def _free_bytes(folder: str) -> float:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return float("inf")  # remote storage, or a folder gone: TensorFlow's own error says more

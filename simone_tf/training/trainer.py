@@ -1,0 +1,152 @@
+"""The training loop: steps, logging, periodic evaluation, checkpoints, resume, and a stop at the first bad number."""
+
+import contextlib
+import math
+import sys
+import time
+
+import tqdm
+
+from simone_tf.errors import UserError
+
+# A step whose loss, terms or gradient are not finite is the last one; the learning rate and timings are not watched.
+_WATCHED = ("loss", "nats_per_pixel", "object_kl", "frame_kl", "gradient_norm", "update_norm")
+
+
+class Trainer:
+    """Runs `TrainingStep`s from the newest checkpoint on to `num_steps`.
+
+    Args:
+        training_step: `TrainingStep`, its model and optimizer built.
+        checkpoints: `Checkpoints` of the run.
+        summaries: `Summaries` of the run.
+        make_iterator: start step -> iterator over distributed batches from that step on.
+        evaluate: () -> dict of held-out measures.
+        draw: step -> None, writes pictures of held-out clips to the summaries.
+        num_steps: length of the run in steps.
+        clips_per_step: global batch size.
+        steps_per_loop: steps taken per call into the graph.
+        log_every, evaluate_every, checkpoint_every: periods in steps; 0 for only at the end.
+    """
+
+    def __init__(
+        self,
+        training_step,
+        checkpoints,
+        summaries,
+        make_iterator,
+        evaluate,
+        draw,
+        num_steps,
+        clips_per_step,
+        steps_per_loop=10,
+        log_every=100,
+        evaluate_every=1000,
+        checkpoint_every=1000,
+    ):
+        self.training_step = training_step
+        self.checkpoints = checkpoints
+        self.summaries = summaries
+        self.make_iterator = make_iterator
+        self.evaluate = evaluate
+        self.draw = draw
+        self.num_steps = num_steps
+        self.clips_per_step = clips_per_step
+        self.steps_per_loop = steps_per_loop
+        self.log_every = log_every or num_steps
+        self.evaluate_every = evaluate_every or num_steps
+        self.checkpoint_every = checkpoint_every or num_steps
+        self._best_step = None
+
+    def train(self):
+        """Trains to the end and returns the last evaluation's measures.
+
+        Raises:
+            UserError: at a non-finite loss or gradient (names step and term; the last checkpoint stays), or when a
+                checkpoint cannot be written.
+        """
+        # The order matters: model and optimizer are built by now, then restored, and only then is data read from
+        # the restored step on.
+        self.checkpoints.restore_latest()
+        step = int(self.training_step.step.numpy())
+        iterator = self.make_iterator(step)
+        metrics = None
+        with self._progress(step) as progress:
+            try:
+                while step < self.num_steps:
+                    count = self._steps_until_event(step)
+                    begin = time.perf_counter()
+                    rows = self.training_step.run(iterator, count)
+                    seconds = time.perf_counter() - begin
+                    _stop_if_not_finite(rows, step)
+                    step += count
+                    self._log(step, rows, seconds / count, progress)
+                    if self._due(step, self.evaluate_every):
+                        metrics = self._evaluate(step, progress)
+                    if self._due(step, self.checkpoint_every):
+                        self.checkpoints.save(step)
+                    progress.update(count)
+            except KeyboardInterrupt:
+                # Between two loops all variables belong to the same step.
+                self.checkpoints.save(int(self.training_step.step.numpy()))
+                raise
+        if metrics is None:
+            metrics = self._evaluate(step, progress)
+        self.summaries.flush()
+        return metrics
+
+    def _progress(self, step):
+        terminal = sys.stderr.isatty()
+        return tqdm.tqdm(total=self.num_steps, initial=step, unit="step", disable=not terminal, dynamic_ncols=True)
+
+    def _steps_until_event(self, step):
+        periods = (self.steps_per_loop, self.log_every, self.evaluate_every, self.checkpoint_every)
+        return min(*(period - step % period for period in periods), self.num_steps - step)
+
+    def _due(self, step, period):
+        return step % period == 0 or step == self.num_steps
+
+    def _log(self, step, rows, seconds_per_step, progress):
+        if not self._due(step, self.log_every):
+            return
+        measures = {name: float(values[-1]) for name, values in rows.items() if name != "input_wait_seconds"}
+        measures["clips_per_second"] = self.clips_per_step / seconds_per_step
+        measures["input_wait_share"] = float(rows["input_wait_seconds"].mean()) / seconds_per_step
+        self.summaries.scalars(step, {f"train/{name}": value for name, value in measures.items()})
+        line = (
+            f"step {step}/{self.num_steps}  loss {measures['loss']:.4f}  nats/pixel {measures['nats_per_pixel']:.3f}  "
+            f"KL object {measures['object_kl']:.2f} frame {measures['frame_kl']:.2f}  "
+            f"{measures['clips_per_second']:.0f} clips/s"
+        )
+        _say(progress, line)
+
+    def _evaluate(self, step, progress):
+        metrics = self.evaluate()
+        self.summaries.scalars(
+            step, {f"evaluation/{name}": value for name, value in metrics.items() if isinstance(value, float)}
+        )
+        self.draw(step)
+        self.checkpoints.save_if_best(step, metrics)
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float))
+        _say(progress, f"step {step}/{self.num_steps}  held-out: {shown}")
+        return metrics
+
+
+def _stop_if_not_finite(rows, first_step):
+    for offset in range(len(rows["loss"])):
+        for name in _WATCHED:
+            value = float(rows[name][offset])
+            if not math.isfinite(value):
+                raise UserError(
+                    f"Step {first_step + offset + 1}: {name} is {value}, training stopped and the last good checkpoint "
+                    "kept; run again with a lower learning rate or a longer warm-up to go on from it."
+                )
+
+
+def _say(progress, line):
+    # On a terminal the bar has to stay below the lines; elsewhere plain lines are all there is.
+    with contextlib.suppress(BrokenPipeError):
+        if progress.disable:
+            print(line, flush=True)
+        else:
+            progress.write(line)

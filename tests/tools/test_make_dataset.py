@@ -1,0 +1,171 @@
+import importlib.util
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from simone_tf.data.scenes.processes import RenderProcesses
+from simone_tf.errors import UserError
+
+TOOL = pathlib.Path(__file__).parents[2] / "tools" / "make_dataset.py"
+
+
+@pytest.fixture(scope="module")
+def needs_renderer():
+    with RenderProcesses(1) as pool:
+        try:
+            pool.check()
+        except UserError as error:
+            pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def main():
+    spec = importlib.util.spec_from_file_location("make_dataset", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def flags(folder, **changes):
+    values = {"num_clips": 5, "clips_per_shard": 2, "seed": 3, "workers": 2, "out": folder, **changes}
+    return [f"--{name}={value}" for name, value in values.items()]
+
+
+def command(*arguments, **options):
+    """Starts the tool in a process of its own."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, str(TOOL), *arguments], stdout=pipe, stderr=pipe, text=True, **options)
+
+
+def said(output):
+    """The tool's own lines of what came over stderr; TensorFlow adds its own."""
+    return [line for line in output.splitlines() if line.startswith("make_dataset: ")]
+
+
+@pytest.mark.usefixtures("needs_renderer")
+def test_makes_a_split_then_finds_it_complete(main, tmp_path, capsys):
+    assert main(flags(tmp_path, frames=2, size=32)) == 0
+    output = capsys.readouterr().out
+    assert "train-00002-of-00003.tfrecord: written, 5 of 5 clips" in output
+    assert "made 5 clips (10 frames)" in output
+    assert "frames/s" in output
+    before = files(tmp_path)
+    assert sorted(before) == ["dataset.json", *(f"train-0000{i}-of-00003.tfrecord" for i in range(3))]
+    assert json.loads(before["dataset.json"])["splits"]["train"]["height"] == 32
+    assert main(flags(tmp_path, frames=2, size=32, workers=1)) == 0
+    assert "made 0 clips" in capsys.readouterr().out
+    assert files(tmp_path) == before
+    assert main(flags(tmp_path)) == 2
+    assert files(tmp_path) == before
+    assert "frames 2, now 4" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("needs_renderer")
+def test_a_killed_run_is_continued_to_the_same_bytes(main, tmp_path):
+    settings = {"num_clips": 60, "clips_per_shard": 20}
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = command(*flags(killed, **settings))
+    deadline = time.monotonic() + 60
+    while not (killed / "train-00000-of-00003.tfrecord").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert (killed / "train-00000-of-00003.tfrecord").exists()
+    assert not (killed / "train-00002-of-00003.tfrecord").exists()
+    assert main(flags(killed, **settings)) == 0
+    assert main(flags(whole, **settings, workers=1)) == 0
+    assert files(killed) == files(whole)
+
+
+@pytest.mark.usefixtures("needs_renderer")
+def test_native_cater_files(main, tmp_path, capsys):
+    assert (
+        main(flags(tmp_path, preset="moving_objects", num_clips=2, clips_per_shard=1, format="cater_with_masks")) == 0
+    )
+    names = {f"cater_with_masks_train.tfrecords-0000{i}-of-00002" for i in range(2)}
+    assert set(files(tmp_path)) == {"dataset.json", *names}
+    assert "33 frames of 64x64" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preset": "objectsroom"}, "choose one of quickstart, objects_room, moving_objects"),
+        ({"num_clips": 0}, "--num_clips=0 is out of range"),
+        ({"frames": 0}, "--frames=0 is out of range"),
+        ({"size": 5000}, "--size=5000 is out of range"),
+        ({"seed": -1}, "--seed=-1 is out of range"),
+        ({"workers": 0}, "--workers=0 is out of range"),
+        ({"split": "../train"}, "letters, digits and underscores"),
+        ({"format": "cater_with_masks", "frames": 16}, "--frames=33 only"),
+        ({"format": "cater_with_masks", "size": 32}, "--size=64 only"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_exit_code_2(main, tmp_path, capsys, changes, message):
+    out = tmp_path / "out"
+    assert main(flags(out, **changes)) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("needs_renderer")
+def test_a_folder_that_cannot_be_made_is_told(main, tmp_path, capsys):
+    (tmp_path / "file").write_text("not a folder")
+    assert main(flags(tmp_path / "file" / "set")) == 2
+    assert f"{tmp_path}/file/set could not be written (Not a directory)" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("needs_renderer")
+def test_a_full_disk_keeps_what_is_finished(tmp_path):
+    resource = pytest.importorskip("resource")
+    limit = 20_000  # Enough for two clips and the sidecar, too little for ten clips.
+
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    process = command(*flags(tmp_path, clips_per_shard=10, num_clips=11), preexec_fn=small_files)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 2, errors
+    (line,) = said(errors)
+    assert "train-00000-of-00002.tfrecord could not be written (File too large)" in line
+    assert set(files(tmp_path)) == {"dataset.json"}
+
+
+@pytest.mark.parametrize(
+    ("preload", "message"),
+    [
+        ("import sys; sys.modules['mujoco'] = None", "pip install 'simone_tf[scenes]'"),
+        (
+            "import ctypes, ctypes.util\n"
+            "real_find, real_load = ctypes.util.find_library, ctypes.CDLL.__init__\n"
+            "ctypes.util.find_library = lambda name: None if 'OSMesa' in name else real_find(name)\n"
+            "def load(self, name, *args, **kwargs):\n"
+            "    if 'OSMesa' in str(name): raise OSError('libOSMesa.so.8: cannot open shared object file')\n"
+            "    real_load(self, name, *args, **kwargs)\n"
+            "ctypes.CDLL.__init__ = load\n",
+            "apt-get install libosmesa6",
+        ),
+    ],
+    ids=["no_mujoco", "no_osmesa"],
+)
+def test_a_missing_renderer_is_told(main, tmp_path, monkeypatch, capsys, preload, message):
+    if importlib.util.find_spec("mujoco") is None and "apt" in message:
+        pytest.skip("MuJoCo is not installed: pip install 'simone_tf[scenes]'")
+    # The processes that render run this first.
+    (tmp_path / "sitecustomize.py").write_text(preload)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert main(flags(tmp_path / "out")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not (tmp_path / "out").exists()

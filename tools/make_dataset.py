@@ -1,0 +1,147 @@
+"""Makes a dataset of generated videos with exact segments, camera poses and object positions.
+
+    python tools/make_dataset.py --preset=quickstart --split=train --num_clips=3000 --seed=1 --out=datasets/quickstart
+
+The files depend on the settings only, not on the number of workers. Run again after an interruption, the same command
+continues where it stopped; a folder that holds a split made with other settings is refused.
+"""
+
+import argparse
+import dataclasses
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# The processes that render import this file too: what is slow to import (TensorFlow) is imported where it is used.
+from simone_tf.data.scenes.presets import PRESETS, ScenePreset
+from simone_tf.errors import UserError
+
+CATER_FRAMES, CATER_SIZE, CATER_OBJECTS = 33, 64, 10
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        prog="make_dataset",
+        description=__doc__.split("\n\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--preset", default="quickstart", help=f"what the scenes look like: {', '.join(PRESETS)}")
+    parser.add_argument("--split", default="train", help="name of the split; part of the file names")
+    parser.add_argument("--num_clips", type=int, default=3000, help="number of clips of the split")
+    parser.add_argument("--seed", type=int, default=1, help="give every split its own")
+    parser.add_argument("--out", required=True, help="folder of the dataset")
+    parser.add_argument("--clips_per_shard", type=int, default=500, help="clips per file")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that render")
+    parser.add_argument("--frames", type=int, help="frames of a clip, instead of the preset's")
+    parser.add_argument("--size", type=int, help="height and width of a frame, instead of the preset's")
+    parser.add_argument(
+        "--format",
+        choices=("clip", "cater_with_masks"),
+        default="clip",
+        help="clip: this project's own; cater_with_masks: DeepMind's native schema, 33 frames of 64x64",
+    )
+    return parser.parse_args(argv)
+
+
+def chosen_preset(arguments: argparse.Namespace) -> ScenePreset:
+    """Returns the preset with the frame count and size asked for.
+
+    Raises:
+      UserError: there is no such preset, or a number is out of range or does not fit the format.
+    """
+    if arguments.preset not in PRESETS:
+        raise UserError(f"--preset={arguments.preset} is not known: choose one of {', '.join(PRESETS)}.")
+    preset = PRESETS[arguments.preset]
+    if arguments.format == "cater_with_masks":
+        for flag, only in (("frames", CATER_FRAMES), ("size", CATER_SIZE)):
+            if getattr(arguments, flag) not in (None, only):
+                raise UserError(f"--format=cater_with_masks has --{flag}={only} only: leave the flag out.")
+        if preset.num_objects[1] > CATER_OBJECTS:
+            raise UserError(
+                f"--format=cater_with_masks holds up to {CATER_OBJECTS} objects, preset {preset.name!r} has up to "
+                f"{preset.num_objects[1]}: choose another preset."
+            )
+        return dataclasses.replace(preset, frames=CATER_FRAMES, size=CATER_SIZE)
+    changes = {name: getattr(arguments, name) for name in ("frames", "size") if getattr(arguments, name) is not None}
+    return dataclasses.replace(preset, **changes)
+
+
+def check_numbers(arguments: argparse.Namespace) -> None:
+    """Raises UserError when a flag is out of range."""
+    # 1024 pixels are rendered as 4096, the most that every OpenGL has.
+    limits = {
+        "num_clips": (1, 10**8),
+        "seed": (0, 2**63 - 1),
+        "clips_per_shard": (1, 10**8),
+        "workers": (1, 1024),
+        "frames": (1, 10**5),
+        "size": (4, 1024),
+    }
+    for flag, (least, most) in limits.items():
+        value = getattr(arguments, flag)
+        if value is not None and not least <= value <= most:
+            raise UserError(f"--{flag}={value} is out of range: choose {least} to {most}.")
+    if not re.fullmatch(r"[A-Za-z0-9_]+", arguments.split):
+        raise UserError(f"--split={arguments.split} is no file name: use letters, digits and underscores.")
+
+
+def make(arguments: argparse.Namespace) -> None:
+    """Makes the split, telling how far it is: a progress bar on a terminal, a line per shard elsewhere."""
+    check_numbers(arguments)
+    preset = chosen_preset(arguments)
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from tqdm import tqdm
+
+    from simone_tf.data.scenes.dataset import SplitPlan, make_split
+
+    plan = SplitPlan(
+        preset, arguments.split, arguments.seed, arguments.num_clips, arguments.clips_per_shard, arguments.format
+    )
+    on_terminal = sys.stderr.isatty()
+    start = time.monotonic()
+    done = 0
+    with tqdm(total=plan.num_clips, unit="clip", disable=not on_terminal) as bar:
+
+        def on_shard(name: str, clips: int, kept: bool) -> None:
+            nonlocal done
+            done += clips
+            if kept:
+                bar.update(clips)
+            if not on_terminal:
+                print(f"{name}: {'kept' if kept else 'written'}, {done} of {plan.num_clips} clips", flush=True)
+
+        made = make_split(plan, arguments.out, arguments.workers, on_clip=bar.update, on_shard=on_shard)
+    seconds = time.monotonic() - start
+    frames = made * preset.frames
+    print(
+        f"{arguments.out}: split {plan.split!r} is complete, {plan.num_clips} clips of {preset.frames} frames of "
+        f"{preset.size}x{preset.size}; made {made} clips ({frames} frames) in {seconds:.1f} s, "
+        f"{frames / max(seconds, 1e-9):.0f} frames/s"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command.
+
+    Returns:
+      The exit code: 0, 2 after a mistake that the user can mend, 130 when interrupted.
+    """
+    arguments = parse_arguments(argv)
+    try:
+        make(arguments)
+    except UserError as error:
+        print(f"make_dataset: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("make_dataset: interrupted; finished shards are kept, the same command continues.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
