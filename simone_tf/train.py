@@ -46,6 +46,7 @@ def train(
     average_decay=None,
     precision="float32",
     jit_compile=False,
+    microbatch_size=None,
     steps_per_loop=10,
     log_every=100,
     evaluate_every=1000,
@@ -74,6 +75,7 @@ def train(
         average_decay: decay of the moving average of the weights that is evaluated instead of them, None for none.
         precision: "float32" or "mixed_bfloat16" (distributions and losses stay float32).
         jit_compile: compile loss and gradients by XLA.
+        microbatch_size: clips of a replica held in memory at a time, their gradients added up; None for all.
         steps_per_loop, log_every, evaluate_every, checkpoint_every: periods in steps; 0 for only at the end.
         keep_checkpoints: number of checkpoints kept besides the best.
         evaluation_batch_size, evaluation_chunk_size: held-out clips, and queries of each, decoded at a time.
@@ -90,9 +92,14 @@ def train(
         raise UserError(f"train.precision is {precision!r}: choose one of {', '.join(PRECISIONS)}.")
     if batch_size % strategy.num_replicas_in_sync:
         raise UserError(
-            f"train.batch_size {batch_size} cannot be shared by {strategy.num_replicas_in_sync} replicas: choose a multiple."
+            f"train.batch_size {batch_size} cannot be shared by {strategy.num_replicas_in_sync} replicas: choose a "
+            "multiple of their number."
         )
     replica_batch_size = batch_size // strategy.num_replicas_in_sync
+    if replica_batch_size % (microbatch_size or replica_batch_size):
+        raise UserError(
+            f"train.microbatch_size {microbatch_size} does not divide a replica's batch of {replica_batch_size} clips."
+        )
     read = functools.partial(batches, clips, num_frames=num_frames, frame_size=frame_size, seed=seed)
     # Before anything is created: data that is missing or does not fit is said here, and no run is left half written.
     read(batch_size=replica_batch_size)
@@ -114,7 +121,7 @@ def train(
         adam = optimizer()
         adam.build(network.trainable_variables)
         average = None if average_decay is None else WeightAverage(network, average_decay)
-        training_step = TrainingStep(network, adam, strategy, clip_norm, seed, jit_compile, average)
+        training_step = TrainingStep(network, adam, strategy, clip_norm, seed, jit_compile, average, microbatch_size)
     parts = {"model": network, "optimizer": adam, "step": training_step.step}
     if average is not None:
         parts["average"] = average

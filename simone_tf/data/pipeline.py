@@ -290,7 +290,7 @@ def _element_shapes(
     check_known_fields(fields)
     first = reader.first_clip(tuple(fields))
     where = f"{reader.data_dir} (split {reader.split!r})"
-    frames, height, width = reader.clip_shape()
+    frames, height, width = first["video"].shape[:3] if "video" in first else reader.clip_shape()
     if frames < num_frames:
         raise UserError(
             f"{where} has clips of {frames} frames, num_frames is {num_frames}: set it to {frames} or less."

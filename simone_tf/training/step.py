@@ -23,15 +23,28 @@ class TrainingStep:
         seed: the run's seed; noise is a function of (seed, step, replica), the choice of pixels of (seed, step).
         jit_compile: compile loss and gradients of a replica by XLA.
         average: `WeightAverage` to update after every step, or None.
+        microbatch_size: clips of a replica whose activations are held at a time; their gradients are added up. Must
+            divide a replica's batch; None for the whole batch at once.
     """
 
-    def __init__(self, model, optimizer, strategy, clip_norm=None, seed=0, jit_compile=False, average=None):
+    def __init__(
+        self,
+        model,
+        optimizer,
+        strategy,
+        clip_norm=None,
+        seed=0,
+        jit_compile=False,
+        average=None,
+        microbatch_size=None,
+    ):
         self.model = model
         self.optimizer = optimizer
         self.strategy = strategy
         self.clip_norm = clip_norm
         self.seed = seed
         self.average = average
+        self.microbatch_size = microbatch_size
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         # Not the whole step: XLA refuses collectives of several replicas inside one compiled function.
         self._losses_and_gradients = tf.function(self._compute_gradients, jit_compile=jit_compile)
@@ -75,7 +88,7 @@ class TrainingStep:
         replica = tf.distribute.get_replica_context()
         variables = self.model.trainable_variables
         noise_seed = tf.random.fold_in(self._seed(_NOISE_STREAM, step), replica.replica_id_in_sync_group)
-        losses, gradients = self._losses_and_gradients(video, noise_seed, self._seed(_QUERY_STREAM, step))
+        losses, gradients = self._accumulate(video, noise_seed, self._seed(_QUERY_STREAM, step))
 
         num_replicas = self.strategy.num_replicas_in_sync
         losses = replica.all_reduce(tf.distribute.ReduceOp.MEAN, losses)
@@ -97,6 +110,22 @@ class TrainingStep:
             "update_norm": tf.linalg.global_norm([new - old for new, old in zip(after, before, strict=True)]),
             "learning_rate": learning_rate,
         }
+
+    def _accumulate(self, video, noise_seed, query_seed):
+        """Mean losses and gradients over the microbatches of a replica's batch."""
+        batch_size = video.shape[0]
+        size = self.microbatch_size or batch_size
+        if size == batch_size:
+            return self._losses_and_gradients(video, noise_seed, query_seed)
+        count = batch_size // size
+        parts = tf.reshape(video, [count, size, *video.shape[1:]])
+        losses = dict.fromkeys(LOSSES, tf.zeros([]))
+        gradients = [tf.zeros(variable.shape) for variable in self.model.trainable_variables]
+        for index in tf.range(count):
+            part = self._losses_and_gradients(parts[index], tf.random.fold_in(noise_seed, index), query_seed)
+            losses = {name: losses[name] + part[0][name] / count for name in LOSSES}
+            gradients = [total + gradient / count for total, gradient in zip(gradients, part[1], strict=True)]
+        return losses, gradients
 
     def _compute_gradients(self, video, noise_seed, query_seed):
         variables = [variable.value for variable in self.model.trainable_variables]

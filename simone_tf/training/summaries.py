@@ -67,25 +67,23 @@ class Summaries:
 
     def flush(self) -> None:
         """Brings what was written so far to the disk."""
-        self._write(lambda: None, flush=True)
+        self._write(lambda: None)
 
     def close(self) -> None:
         """Flushes and closes the file; what comes later is dropped."""
         if self._writer is not None:
-            self._write(lambda: None, flush=True)
+            self._write(lambda: None)
             self._drop_writer()
 
-    def _write(self, write, flush: bool = False) -> None:
+    def _write(self, write) -> None:
         if self._writer is None:
             return
         if _free_bytes(self._log_dir) < RESERVE_BYTES:
             self._tell("the disk is almost full; they go on when there is room")
             return
         try:
-            with self._writer.as_default():
+            with self._writer.as_default():  # which flushes the file at its end
                 write()
-            if flush:
-                self._writer.flush()
         except tf.errors.OpError as error:
             self._tell(f"{_first_line(error)}; they stop here, start again to go on")
             self._drop_writer()

@@ -57,9 +57,7 @@ def numbers(reader, count, **kwargs):
     return clip_numbers(take(batches, count)["video"])
 
 
-everyhow = pytest.mark.parametrize(
-    ("shards", "cache", "buffer"), [(1, False, 1024), (4, False, 1024), (4, False, 3), (1, True, 1024), (4, True, 1024)]
-)
+everyhow = pytest.mark.parametrize(("shards", "cache", "buffer"), [(4, False, 1024), (4, False, 3), (1, True, 1024)])
 
 
 @everyhow
@@ -90,8 +88,8 @@ def test_a_resumed_stream_is_that_of_an_uninterrupted_run(readers, shards, cache
         )
 
     whole = take(batches(0), 20)
-    # 23 clips: step 5 ends within the batch that straddles the first epoch's end, 6 follows it, 17 is in the third.
-    for start_step in (1, 5, 6, 17):
+    # 23 clips: step 5 is the batch that straddles the first epoch's end, 17 the one after the third's.
+    for start_step in (5, 17):
         resumed = take(batches(start_step), 20 - start_step)
         for name, values in resumed.items():
             np.testing.assert_array_equal(values, whole[name][4 * start_step :], err_msg=f"{name} from {start_step}")
@@ -119,8 +117,7 @@ def test_building_a_pipeline_leaves_tensorflows_global_seed(readers):
     assert drawn(build=False) == drawn(build=True)
 
 
-@pytest.mark.parametrize("cache", [False, True])
-@pytest.mark.parametrize(("shards", "pipelines"), [(4, 2), (4, 4), (4, 5), (1, 2), (1, 3)])
+@pytest.mark.parametrize(("shards", "pipelines", "cache"), [(4, 2, False), (4, 5, False), (1, 2, False), (1, 3, True)])
 def test_pipelines_partition_the_clips(readers, shards, pipelines, cache):
     reader = readers[shards]
     parts = []
@@ -129,8 +126,8 @@ def test_pipelines_partition_the_clips(readers, shards, pipelines, cache):
         stream = numbers(reader, 2 * NUM_CLIPS, **kwargs)
         size = len(set(stream))
         assert sorted(stream[:size]) == sorted(stream[size : 2 * size]) == sorted(set(stream))
-        resumed = numbers(reader, 10, start_step=NUM_CLIPS, **kwargs)
-        assert resumed == stream[NUM_CLIPS : NUM_CLIPS + 10]
+        if pipeline == 1:
+            assert numbers(reader, 10, start_step=NUM_CLIPS, **kwargs) == stream[NUM_CLIPS : NUM_CLIPS + 10]
         parts.append(set(stream))
     assert sum(map(len, parts)) == NUM_CLIPS
     assert set.union(*parts) == set(range(NUM_CLIPS))
@@ -260,11 +257,10 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("cache", [False, True])
 @pytest.mark.parametrize(("change", "words"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_mistakes_are_told_before_anything_is_read(readers, change, words, cache):
+def test_mistakes_are_told_before_anything_is_read(readers, change, words):
     with pytest.raises(UserError, match=words):
-        training_batches(readers[1], **({"batch_size": 2, "num_frames": 2, "seed": 0, "cache": cache} | change))
+        training_batches(readers[1], **({"batch_size": 2, "num_frames": 2, "seed": 0} | change))
 
 
 def test_the_right_frame_size_is_accepted(readers):
@@ -323,8 +319,10 @@ def test_longer_clips_among_others_are_windowed_when_not_cached(tmp_path, cache)
     assert set(first_frames[~of_long]) == {0, 1}
 
 
-@pytest.mark.parametrize("shards", [1, 4])
-@pytest.mark.parametrize(("batch_size", "num_clips"), [(4, None), (23, None), (50, None), (4, 8), (4, 9), (4, 1000)])
+@pytest.mark.parametrize(
+    ("shards", "batch_size", "num_clips"),
+    [(4, 4, None), (4, 23, None), (1, 50, None), (1, 4, 8), (4, 4, 9), (4, 4, 1000)],
+)
 def test_evaluation_holds_every_clip_once_in_file_order(readers, shards, batch_size, num_clips):
     batches = evaluation_batches(readers[shards], batch_size=batch_size, num_frames=3, num_clips=num_clips)
     expected = min(NUM_CLIPS, num_clips or NUM_CLIPS)
