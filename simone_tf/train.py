@@ -189,9 +189,9 @@ def train(
         "session_seconds": round(time.time() - begin, 1),
         "version": simone_tf.__version__,
     }
+    _write_json(os.path.join(run_dir, "metrics.json"), metrics)
     with averaged():
         pictures.save(os.path.join(run_dir, "pictures"))
-    _write_json(os.path.join(run_dir, "metrics.json"), metrics)
     summaries.close()
     return metrics
 

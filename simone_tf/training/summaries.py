@@ -109,7 +109,7 @@ def config_text(operative_config: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    line = str(getattr(error, "message", error)).splitlines()[0]
+    line = (str(getattr(error, "message", error)) or type(error).__name__).splitlines()[0]
     return re.sub(r"\{\{.*?\}\}|\[Op:.*", "", line).strip()  # which TensorFlow operation it was helps nobody
 
 

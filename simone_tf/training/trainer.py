@@ -56,7 +56,6 @@ class Trainer:
         self.log_every = log_every or num_steps
         self.evaluate_every = evaluate_every or num_steps
         self.checkpoint_every = checkpoint_every or num_steps
-        self._best_step = None
 
     def train(self):
         """Trains to the end and returns the last evaluation's measures.
@@ -81,10 +80,11 @@ class Trainer:
                     _stop_if_not_finite(rows, step)
                     step += count
                     self._log(step, rows, seconds / count, progress)
-                    if self._due(step, self.evaluate_every):
-                        metrics = self._evaluate(step, progress)
+                    # Saved first: whatever fails in evaluation costs no step.
                     if self._due(step, self.checkpoint_every):
                         self.checkpoints.save(step)
+                    if self._due(step, self.evaluate_every):
+                        metrics = self._evaluate(step, progress)
                     progress.update(count)
             except KeyboardInterrupt:
                 # Between two loops all variables belong to the same step.

@@ -88,7 +88,7 @@ def test_a_resumed_stream_is_that_of_an_uninterrupted_run(readers, shards, cache
         )
 
     whole = take(batches(0), 20)
-    # 23 clips: step 5 is the batch that straddles the first epoch's end, 17 the one after the third's.
+    # 23 clips: batches 5 and 17 straddle the ends of the first and of the third epoch.
     for start_step in (5, 17):
         resumed = take(batches(start_step), 20 - start_step)
         for name, values in resumed.items():
@@ -161,11 +161,13 @@ def test_random_windows_are_consecutive_and_start_everywhere(readers, cache):
     frames = np.rint(taken["video"][:, :, 0, 0, 1] * 255).astype(int) - 50
     np.testing.assert_array_equal(np.diff(frames, axis=1), 1)
     np.testing.assert_array_equal(taken["camera"][:, :, 1], frames)
-    starts = np.bincount(frames[:, 0])
-    assert len(starts) == FRAMES - 3 + 1
-    assert starts.min() > 600 / 3 - 70  # 6 standard deviations.
+    counts = np.bincount(frames[:, 0])
+    assert len(counts) == FRAMES - 3 + 1
+    assert counts.min() > 600 / 3 - 70  # 6 standard deviations.
+    starts = frames[:, 0]
+    assert all((starts[:-period] != starts[period:]).any() for period in range(1, 300))
     per_clip = collections.defaultdict(set)
-    for number, start in zip(clip_numbers(taken["video"]), frames[:, 0], strict=True):
+    for number, start in zip(clip_numbers(taken["video"]), starts, strict=True):
         per_clip[number].add(start)
     assert all(len(seen) > 1 for seen in per_clip.values())
 

@@ -148,6 +148,18 @@ def test_hostile_sizes_are_refused_with_the_files_name(tmp_path, handmade, chang
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("shape", [[1, 2**14, 2**14], [2**13, 2**7, 2**8], [2**28, 1, 1]])
+def test_more_pixels_than_a_clip_may_have_are_refused_before_decoding(tmp_path, handmade, shape):
+    """Also where picture and `shape` agree: a few bytes of a PNG can claim gigabytes."""
+    frames, height, width = shape
+    picture = handmade.png(np.zeros((2, 2, 3), np.uint8), claimed_size=(width, frames * height))
+    features = {"schema_version": [1], "shape": shape, "frames_per_image": [frames], "video": [picture]}
+    path = tmp_path / "test-00000-of-00001.tfrecord"
+    path.write_bytes(handmade.frame(handmade.example(features)))
+    with pytest.raises(UserError, match="shape is beyond what can be read"):
+        ClipRecords(tmp_path, "test").clip_shape()
+
+
 def test_hostile_sizes_in_a_later_record_are_traced_to_the_file(tmp_path, handmade):
     features, _ = handmade_features(handmade)
     bad = features | {"shape": [2**10, 2**11, 2**10]}

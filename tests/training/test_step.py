@@ -1,0 +1,205 @@
+"""The training step: replicas, clipping, noise, several steps per call, and what is reported."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simone_tf.models.simone import LOSSES
+from simone_tf.training.optimizers import make_adam
+from simone_tf.training.schedules import WarmupCosine
+from simone_tf.training.step import METRICS
+
+CLIP = 0.05  # far below the norms seen here, so that clipping is active
+
+
+def weights(training_step):
+    return [variable.numpy() for variable in training_step.model.trainable_variables]
+
+
+def differences(step_a, step_b):
+    return [float(np.abs(a - b).max()) for a, b in zip(weights(step_a), weights(step_b), strict=True)]
+
+
+def adam():
+    """A mask logit's bias has a gradient of rounding errors alone, which Adam's default epsilon would blow up."""
+    return make_adam(1e-3, epsilon=1e-4)
+
+
+def sgd():
+    return keras.optimizers.SGD(0.1)
+
+
+@pytest.mark.parametrize(("clip_norm", "optimizer"), [(None, adam), (CLIP, sgd)])
+def test_two_replicas_equal_one(one_replica, two_replicas, make_step, feed, clips, clip_norm, optimizer):
+    steps, rows = [], []
+    for strategy in (one_replica, two_replicas):
+        steps.append(make_step(strategy, optimizer, clip_norm=clip_norm))
+        rows.append(steps[-1].run(feed(strategy, clips, 4), 3))
+    before = weights(make_step(one_replica))
+    assert max(float(np.abs(a - b).max()) for a, b in zip(weights(steps[0]), before, strict=True)) > 1e-3
+    for name in (*LOSSES, "gradient_norm", "parameter_norm", "update_norm", "learning_rate"):
+        np.testing.assert_allclose(rows[1][name], rows[0][name], rtol=1e-5, atol=1e-5, err_msg=name)
+    assert max(differences(*steps)) < 1e-5
+    if clip_norm is not None:
+        assert rows[0]["gradient_norm"].min() > 2 * clip_norm
+
+
+def test_all_replicas_hold_the_same_weights_after_an_update(two_replicas, make_step, feed, clips):
+    step = make_step(two_replicas, clip_norm=CLIP)
+    step.run(feed(two_replicas, clips, 4), 2)
+    for variable in step.model.trainable_variables:
+        first, second = two_replicas.experimental_local_results(variable.value)
+        np.testing.assert_array_equal(first, second)
+
+
+def test_noise_differs_between_replicas(one_replica, two_replicas, make_step, feed, clips):
+    """Both replicas see one and the same clip: with equal noise the mean of their losses would be one's loss."""
+
+    def loss(strategy, sampling):
+        same = tf.repeat(clips[:1], 2, axis=0)
+        step = make_step(strategy, model={"sampling": sampling})
+        return step.run(feed(strategy, same, strategy.num_replicas_in_sync), 1)["nats_per_pixel"][0]
+
+    np.testing.assert_allclose(loss(two_replicas, "mean"), loss(one_replica, "mean"), rtol=1e-5)
+    assert abs(loss(two_replicas, "per_pixel") - loss(one_replica, "per_pixel")) > 1e-4
+
+
+def test_noise_is_a_function_of_seed_and_step(one_replica, make_step, feed, clips):
+    steps = [
+        make_step(one_replica, lambda: keras.optimizers.SGD(0.0), model={"sampling": "shared"}, seed=seed)
+        for seed in (0, 1)
+    ]
+
+    def losses(seed, first_step=0):
+        steps[seed].step.assign(first_step)
+        return steps[seed].run(feed(one_replica, clips, 4), 3)["loss"]
+
+    first = losses(0)
+    assert len(set(first.tolist())) == 3  # weights, clips and set of pixels are the same in all steps
+    np.testing.assert_allclose(losses(0), first, rtol=1e-6)
+    np.testing.assert_allclose(losses(0, first_step=1)[:2], first[1:], rtol=1e-6)
+    assert np.abs(losses(1) - first).min() > 1e-5
+
+
+def test_all_replicas_decode_the_same_pixels_and_every_step_others(two_replicas, make_step, feed, clips):
+    """Pixels of step and replica are seen through a likelihood that reports them."""
+    seen = []
+
+    class Spy:
+        def __init__(self, num_pixels):
+            self.num_pixels = num_pixels
+
+        def sample(self, num_frames, height, width, seed):
+            total = num_frames * height * width
+            indices = tf.argsort(tf.random.stateless_uniform([total], seed))[: self.num_pixels]
+            return tf.ensure_shape(tf.numpy_function(self.keep, [indices], tf.int32), [self.num_pixels])
+
+        @staticmethod
+        def keep(indices):
+            seen.append(tuple(indices.tolist()))
+            return indices
+
+    step = make_step(two_replicas, model={"queries": Spy(10)})
+    step.run(feed(two_replicas, clips, 4), 3)
+    assert len(seen) == 6
+    assert len(set(seen)) == 3
+    assert all(seen.count(pixels) == 2 for pixels in seen)
+
+
+def test_steps_in_one_call_equal_steps_one_by_one(one_replica, make_step, feed, clips):
+    def run(counts):
+        step = make_step(one_replica, make_adam, clip_norm=CLIP, model={"sampling": "per_pixel"})
+        iterator = feed(one_replica, clips, 2)
+        rows = [step.run(iterator, count) for count in counts]
+        return step, {name: np.concatenate([row[name] for row in rows]) for name in METRICS}
+
+    (together, rows), (single, single_rows) = run([4]), run([1, 1, 1, 1])
+    for name in METRICS:
+        assert rows[name].shape == (4,)
+        assert rows[name].dtype == np.float32
+        if name != "input_wait_seconds":
+            np.testing.assert_allclose(single_rows[name], rows[name], rtol=1e-6, atol=1e-7, err_msg=name)
+    assert max(differences(together, single)) < 1e-6
+    assert int(together.step.numpy()) == int(single.step.numpy()) == int(together.optimizer.iterations) == 4
+
+
+@pytest.mark.parametrize("clip_norm", [None, CLIP, 1e6])
+def test_clipping_and_norms_by_hand(one_replica, make_step, feed, clips, clip_norm):
+    step = make_step(one_replica, clip_norm=clip_norm)
+    before = [value.astype(np.float64) for value in weights(step)]
+    with tf.GradientTape() as tape:
+        variables = step.model.trainable_variables
+        loss = step.model.losses(clips, tf.constant([0, 0]), tf.constant([0, 0]))["loss"]
+        gradients = tape.gradient(loss, [variable.value for variable in variables])
+    gradients = [tf.convert_to_tensor(gradient).numpy().astype(np.float64) for gradient in gradients]
+    norm = np.sqrt(sum(np.sum(gradient**2) for gradient in gradients))
+    factor = 1.0 if clip_norm is None else min(1.0, clip_norm / norm)
+
+    rows = step.run(feed(one_replica, clips, 4), 1)
+    expected = [value - 0.1 * factor * gradient for value, gradient in zip(before, gradients, strict=True)]
+    for value, wanted in zip(weights(step), expected, strict=True):
+        np.testing.assert_allclose(value, wanted, atol=2e-6)
+    np.testing.assert_allclose(rows["loss"], [loss], rtol=1e-5)
+    np.testing.assert_allclose(rows["gradient_norm"], [norm], rtol=1e-5)  # as it was before clipping
+    np.testing.assert_allclose(rows["update_norm"], [0.1 * factor * norm], rtol=1e-4)
+    np.testing.assert_allclose(
+        rows["parameter_norm"], [np.sqrt(sum(np.sum(value**2) for value in expected))], rtol=1e-5
+    )
+
+
+def test_the_reported_learning_rate_is_the_one_that_was_used(one_replica, make_step, feed, clips):
+    schedule = WarmupCosine(0.1, warmup_steps=2, decay_steps=6)
+    step = make_step(one_replica, lambda: keras.optimizers.SGD(schedule))
+    rows = step.run(feed(one_replica, clips, 4), 5)
+    np.testing.assert_allclose(rows["learning_rate"], [float(schedule(index)) for index in range(5)], rtol=1e-6)
+    np.testing.assert_allclose(rows["update_norm"], rows["learning_rate"] * rows["gradient_norm"], rtol=1e-3)
+
+
+def test_losses_are_means_over_the_global_batch(two_replicas, make_step, feed, clips):
+    step = make_step(two_replicas)
+    each = [step.model.losses(clips[i : i + 1], tf.constant([0, 0]), tf.constant([0, 0])) for i in range(4)]
+    rows = step.run(feed(two_replicas, clips, 4), 1)
+    for name in LOSSES:
+        np.testing.assert_allclose(rows[name][0], np.mean([losses[name] for losses in each]), rtol=1e-5)
+
+
+def test_microbatches_equal_the_whole_batch(one_replica, two_replicas, make_step, feed, clips):
+    whole = make_step(one_replica, clip_norm=CLIP)
+    split = make_step(two_replicas, clip_norm=CLIP, microbatch_size=1)
+    rows = [step.run(feed(step.strategy, clips, 4), 2) for step in (whole, split)]
+    for name in (*LOSSES, "gradient_norm", "update_norm"):
+        np.testing.assert_allclose(rows[1][name], rows[0][name], rtol=1e-5, atol=1e-6, err_msg=name)
+    assert max(differences(whole, split)) < 1e-5
+
+
+def test_noise_differs_between_microbatches(one_replica, make_step, feed, clips):
+    same = tf.repeat(clips[:1], 2, axis=0)
+    steps = [make_step(one_replica, model={"sampling": "per_pixel"}, microbatch_size=size) for size in (None, 1)]
+    single = steps[0].run(feed(one_replica, same, 1), 1)["nats_per_pixel"]
+    # Each microbatch folds its number into the seed, so neither of the two may be the single clip's noise.
+    assert abs(steps[1].run(feed(one_replica, same, 2), 1)["nats_per_pixel"] - single) > 1e-5
+
+
+def test_xla_in_replicas_gives_the_same(one_replica, two_replicas, make_step, feed, clips):
+    """Without noise: TensorFlow's stateless normal draws other numbers under XLA."""
+    plain = make_step(one_replica, clip_norm=CLIP)
+    compiled = make_step(two_replicas, clip_norm=CLIP, jit_compile=True)
+    rows = [step.run(feed(step.strategy, clips, 4), 2) for step in (plain, compiled)]
+    for name in (*LOSSES, "gradient_norm", "parameter_norm"):
+        np.testing.assert_allclose(rows[1][name], rows[0][name], rtol=1e-4, atol=1e-4, err_msg=name)
+    assert max(differences(plain, compiled)) < 1e-4
+
+
+def test_mixed_bfloat16_keeps_weights_and_losses_in_float32(one_replica, make_step, feed, clips):
+    full = make_step(one_replica).run(feed(one_replica, clips, 4), 2)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    step = make_step(one_replica)
+    rows = step.run(feed(one_replica, clips, 4), 2)
+    losses = step.model.losses(clips, tf.constant([0, 0]), tf.constant([0, 0]))
+    assert {value.dtype for value in losses.values()} == {tf.float32}
+    assert {variable.dtype for variable in step.model.trainable_variables} == {"float32"}
+    assert step.model.decoder.compute_dtype == step.model.encoder.first_transformer.compute_dtype == "bfloat16"
+    # A bfloat16 has 8 bits: close, but not the same as in float32.
+    np.testing.assert_allclose(rows["loss"], full["loss"], rtol=0.05)
+    assert np.abs(rows["loss"] - full["loss"]).max() > 1e-6

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Installs simone_tf with its test tools into a virtual environment of its own (.venv-test) and runs ruff and all tests.
+# Tests that render scenes need OSMesa (Debian and Ubuntu: libosmesa6); without it they are skipped and say so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python="${PYTHON:-python3.11}"
+"$python" -m venv .venv-test
+.venv-test/bin/python -m pip install --quiet --editable '.[test]'
+.venv-test/bin/ruff check .
+.venv-test/bin/ruff format --check .
+.venv-test/bin/python -m pytest "$@"
