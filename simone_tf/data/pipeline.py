@@ -202,8 +202,9 @@ def _shuffled(part: _Part, position: int, key: tf.Tensor, shuffle_buffer: int) -
         # the global seed is the graph's own, set here; 0 would make TensorFlow compare the seed tensor in Python.
         if not tf.executing_eagerly():
             tf.random.set_seed(1)
-        epoch_key = _fold_in(key, number)
-        order = tf.random.experimental.stateless_shuffle(tf.constant(part.shards), _fold_in(epoch_key, _SHARD_ORDER))
+        order = tf.random.experimental.stateless_shuffle(
+            tf.constant(part.shards), _fold_in(_fold_in(key, _SHARD_ORDER), number)
+        )
         records = tf.data.Dataset.from_tensor_slices(order).interleave(
             part.records,
             cycle_length=min(_INTERLEAVED_SHARDS, len(part.shards)),
@@ -211,7 +212,7 @@ def _shuffled(part: _Part, position: int, key: tf.Tensor, shuffle_buffer: int) -
             deterministic=True,
         )
         shuffle_seed = tf.random.stateless_uniform(
-            [], _fold_in(epoch_key, _RECORD_ORDER), maxval=2**31 - 1, dtype=tf.int64, alg="philox"
+            [], _fold_in(_fold_in(key, _RECORD_ORDER), number), maxval=2**31 - 1, dtype=tf.int64, alg="philox"
         )
         return records.shuffle(shuffle_buffer, seed=shuffle_seed, reshuffle_each_iteration=False)
 
@@ -224,7 +225,7 @@ def _permuted(size: int, position: int, key: tf.Tensor) -> tf.data.Dataset:
     epoch, skipped = divmod(position, size)
 
     def indices_of(number):
-        order_key = _fold_in(_fold_in(key, number), _RECORD_ORDER)
+        order_key = _fold_in(_fold_in(key, _RECORD_ORDER), number)
         order = tf.random.experimental.stateless_shuffle(tf.range(size, dtype=tf.int64), order_key)
         return tf.data.Dataset.from_tensor_slices(order)
 
