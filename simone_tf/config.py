@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import logging
 import os
 import re
 
@@ -51,7 +50,7 @@ def register():
 def parse_config(gin_files=(), gin_params=(), run_dir=None):
     """Reads gin files and single bindings; without any, the config that a run folder was trained with.
 
-    Includes are looked up from the working directory and from the folder of each given file.
+    Includes are looked up in the folder of the file that was named.
 
     Args:
         gin_files: paths of gin files, later ones win.
@@ -73,16 +72,49 @@ def parse_config(gin_files=(), gin_params=(), run_dir=None):
     for path in gin_files:
         if not os.path.isfile(path):
             raise UserError(f"--gin_file={path}: there is no such file; run from the folder that holds gin/.")
-        gin.add_config_file_search_path(os.path.dirname(os.path.abspath(path)))
+        _parse(path, _with_includes(path, os.path.dirname(path), ()))
+    for param in gin_params:
+        _parse(f"--gin_param={param}", param)
+    _check_macros(gin_params)
+    gin.finalize()
+
+
+def _parse(source, bindings):
     try:
-        with _quiet_gin():
-            # A misspelt name must be an error: skip_unknown would hide it.
-            gin.parse_config_files_and_bindings(
-                gin_files, list(gin_params), skip_unknown=False, print_includes_and_imports=False
-            )
-    except (ValueError, SyntaxError, OSError, TypeError, NameError, AttributeError) as error:
-        sources = ", ".join([*gin_files, *gin_params])
-        raise UserError(f"The configuration ({sources}) is wrong: {_one_line(error)}") from error
+        # A misspelt name must be an error: skip_unknown would hide it.
+        gin.parse_config(bindings, skip_unknown=False)
+    except (ValueError, SyntaxError, TypeError, NameError, AttributeError) as error:
+        raise UserError(f"The configuration {source} is wrong: {_one_line(error)}") from error
+
+
+def _with_includes(path, folder, including):
+    """The text of a gin file with its includes in their places.
+
+    Gin's own search also asks Python for packages named like the include's folder, and fails when it meets one.
+
+    Args:
+        path: the file.
+        folder: folder of the file the user named; includes are looked up there.
+        including: the files that are being included, to tell a circle.
+    """
+    if path in including:
+        raise UserError(f"{path} includes itself by way of {', '.join(including)}: take one include out.")
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a gin file ({error}); check its name.") from error
+    parts = []
+    for line in lines:
+        include = re.fullmatch(r"include\s+(['\"])(.+)\1\s*(#.*)?", line)
+        if include is None:
+            parts.append(line)
+            continue
+        included = os.path.join(folder, include[2])
+        if not os.path.isfile(included):
+            raise UserError(f"{path} includes {include[2]!r}, but there is no {included}; correct the include.")
+        parts.append(_with_includes(included, folder, (*including, path)))
+    return "\n".join(parts)
 
 
 @contextlib.contextmanager
@@ -109,15 +141,17 @@ def write_operative_config(run_dir):
     os.replace(f"{path}.new", path)
 
 
-@contextlib.contextmanager
-def _quiet_gin():
-    """Gin logs an error for every folder in which an include is not, also when it is in the next one."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        yield
-    finally:
-        logging.disable(before)
+def _check_macros(gin_params):
+    """Gin takes a misspelt macro for the definition of another one, and tells of one that is not set in many lines."""
+    text = re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", "''", gin.config_str())
+    set_macros = set(re.findall(r"^(\w+) = ", text, re.MULTILINE))
+    used_macros = set(re.findall(r"%(\w+)", text))
+    for param in gin_params:
+        name = param.split("=")[0].strip()
+        if name in set_macros - used_macros:
+            raise UserError(f"--gin_param={param}: no configuration file uses %{name}; check its spelling.")
+    for name in sorted(used_macros - set_macros):
+        raise UserError(f"The configuration uses %{name}, which nothing sets; set it with --gin_param='{name} = ...'.")
 
 
 def _one_line(error):

@@ -9,12 +9,11 @@ import time
 import gin
 import keras
 import numpy as np
-import tensorflow as tf
 
 import simone_tf
 from simone_tf import command, config
 from simone_tf.data.pipeline import evaluation_batches
-from simone_tf.data.reader import explain_data_error
+from simone_tf.data.reader import DATA_ERRORS, explain_data_error
 from simone_tf.errors import UserError
 from simone_tf.evaluation.held_out import HeldOut
 from simone_tf.evaluation.pictures import Pictures
@@ -96,7 +95,7 @@ def train(
             "multiple of their number."
         )
     replica_batch_size = batch_size // strategy.num_replicas_in_sync
-    if replica_batch_size % (microbatch_size or replica_batch_size):
+    if microbatch_size and replica_batch_size % microbatch_size:
         raise UserError(
             f"train.microbatch_size {microbatch_size} does not divide a replica's batch of {replica_batch_size} clips."
         )
@@ -126,8 +125,12 @@ def train(
     if average is not None:
         parts["average"] = average
 
-    _prepare_folder(run_dir)
+    _make_folder(run_dir)
     checkpoints = Checkpoints(run_dir, parts, keep_checkpoints)
+    # Only when everything is built, and before the config is written: a checkpoint that does not fit this config must
+    # not cost the run its own.
+    checkpoints.restore_latest()
+    _write(run_dir, config.write_operative_config, run_dir)
     summaries = Summaries(run_dir)
     summaries.text(0, "config", config_text(config.operative_config()))
     averaged = functools.partial(average.swapped_into, network) if average else contextlib.nullcontext
@@ -171,7 +174,7 @@ def train(
     begin = time.time()
     try:
         metrics = trainer.train()
-    except tf.errors.OpError as error:
+    except DATA_ERRORS as error:
         fault = explain_data_error(error, clips, num_frames=num_frames) or explain_data_error(
             error, held_out_clips, held_out_fields, num_frames
         )
@@ -189,7 +192,7 @@ def train(
         "session_seconds": round(time.time() - begin, 1),
         "version": simone_tf.__version__,
     }
-    _write_json(os.path.join(run_dir, "metrics.json"), metrics)
+    _write(run_dir, _write_json, os.path.join(run_dir, "metrics.json"), metrics)
     with averaged():
         pictures.save(os.path.join(run_dir, "pictures"))
     summaries.close()
@@ -212,10 +215,16 @@ def main(arguments=None):
     print(f"\nPictures, metrics.json and TensorBoard events are in {flags.run_dir}.")
 
 
-def _prepare_folder(run_dir):
+def _make_folder(run_dir):
+    _write(run_dir, os.makedirs, run_dir, exist_ok=True)
+    if not os.access(run_dir, os.W_OK):
+        raise UserError(f"--run_dir={run_dir} cannot be written (permission denied); choose another folder.")
+
+
+def _write(run_dir, write, *arguments, **keywords):
+    """Calls `write`, a refusal of the operating system told as a `UserError`."""
     try:
-        os.makedirs(run_dir, exist_ok=True)
-        config.write_operative_config(run_dir)
+        write(*arguments, **keywords)
     except OSError as error:
         raise UserError(f"--run_dir={run_dir} cannot be written ({error.strerror}); choose another folder.") from error
 

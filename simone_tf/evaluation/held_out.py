@@ -47,25 +47,25 @@ class HeldOut:
     def first_clips(self, count):
         """The first `count` clips taken apart, and recomposed with the frame latents of the clip after them.
 
+        The clip after the very last one is the first.
+
         Returns:
             list of (clip, decomposition, next_clip, recomposition): clips are dicts of NumPy arrays without batch
             axis, the decompositions `Decomposition`s likewise (posteriors left out).
         """
-        batch = next(iter(self._batches))
-        available = int(batch["clip_mask"].numpy().sum())
-        other = {name: tf.roll(value[:available], -1, axis=0) for name, value in batch.items()}
         clips = []
-        for index in range(min(count, available)):
-            video, next_video = batch["video"][index : index + 1], other["video"][index : index + 1]
-            clips.append(
-                (
-                    {name: value[index].numpy() for name, value in batch.items()},
-                    _without_batch(self._decompose(video)),
-                    {name: value[index].numpy() for name, value in other.items()},
-                    _without_batch(self._recompose(video, next_video)),
-                )
-            )
-        return clips
+        for batch in self._batches:
+            for index in np.flatnonzero(batch["clip_mask"]):
+                clips.append({name: value[index].numpy() for name, value in batch.items()})
+            if len(clips) > count:
+                break
+        taken_apart = []
+        for index, clip in enumerate(clips[:count]):
+            next_clip = clips[(index + 1) % len(clips)]
+            video, next_video = tf.constant(clip["video"][None]), tf.constant(next_clip["video"][None])
+            decomposition, recomposition = self._decompose(video), self._recompose(video, next_video)
+            taken_apart.append((clip, _without_batch(decomposition), next_clip, _without_batch(recomposition)))
+        return taken_apart
 
 
 def _without_batch(decomposition):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 
 import tensorflow as tf
@@ -20,13 +21,19 @@ class Checkpoints:
         parts: name -> trackable object (model, optimizer, step, ...); the names are part of the format on disk.
         keep: number of checkpoints kept besides the best.
         best_metric: name of the measure that decides which checkpoint is best; higher is better.
+
+    Raises:
+        UserError: if checkpoints that the folder lists are gone.
     """
 
     def __init__(self, run_dir, parts, keep=3, best_metric="video_ari_foreground"):
         self._checkpoint = tf.train.Checkpoint(**parts)
-        self._latest = tf.train.CheckpointManager(self._checkpoint, os.path.join(run_dir, "checkpoints"), keep)
+        folder = os.path.join(run_dir, "checkpoints")
+        _mend_list(folder)
+        self._latest = tf.train.CheckpointManager(self._checkpoint, folder, keep)
         self._best_dir = os.path.join(run_dir, "best")
         self.best_metric = best_metric
+        _finish_replacing(self._best_dir)
 
     def restore_latest(self):
         """Restores the newest checkpoint of the run; returns its path, or None when there is none.
@@ -64,7 +71,7 @@ class Checkpoints:
         value = metrics.get(self.best_metric)
         if value is None or value != value or value <= self.best_value():
             return False
-        # A new folder takes the place of the old one at once: a kill in between leaves one of the two.
+        # A new folder takes the place of the old one at once; `_finish_replacing` mends what a kill in between leaves.
         new_dir = f"{self._best_dir}.new"
         try:
             shutil.rmtree(new_dir, ignore_errors=True)
@@ -86,7 +93,7 @@ class Checkpoints:
         try:
             with open(os.path.join(self._best_dir, "best.json"), encoding="utf-8") as file:
                 return float(json.load(file)["value"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return float("-inf")
 
     def _restore(self, path):
@@ -97,11 +104,53 @@ class Checkpoints:
                 f"{path} was written by a model of another architecture than the one configured now; use the run "
                 "folder's own config.gin, or another --run_dir."
             ) from error
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, IndexError) as error:
             raise UserError(
-                f"{path} is damaged and cannot be restored ({type(error).__name__}); delete the files of this "
-                "checkpoint and its line in the file 'checkpoint' to go on from the one before."
+                f"{path} is damaged and cannot be restored ({type(error).__name__}); delete the files {path}.* to go "
+                "on from the checkpoint before, or choose another --run_dir."
             ) from error
+
+
+def _mend_list(folder):
+    """Writes the folder's list of checkpoints anew where it does not say what is there.
+
+    TensorFlow starts afresh in silence when its list, the file `checkpoint`, is gone or damaged. An index file is
+    written last, so that a checkpoint is complete if it has one.
+    """
+    try:
+        state = tf.train.get_checkpoint_state(folder)
+    except ValueError:
+        state = None
+    listed = [os.path.basename(path) for path in state.all_model_checkpoint_paths] if state else []
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    present = sorted((name[:-6] for name in names if re.fullmatch(r"ckpt-\d+\.index", name)), key=lambda n: int(n[5:]))
+    if listed and not present:
+        raise UserError(
+            f"{os.path.join(folder, listed[-1])} is damaged, its index file is gone; put the checkpoint back, or "
+            "choose another --run_dir to start afresh."
+        )
+    if set(listed) <= set(present) and (listed or not present):
+        return
+    kept = [name for name in listed if name in present] or present
+    path = os.path.join(folder, "checkpoint")
+    try:
+        with open(f"{path}.new", "w", encoding="utf-8") as file:
+            file.write(f'model_checkpoint_path: "{kept[-1]}"\n')
+            for name in kept:
+                # Without its time a checkpoint would never be deleted.
+                seconds = os.path.getmtime(os.path.join(folder, f"{name}.index"))
+                file.write(f'all_model_checkpoint_paths: "{name}"\nall_model_checkpoint_timestamps: {seconds}\n')
+        os.replace(f"{path}.new", path)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _finish_replacing(best_dir):
+    """Puts the newer complete folder in place if the replacing of the best checkpoint was killed half way."""
+    for folder in (f"{best_dir}.new", f"{best_dir}.old"):
+        # The JSON file is written last.
+        if not os.path.isdir(best_dir) and os.path.isfile(os.path.join(folder, "best.json")):
+            os.replace(folder, best_dir)
 
 
 def _unwritable(folder, error):

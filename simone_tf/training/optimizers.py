@@ -2,6 +2,8 @@
 
 import keras
 
+from simone_tf.training.schedules import WarmupCosine
+
 
 def make_adam(learning_rate=2e-4, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
     """Adam; the training step clips the all-reduced gradient itself.
@@ -11,4 +13,8 @@ def make_adam(learning_rate=2e-4, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
         beta_1, beta_2: decay of the first and second moment.
         epsilon: added to the root of the second moment.
     """
+    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        # A bare number becomes a variable of the optimizer, and a resumed run would take the checkpoint's, not the one
+        # that is configured now.
+        learning_rate = WarmupCosine(learning_rate)
     return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)

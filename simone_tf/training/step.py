@@ -1,5 +1,6 @@
 """The training step: gradients per replica, all-reduce, clip by global norm, update; several steps per host call."""
 
+import numpy as np
 import tensorflow as tf
 
 from simone_tf.models.simone import LOSSES
@@ -64,6 +65,10 @@ class TrainingStep:
         """
         rows = self._compiled(iterator, tf.constant(num_steps)).numpy()
         return {name: rows[:, column] for column, name in enumerate(METRICS)}
+
+    def is_finite(self):
+        """Whether all weights are finite numbers."""
+        return all(np.isfinite(variable.numpy()).all() for variable in self.model.trainable_variables)
 
     def _run(self, iterator, num_steps):
         rows = tf.TensorArray(tf.float32, num_steps)

@@ -14,10 +14,10 @@ _WATCHED = ("loss", "nats_per_pixel", "object_kl", "frame_kl", "gradient_norm", 
 
 
 class Trainer:
-    """Runs `TrainingStep`s from the newest checkpoint on to `num_steps`.
+    """Runs `TrainingStep`s from the step that was restored, or the first, to `num_steps`.
 
     Args:
-        training_step: `TrainingStep`, its model and optimizer built.
+        training_step: `TrainingStep`, its model and optimizer built and, in a run that goes on, restored.
         checkpoints: `Checkpoints` of the run.
         summaries: `Summaries` of the run.
         make_iterator: start step -> iterator over distributed batches from that step on.
@@ -52,7 +52,7 @@ class Trainer:
         self.draw = draw
         self.num_steps = num_steps
         self.clips_per_step = clips_per_step
-        self.steps_per_loop = steps_per_loop
+        self.steps_per_loop = steps_per_loop or num_steps
         self.log_every = log_every or num_steps
         self.evaluate_every = evaluate_every or num_steps
         self.checkpoint_every = checkpoint_every or num_steps
@@ -64,9 +64,7 @@ class Trainer:
             UserError: at a non-finite loss or gradient (names step and term; the last checkpoint stays), or when a
                 checkpoint cannot be written.
         """
-        # The order matters: model and optimizer are built by now, then restored, and only then is data read from
-        # the restored step on.
-        self.checkpoints.restore_latest()
+        # Data is read from the restored step on: its order is a function of the step, and not in the checkpoint.
         step = int(self.training_step.step.numpy())
         iterator = self.make_iterator(step)
         metrics = None
@@ -87,8 +85,9 @@ class Trainer:
                         metrics = self._evaluate(step, progress)
                     progress.update(count)
             except KeyboardInterrupt:
-                # Between two loops all variables belong to the same step.
-                self.checkpoints.save(int(self.training_step.step.numpy()))
+                # Between two loops all variables belong to the same step. They may come before the check of its loss.
+                if self.training_step.is_finite():
+                    self.checkpoints.save(int(self.training_step.step.numpy()))
                 raise
         if metrics is None:
             metrics = self._evaluate(step, progress)

@@ -77,7 +77,7 @@ def make_step(make_model):
 
 @pytest.fixture
 def feed():
-    """A function (strategy, clips `[N, ...]`, global batch size) -> endless distributed iterator in the clips' order."""
+    """A function (strategy, clips `[N, ...]`, global batch size) -> endless iterator in the clips' order."""
 
     def make(strategy, clips, batch_size):
         def dataset(context):

@@ -201,5 +201,5 @@ def test_mixed_bfloat16_keeps_weights_and_losses_in_float32(one_replica, make_st
     assert {variable.dtype for variable in step.model.trainable_variables} == {"float32"}
     assert step.model.decoder.compute_dtype == step.model.encoder.first_transformer.compute_dtype == "bfloat16"
     # A bfloat16 has 8 bits: close, but not the same as in float32.
-    np.testing.assert_allclose(rows["loss"], full["loss"], rtol=0.05)
-    assert np.abs(rows["loss"] - full["loss"]).max() > 1e-6
+    assert 1e-6 < abs(rows["loss"][0] / full["loss"][0] - 1) < 0.02
+    assert rows["loss"][1] < rows["loss"][0]

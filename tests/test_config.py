@@ -1,0 +1,173 @@
+import json
+import pathlib
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simone_tf import config, train
+from simone_tf.data import records
+from simone_tf.errors import UserError
+from simone_tf.training.step import METRICS
+
+GIN = pathlib.Path(__file__).parent.parent / "gin"
+SHIPPED = sorted(path.name for path in GIN.glob("*.gin"))
+
+# The files' own structure, sizes a test can afford.
+REDUCED = (
+    "Encoder.width = 20",
+    "Encoder.conv_channels = 4",
+    "Transformer.num_layers = 1",
+    "Transformer.mlp_size = 8",
+    "LatentHead.hidden_size = 8",
+    "PixelDecoder.hidden_size = 8",
+    "StridedQueries.stride = 8",
+    "RandomQueries.num_pixels = 16",
+    "batch_size = 2",
+)
+ONE_STEP = (
+    "num_steps = 1",
+    "train.num_held_out_clips = 1",
+    "train.evaluation_batch_size = 1",
+    "train.num_pictures = 1",
+)
+
+
+@pytest.fixture(autouse=True)
+def _clean_gin():
+    yield
+    gin.clear_config()
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory):
+    """Clip TFRecords and a file in DeepMind's CATER schema, each with two clips of the full shape per split."""
+    folder = tmp_path_factory.mktemp("datasets")
+    rng = np.random.default_rng(0)
+    clips = [
+        {
+            "video": rng.integers(0, 256, (16, 64, 64, 3), dtype=np.uint8),
+            "segments": rng.integers(0, 4, (16, 64, 64)).astype(np.int32),
+        }
+        for _ in range(2)
+    ]
+    for split in ("train", "test"):
+        records.write_shard(folder / records.shard_name(split, 0, 1), clips)
+        # Written from DeepMind's description of the format; nothing is shared with the reader.
+        path = folder / f"cater_with_masks_{split}.tfrecords-00000-of-00001"
+        with tf.io.TFRecordWriter(str(path), "ZLIB") as writer:
+            for _ in range(2):
+                owners = rng.integers(0, 11, (33, 1, 64, 64, 1))
+                masks = (owners == np.arange(11).reshape(1, 11, 1, 1, 1)).astype(np.uint8) * 255
+                features = {
+                    "image": _bytes(rng.integers(0, 256, (33, 64, 64, 3), dtype=np.uint8)),
+                    "mask": _bytes(masks),
+                    "camera_matrix": _floats(rng.normal(size=(33, 4, 4))),
+                    "object_positions": _floats(rng.normal(size=(11, 33, 3))),
+                }
+                writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    return folder
+
+
+def _bytes(array):
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[array.tobytes()]))
+
+
+def _floats(array):
+    return tf.train.Feature(float_list=tf.train.FloatList(value=np.ravel(array)))
+
+
+def _data_params(name, datasets):
+    macro = {"objects_room.gin": "objects_room_dir", "playroom.gin": "playroom_dir", "cater.gin": "cater_dir"}.get(name)
+    return [f"{macro} = {str(datasets)!r}"] if macro else []
+
+
+def _train(name, run_dir, params):
+    arguments = [f"--gin_file={GIN / name}", f"--run_dir={run_dir}"]
+    train.main([*arguments, *(f"--gin_param={param}" for param in params)])
+    return json.loads((run_dir / "metrics.json").read_text())
+
+
+def test_there_are_shipped_files():
+    assert {"quickstart.gin", "objects_room.gin", "cater.gin", "playroom.gin"} <= set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_file_opens_with_its_purpose_and_command(name):
+    header = (GIN / name).read_text().split("include")[0]
+    for part in ("# Reproduces: ", "# Expected result: ", "# Memory: ", "# Time: ", "# Command: "):
+        assert part in header
+    assert f"python -m simone_tf.train --gin_file=gin/{name} " in header
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_file_is_built_and_takes_a_step(name, datasets, tmp_path):
+    metrics = _train(name, tmp_path / "run", [*_data_params(name, datasets), *REDUCED, *ONE_STEP])
+    assert metrics["step"] == 1
+    assert np.isfinite(metrics["video_ari_foreground"])
+    assert metrics["num_clips"] == 1
+    assert list((tmp_path / "run" / "pictures").glob("*.png"))
+
+
+def test_the_paper_size_model_takes_a_step_on_the_full_shape(datasets, tmp_path):
+    # No pictures: decoding a clip of this size takes 2 TFLOP.
+    params = [*_data_params("playroom.gin", datasets), "batch_size = 1", *ONE_STEP, "train.num_pictures = 0"]
+    metrics = _train("playroom.gin", tmp_path / "run", params)
+    assert metrics["step"] == 1
+    assert metrics["parameters"] > 11_000_000
+    assert metrics["resolution"] == [64, 64]
+    assert metrics["frames"] == 16
+
+
+def test_the_operative_config_reads_back_as_the_same_config(datasets, tmp_path):
+    _train("playroom.gin", tmp_path / "run", [*_data_params("playroom.gin", datasets), *REDUCED, *ONE_STEP])
+    stored = (tmp_path / "run" / config.CONFIG_FILE).read_text()
+    assert "PixelDecoder.hidden_size = 8" in stored
+    # The folder alone is enough for the next command, and what that one stores is the same.
+    train.main([f"--run_dir={tmp_path / 'run'}"])
+    assert (tmp_path / "run" / config.CONFIG_FILE).read_text() == stored
+
+
+def test_later_files_and_bindings_win(tmp_path):
+    (tmp_path / "a.gin").write_text("PixelDecoder.hidden_size = 1\nPixelDecoder.num_hidden_layers = 1\n")
+    (tmp_path / "b.gin").write_text("PixelDecoder.hidden_size = 2\nPixelDecoder.num_hidden_layers = 2\n")
+    config.parse_config([str(tmp_path / "a.gin"), str(tmp_path / "b.gin")], ["PixelDecoder.hidden_size = 3"])
+    assert gin.query_parameter("PixelDecoder.hidden_size") == 3
+    assert gin.query_parameter("PixelDecoder.num_hidden_layers") == 2
+
+
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [
+        (["PixelDecodr.hidden_size = 3"], "PixelDecodr"),
+        (["PixelDecoder.hiden_size = 3"], "hiden_size"),
+        (["PixelDecoder.hidden_size 3"], "PixelDecoder"),
+        (["PixelDecoder.hidden_size = @Nothing()"], "Nothing"),
+    ],
+)
+def test_a_wrong_binding_is_one_sentence_that_names_it(params, named):
+    with pytest.raises(UserError, match=named) as caught:
+        config.parse_config([str(GIN / "quickstart.gin")], params)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_or_include_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"absent\.gin"):
+        config.parse_config([str(tmp_path / "absent.gin")])
+    (tmp_path / "main.gin").write_text("include 'models/absent.gin'\n")
+    with pytest.raises(UserError, match=r"models/absent\.gin"):
+        config.parse_config([str(tmp_path / "main.gin")])
+    with pytest.raises(UserError, match="--gin_file"):
+        config.parse_config([], [], str(tmp_path))
+
+
+def test_a_value_that_nobody_set_is_named(tmp_path):
+    (tmp_path / "main.gin").write_text("train.num_steps = 1\n")
+    with pytest.raises(UserError, match="clips"):
+        train.main([f"--gin_file={tmp_path / 'main.gin'}", f"--run_dir={tmp_path / 'run'}"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_measures_have_distinct_names():
+    assert len(set(METRICS)) == len(METRICS)

@@ -1,0 +1,385 @@
+"""Checkpoints: complete, exact, refused when they do not fit, and safe on a disk that is full or dies half way."""
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simone_tf.errors import UserError
+from simone_tf.training.averaging import WeightAverage
+from simone_tf.training.checkpoints import Checkpoints
+from simone_tf.training.optimizers import make_adam
+
+
+@pytest.fixture
+def make_parts(make_model):
+    """A function (strategy, learning rate, model options) -> what a run saves, built."""
+
+    def make(strategy=None, learning_rate=1e-3, **model):
+        with (strategy or tf.distribute.get_strategy()).scope():
+            network = make_model(**model)
+            adam = make_adam(learning_rate)
+            adam.build(network.trainable_variables)
+            step = tf.Variable(0, dtype=tf.int64, trainable=False)
+            return {"model": network, "optimizer": adam, "step": step, "average": WeightAverage(network)}
+
+    return make
+
+
+def variables(parts):
+    """Every variable that a run has, found through the objects' own lists."""
+    found = [*parts["model"].variables, *parts["optimizer"].variables, parts["step"]]
+    return [*found, *parts["average"].variables]
+
+
+def fill(parts):
+    """Gives every variable a number of its own; returns the values."""
+    values = []
+    for number, variable in enumerate(variables(parts), start=100):
+        values.append(np.full(variable.shape, number, np.asarray(variable.numpy()).dtype))
+        variable.assign(values[-1])
+    return values
+
+
+def values_of(parts):
+    return [np.asarray(variable.numpy()) for variable in variables(parts)]
+
+
+def assert_equal(values, expected):
+    for value, wanted in zip(values, expected, strict=True):
+        np.testing.assert_array_equal(value, wanted)
+
+
+@contextlib.contextmanager
+def no_room(limit=2000):
+    """The operating system refuses to write more than `limit` bytes to a file, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_every_weight_slot_and_average_is_on_disk(tmp_path, make_parts):
+    parts = make_parts(num_layers=2)
+    filled = fill(parts)
+    Checkpoints(tmp_path, parts).save(7)
+
+    reader = tf.train.load_checkpoint(str(tmp_path / "checkpoints"))
+    names = [name for name, _ in tf.train.list_variables(str(tmp_path / "checkpoints"))]
+    on_disk = [np.asarray(reader.get_tensor(name)) for name in names if name.endswith("VARIABLE_VALUE")]
+    by_number = {value.ravel()[0]: value for value in on_disk}
+    for value in filled:
+        assert by_number[value.ravel()[0]].shape == value.shape
+        np.testing.assert_array_equal(by_number[value.ravel()[0]], value)
+    # By hand: weights, two moments of each, the average of each.
+    trainable = len(parts["model"].trainable_variables)
+    assert len(filled) == 4 * trainable + 3  # and three counters: of the step, the optimizer and the average
+
+
+def test_the_model_alone_finds_its_weights_without_the_optimizer(tmp_path, make_parts, make_model):
+    """Not only through the optimizer's own list of what it trains: evaluation has no optimizer."""
+    parts = make_parts(num_layers=2)
+    fill(parts)
+    Checkpoints(tmp_path, parts).save(7)
+    model = make_model(num_layers=2)
+    path = tf.train.latest_checkpoint(tmp_path / "checkpoints")
+    tf.train.Checkpoint(model=model).restore(path).assert_existing_objects_matched().expect_partial()
+    assert_equal([variable.numpy() for variable in model.variables], [v.numpy() for v in parts["model"].variables])
+
+
+def test_fresh_objects_restore_to_equal_values(tmp_path, make_parts):
+    parts = make_parts()
+    filled = fill(parts)
+    Checkpoints(tmp_path, parts).save(3)
+    fresh = make_parts()
+    assert Checkpoints(tmp_path, fresh).restore_latest() == str(tmp_path / "checkpoints" / "ckpt-3")
+    assert_equal(values_of(fresh), filled)
+
+
+def test_a_run_can_change_between_one_device_and_two(tmp_path, make_parts, two_replicas):
+    first = make_parts()
+    filled = fill(first)
+    Checkpoints(tmp_path, first).save(1)
+    mirrored = make_parts(two_replicas)
+    with two_replicas.scope():
+        checkpoints = Checkpoints(tmp_path, mirrored)
+        checkpoints.restore_latest()
+    assert_equal(values_of(mirrored), filled)
+    for variable in mirrored["model"].trainable_variables:
+        first, second = two_replicas.experimental_local_results(variable.value)
+        np.testing.assert_array_equal(first.numpy(), second.numpy())
+    checkpoints.save(2)
+    single = make_parts()
+    Checkpoints(tmp_path, single).restore_latest()
+    assert_equal(values_of(single), filled)
+
+
+def test_the_learning_rate_is_the_configured_one_after_a_restore(tmp_path, make_parts):
+    """Whoever is told to go on with a lower learning rate must get it."""
+    Checkpoints(tmp_path, make_parts(learning_rate=1.0)).save(1)
+    lower = make_parts(learning_rate=0.5)
+    Checkpoints(tmp_path, lower).restore_latest()
+    assert float(lower["optimizer"].learning_rate) == 0.5
+
+
+def test_nothing_to_restore(tmp_path, make_parts):
+    checkpoints = Checkpoints(tmp_path / "new", make_parts())
+    assert checkpoints.restore_latest() is None
+    assert checkpoints.restore_best() is None
+    assert checkpoints.best_value() == float("-inf")
+
+
+def test_the_last_n_are_kept(tmp_path, make_parts):
+    parts = make_parts()
+    checkpoints = Checkpoints(tmp_path, parts, keep=2)
+    for step in (5, 15, 5 * 5, 30):
+        parts["step"].assign(step)
+        checkpoints.save(step)
+    kept = sorted(name for name in os.listdir(tmp_path / "checkpoints") if name.endswith(".index"))
+    assert kept == ["ckpt-25.index", "ckpt-30.index"]
+
+    # A later session counts those of the earlier one, and does not write a step twice.
+    later = Checkpoints(tmp_path, parts, keep=2)
+    written = (tmp_path / "checkpoints" / "ckpt-30.index").stat().st_mtime_ns
+    later.save(30)
+    assert (tmp_path / "checkpoints" / "ckpt-30.index").stat().st_mtime_ns == written
+    later.save(40)
+    kept = sorted(name for name in os.listdir(tmp_path / "checkpoints") if name.endswith(".index"))
+    assert kept == ["ckpt-30.index", "ckpt-40.index"]
+    assert later.restore_latest().endswith("ckpt-40")
+
+
+def test_the_best_survives_later_ones(tmp_path, make_parts):
+    parts = make_parts()
+    checkpoints = Checkpoints(tmp_path, parts, keep=1, best_metric="score")
+    kept = []
+    for step, score in enumerate([0.5, 0.2, 0.8, float("nan"), 0.8, 0.1], start=1):
+        parts["step"].assign(step)
+        checkpoints.save(step)
+        kept.append(checkpoints.save_if_best(step, {"score": score, "other": 1.0}))
+    assert kept == [True, False, True, False, False, False]
+    assert not checkpoints.save_if_best(9, {"other": 1.0})
+    assert checkpoints.best_value() == 0.8
+    assert json.loads((tmp_path / "best" / "best.json").read_text()) == {"step": 3, "metric": "score", "value": 0.8}
+
+    fresh = make_parts()
+    later = Checkpoints(tmp_path, fresh, keep=1, best_metric="score")
+    assert not later.save_if_best(7, {"score": 0.7})
+    assert later.restore_best() == str(tmp_path / "best" / "ckpt-3")
+    assert int(fresh["step"].numpy()) == 3
+    assert sorted(os.listdir(tmp_path)) == ["best", "checkpoints"]
+
+
+def test_a_run_folder_can_be_moved(tmp_path, make_parts):
+    parts = make_parts()
+    filled = fill(parts)
+    checkpoints = Checkpoints(tmp_path / "here", parts)
+    checkpoints.save(1)
+    checkpoints.save_if_best(1, {"video_ari_foreground": 0.5})
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    fresh = make_parts()
+    moved = Checkpoints(tmp_path / "there", fresh)
+    for restore, folder in ((moved.restore_latest, "checkpoints"), (moved.restore_best, "best")):
+        assert restore() == str(tmp_path / "there" / folder / "ckpt-1")
+        assert_equal(values_of(fresh), filled)
+
+
+@pytest.mark.parametrize("left", [("best.new", "best.old"), ("best.new",), ("best", "best.old"), ("best", "best.new")])
+def test_a_kill_while_the_best_is_replaced_loses_none(tmp_path, left):
+    """`best` and `best.new` are the newer here, wherever both they and the older `best.old` are there."""
+    values = {"best.old": 0.5, "best.new": 0.6, "best": 0.6}
+    for folder in left:
+        checkpoints = Checkpoints(tmp_path / folder, simple_parts())
+        checkpoints.save_if_best(1, {"video_ari_foreground": values[folder]})
+        os.replace(tmp_path / folder / "best", tmp_path / "made")
+        shutil.rmtree(tmp_path / folder)
+        os.replace(tmp_path / "made", tmp_path / folder)
+    later = Checkpoints(tmp_path, simple_parts())
+    assert later.best_value() == 0.6
+    assert later.restore_best() == str(tmp_path / "best" / "ckpt-1")
+    assert later.save_if_best(2, {"video_ari_foreground": 0.7})
+    assert os.listdir(tmp_path) == ["best"]
+
+
+def test_a_kill_while_the_new_best_is_written_keeps_the_old(tmp_path):
+    checkpoints = Checkpoints(tmp_path, simple_parts())
+    checkpoints.save_if_best(1, {"video_ari_foreground": 0.5})
+    os.replace(tmp_path / "best", tmp_path / "best.old")
+    shutil.copytree(tmp_path / "best.old", tmp_path / "best.new")
+    os.remove(tmp_path / "best.new" / "best.json")
+    os.remove(tmp_path / "best.new" / "ckpt-1.index")
+    later = Checkpoints(tmp_path, simple_parts())
+    assert later.restore_best() == str(tmp_path / "best" / "ckpt-1")
+    assert later.save_if_best(2, {"video_ari_foreground": 0.6})
+    assert os.listdir(tmp_path) == ["best"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"value": "much"}', '{"value": null}'])
+def test_a_damaged_note_of_the_best_value_counts_as_none(tmp_path, content):
+    checkpoints = Checkpoints(tmp_path, simple_parts())
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "best.json").write_text(content)
+    assert checkpoints.best_value() == float("-inf")
+    assert checkpoints.save_if_best(2, {"video_ari_foreground": -0.5})
+
+
+def simple_parts():
+    dense = keras.layers.Dense(40)
+    dense.build((None, 30))
+    return {"model": dense, "step": tf.Variable(0, dtype=tf.int64)}
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """The folder of checkpoints 1 and 2 of simple parts."""
+    parts = simple_parts()
+    for step in (1, 2):
+        parts["step"].assign(step)
+        Checkpoints(tmp_path / "run", parts).save(step)
+    return tmp_path / "run" / "checkpoints"
+
+
+def restored_step(folder):
+    parts = simple_parts()
+    Checkpoints(folder.parent, parts).restore_latest()
+    return int(parts["step"].numpy())
+
+
+def cut(path, count):
+    path.write_bytes(path.read_bytes()[:count])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("file", ["ckpt-2.data-00000-of-00001", "ckpt-2.index"])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda path: cut(path, 0), lambda path: cut(path, path.stat().st_size - 9), flip],
+    ids=["empty", "cut", "flipped"],
+)
+def test_a_damaged_checkpoint_is_told_and_the_one_before_goes_on(stored, file, damage):
+    damage(stored / file)
+    before = {path.name: path.read_bytes() for path in stored.iterdir()}
+    with pytest.raises(UserError) as caught:
+        restored_step(stored)
+    message = str(caught.value)
+    assert message.startswith(str(stored / "ckpt-2"))
+    assert "damaged" in message
+    assert "\n" not in message
+    assert {path.name: path.read_bytes() for path in stored.iterdir()} == before
+    for path in stored.glob("ckpt-2.*"):  # as the message says
+        path.unlink()
+    assert restored_step(stored) == 1
+
+
+def test_a_checkpoint_without_its_data_is_told(stored):
+    (stored / "ckpt-2.data-00000-of-00001").unlink()
+    with pytest.raises(UserError, match="damaged"):
+        restored_step(stored)
+
+
+@pytest.mark.parametrize("content", [b"", bytes(range(256)), b"model_checkpoint_path: 5", None])
+def test_a_damaged_list_of_checkpoints_does_not_start_the_run_afresh(stored, content):
+    if content is None:
+        (stored / "checkpoint").unlink()
+    else:
+        (stored / "checkpoint").write_bytes(content)
+    assert restored_step(stored) == 2
+    parts = simple_parts()
+    Checkpoints(stored.parent, parts, keep=2).save(13)
+    assert sorted(path.name for path in stored.glob("*.index")) == ["ckpt-13.index", "ckpt-2.index"]
+    assert tf.train.latest_checkpoint(stored) == str(stored / "ckpt-13")
+
+
+def test_checkpoints_that_are_all_gone_do_not_start_the_run_afresh(stored):
+    for path in stored.glob("*.index"):
+        path.unlink()
+    with pytest.raises(UserError, match="ckpt-2 is damaged"):
+        restored_step(stored)
+
+
+def test_leftovers_of_a_save_that_was_killed_are_passed_over(stored):
+    (stored / "ckpt-3_temp").mkdir()
+    (stored / "ckpt-3.data-00000-of-00001").write_bytes(b"half")
+    assert restored_step(stored) == 2
+
+
+def test_a_first_save_that_was_killed_starts_afresh(stored):
+    for path in stored.iterdir():
+        if not path.name.startswith("ckpt-1.data"):
+            path.unlink()
+    assert restored_step(stored) == 0
+
+
+@pytest.mark.parametrize("other", [{"width": 24}, {"num_layers": 2}, {"normalize_masks": False}])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_another_architecture_is_refused(tmp_path, make_parts, other, swapped):
+    saved, restored = ({}, other) if not swapped else (other, {})
+    Checkpoints(tmp_path, make_parts(**saved)).save(1)
+    with pytest.raises(UserError, match="another architecture") as caught:
+        Checkpoints(tmp_path, make_parts(**restored)).restore_latest()
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "checkpoints" / "ckpt-1") in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["average", "optimizer"])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_part_more_or_less_is_refused(tmp_path, make_parts, part, swapped):
+    whole = make_parts()
+    partial = {name: value for name, value in whole.items() if name != part}
+    saved, restored = (whole, partial) if not swapped else (partial, whole)
+    Checkpoints(tmp_path, saved).save(1)
+    with pytest.raises(UserError, match="another architecture"):
+        Checkpoints(tmp_path, restored).restore_latest()
+
+
+def test_a_full_disk_is_told_and_earlier_checkpoints_stay(tmp_path, make_parts):
+    parts = make_parts()
+    filled = fill(parts)
+    checkpoints = Checkpoints(tmp_path, parts, keep=1)
+    checkpoints.save(1)
+    assert checkpoints.save_if_best(1, {"video_ari_foreground": 0.5})
+    for variable in parts["model"].trainable_variables:
+        variable.assign(variable.numpy() + 1)
+    with no_room(), pytest.raises(UserError, match="could not be written") as caught:
+        checkpoints.save(2)
+    assert str(tmp_path / "checkpoints") in str(caught.value)
+    assert "\n" not in str(caught.value)
+    with no_room(), pytest.raises(UserError, match="could not be written"):
+        checkpoints.save_if_best(2, {"video_ari_foreground": 0.6})
+
+    fresh = make_parts()
+    later = Checkpoints(tmp_path, fresh, keep=1)
+    for restore, folder in ((later.restore_latest, "checkpoints"), (later.restore_best, "best")):
+        assert restore() == str(tmp_path / folder / "ckpt-1")
+        assert_equal(values_of(fresh), filled)
+    # With room again the run goes on.
+    checkpoints.save(3)
+    assert checkpoints.save_if_best(3, {"video_ari_foreground": 0.6})
+    assert Checkpoints(tmp_path, fresh).restore_best() == str(tmp_path / "best" / "ckpt-3")
+
+
+def test_errors_of_other_kinds_are_told_as_well(tmp_path, make_parts, monkeypatch):
+    checkpoints = Checkpoints(tmp_path, make_parts())
+    for error in (OSError(28, "No space left on device"), tf.errors.ResourceExhaustedError(None, None, "disk full")):
+
+        def refuse(*arguments, error=error, **keywords):
+            raise error
+
+        monkeypatch.setattr(tf.train.CheckpointManager, "save", refuse)
+        with pytest.raises(UserError, match=r"disk full|No space left"):
+            checkpoints.save(1)
+        with pytest.raises(UserError, match=r"disk full|No space left"):
+            checkpoints.save_if_best(1, {"video_ari_foreground": 0.5})

@@ -1,0 +1,167 @@
+"""The loop around the steps: what happens when, and when it stops. The steps themselves are stood in for."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simone_tf.errors import UserError
+from simone_tf.training.step import METRICS
+from simone_tf.training.trainer import Trainer
+
+WATCHED = ("loss", "nats_per_pixel", "object_kl", "frame_kl", "gradient_norm", "update_norm")
+
+
+class Steps:
+    """Stands in for `TrainingStep`; `bad` maps a step's number (from 1) to a measure and its value."""
+
+    def __init__(self, first=0, bad=None, interrupt_at=None, finite=True):
+        self.step = tf.Variable(first, dtype=tf.int64)
+        self.bad = bad or {}
+        self.interrupt_at = interrupt_at
+        self.finite = finite
+        self.counts = []
+
+    def run(self, iterator, count):
+        assert iterator == "batches"
+        first = int(self.step.numpy())
+        self.step.assign_add(count)
+        self.counts.append(count)
+        if self.interrupt_at is not None and first < self.interrupt_at <= first + count:
+            raise KeyboardInterrupt
+        rows = {name: np.full(count, 0.5, np.float32) for name in METRICS}
+        for number, (name, value) in self.bad.items():
+            if first < number <= first + count:
+                rows[name][number - first - 1] = value
+        return rows
+
+    def is_finite(self):
+        return self.finite
+
+
+class Log:
+    """Stands in for checkpoints, summaries, evaluation and pictures, and writes down what is asked of them."""
+
+    def __init__(self):
+        self.entries = []
+
+    def save(self, step):
+        self.entries.append(("save", step))
+
+    def save_if_best(self, step, metrics):
+        self.entries.append(("best", step, metrics["video_ari_foreground"]))
+
+    def scalars(self, step, values):
+        kind = "log" if "train/loss" in values else "evaluation"
+        self.entries.append((kind, step, dict(values)))
+
+    def flush(self):
+        self.entries.append(("flush",))
+
+    def evaluate(self):
+        self.entries.append(("evaluate",))
+        return {"video_ari_foreground": 0.25, "num_clips": 3}
+
+    def draw(self, step):
+        self.entries.append(("draw", step))
+
+    def steps_of(self, kind):
+        return [entry[1] for entry in self.entries if entry[0] == kind]
+
+
+def train(steps, num_steps, **periods):
+    log = Log()
+    starts = []
+
+    def make_iterator(step):
+        starts.append(step)
+        return "batches"
+
+    trainer = Trainer(steps, log, log, make_iterator, log.evaluate, log.draw, num_steps, 8, **periods)
+    log.trainer, log.starts = trainer, starts
+    return log
+
+
+def test_every_event_comes_at_its_steps():
+    steps = Steps()
+    log = train(steps, 23, steps_per_loop=4, log_every=5, evaluate_every=10, checkpoint_every=7)
+    assert log.trainer.train() == {"video_ari_foreground": 0.25, "num_clips": 3}
+    assert log.starts == [0]
+    assert sum(steps.counts) == 23
+    assert max(steps.counts) == 4
+    assert log.steps_of("log") == [5, 10, 15, 20, 23]
+    assert log.steps_of("save") == [7, 14, 21, 23]
+    assert log.steps_of("draw") == log.steps_of("best") == log.steps_of("evaluation") == [10, 20, 23]
+    # What was trained is safe before it is evaluated.
+    assert [entry[0] for entry in log.entries[-6:]] == ["save", "evaluate", "evaluation", "draw", "best", "flush"]
+
+
+def test_a_run_that_goes_on_keeps_the_same_steps():
+    log = train(Steps(first=8), 23, steps_per_loop=4, log_every=5, evaluate_every=10, checkpoint_every=7)
+    log.trainer.train()
+    assert log.starts == [8]
+    assert log.steps_of("log") == [10, 15, 20, 23]
+    assert log.steps_of("save") == [14, 21, 23]
+    assert log.steps_of("draw") == [10, 20, 23]
+
+
+def test_periods_of_zero_mean_only_at_the_end():
+    steps = Steps()
+    log = train(steps, 6, steps_per_loop=0, log_every=0, evaluate_every=0, checkpoint_every=0)
+    log.trainer.train()
+    assert steps.counts == [6]
+    assert log.steps_of("log") == log.steps_of("save") == log.steps_of("draw") == [6]
+
+
+@pytest.mark.parametrize("first", [6, 9])
+def test_a_finished_run_is_only_evaluated(first):
+    steps = Steps(first=first)
+    log = train(steps, 6)
+    assert log.trainer.train()["video_ari_foreground"] == 0.25
+    assert steps.counts == []
+    assert log.steps_of("best") == [first]
+    assert log.steps_of("save") == []
+
+
+def test_what_is_logged(capsys):
+    log = train(Steps(bad={4: ("loss", 1.25)}), 4, steps_per_loop=2)
+    log.trainer.train()
+    values = next(entry[2] for entry in log.entries if entry[0] == "log")
+    assert set(values) == {f"train/{name}" for name in METRICS if name != "input_wait_seconds"} | {
+        "train/clips_per_second",
+        "train/input_wait_share",
+    }
+    assert values["train/loss"] == 1.25
+    assert json.loads(json.dumps(values)) == values  # plain numbers
+    evaluated = next(entry[2] for entry in log.entries if entry[0] == "evaluation")
+    assert evaluated == {"evaluation/video_ari_foreground": 0.25}
+    lines = capsys.readouterr().out.splitlines()
+    assert re.match(r"step 4/4  loss 1\.2500  nats/pixel 0\.500  KL object 0\.50 frame 0\.50  \d+ clips/s", lines[0])
+    assert lines[1] == "step 4/4  held-out: video_ari_foreground 0.2500"
+
+
+@pytest.mark.parametrize("name", WATCHED)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_the_first_bad_number_stops_the_run(name, value):
+    log = train(Steps(bad={6: (name, value), 7: ("loss", float("nan"))}), 20, steps_per_loop=4, checkpoint_every=4)
+    with pytest.raises(UserError, match=rf"Step 6: {name} is {value}") as caught:
+        log.trainer.train()
+    assert "\n" not in str(caught.value)
+    assert log.steps_of("save") == [4]
+    assert log.steps_of("best") == []
+
+
+def test_an_interrupted_run_is_saved_as_far_as_it_came():
+    log = train(Steps(interrupt_at=6), 20, steps_per_loop=4)
+    with pytest.raises(KeyboardInterrupt):
+        log.trainer.train()
+    assert log.steps_of("save") == [8]  # the loop in which it came was finished by TensorFlow
+
+
+def test_an_interrupted_run_is_not_saved_with_bad_weights():
+    log = train(Steps(interrupt_at=6, finite=False), 20, steps_per_loop=4, checkpoint_every=4)
+    with pytest.raises(KeyboardInterrupt):
+        log.trainer.train()
+    assert log.steps_of("save") == [4]

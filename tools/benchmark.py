@@ -1,0 +1,313 @@
+"""Measures what a configuration costs on this machine: operations, time and memory of a training step and evaluation.
+
+    python tools/benchmark.py --gin_file=gin/quickstart.gin
+
+Flags are those of `python -m simone_tf.train`; nothing is written. Training, evaluation and the input pipeline are each
+measured in a process of their own, so that each peak of memory is its own. The step is timed on random video, which
+costs the same as any other, and alternately with large matrix products: the share of their rate that the step reaches
+then also holds on a machine that is busy with other things.
+"""
+
+import inspect
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# The process that starts the others needs no TensorFlow: what needs it is imported where it is used.
+from simone_tf import command
+from simone_tf.errors import UserError
+
+# [m, k] @ [k, n]: the decoder's own widths at the paper's setting, and a square one. The better of the two counts.
+_PRODUCTS = ((8192, 512, 512), (2048, 2048, 2048))
+_PRODUCT_FLOPS = 30_000_000_000  # per shape and round
+_ROUNDS = 7
+_SECONDS = 20.0  # of timed steps, unless --steps says how many
+_PIPELINE_SECONDS = 4.0
+
+
+def main(arguments=None):
+    """Measures and prints; with `--part`, measures one part and prints it as JSON (how the tool calls itself)."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = command.argument_parser(__doc__.split("\n\n")[0])
+    parser.add_argument("--steps", type=int, help="timed training steps (default: about 20 seconds of them)")
+    parser.add_argument("--batch_size", type=int, help="clips per step, instead of the configuration's")
+    parser.add_argument("--part", choices=tuple(_PARTS), help="measure this alone and print it as JSON")
+    flags = parser.parse_args(arguments)
+    for name in ("steps", "batch_size"):
+        if getattr(flags, name) is not None and getattr(flags, name) < 1:
+            raise UserError(f"--{name}={getattr(flags, name)} is out of range: choose 1 or more.")
+    if flags.part:
+        # Also an unset value is an error in one sentence, which the process that started this one reads.
+        from simone_tf import config
+
+        with config.errors_in_one_sentence():
+            print(json.dumps(_PARTS[flags.part](flags)))
+        return
+    training = _in_own_process("training", arguments)
+    _print_training(training)
+    evaluation = _in_own_process("evaluation", arguments)
+    _print_row(
+        "evaluation, peak memory",
+        f"{_gibibytes(evaluation)} (one clip of {training['clip']}, {evaluation['slots']} slots, in chunks of "
+        f"{evaluation['chunk_size']} queries, {_seconds(evaluation['seconds'])})",
+    )
+    try:
+        pipeline = _in_own_process("pipeline", arguments)
+    except UserError as error:
+        _print_row("input pipeline", f"not measured: {error}")
+        return
+    ratio = pipeline["clips_per_second"] / training["clips_per_second"]
+    _print_row(
+        "input pipeline",
+        f"{pipeline['clips_per_second']:.4g} clips/s alone, {ratio:.1f} x what the step consumes; peak memory "
+        f"{_gibibytes(pipeline)}",
+    )
+
+
+def _in_own_process(part, arguments):
+    """Calls this tool for one part and returns what it measured.
+
+    Raises:
+        UserError: what the part said of the user's mistake, or that the process died.
+    """
+    print(f"measuring: {part} ...", file=sys.stderr, flush=True)
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+    line = [sys.executable, os.path.abspath(__file__), *arguments, f"--part={part}"]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return json.loads(done.stdout.splitlines()[-1])
+    mistakes = [line.removeprefix("Error: ") for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    if mistakes:
+        raise UserError(mistakes[-1])
+    print(done.stderr, file=sys.stderr)
+    raise UserError(f"The measurement of {part} ended with code {done.returncode} (-9: out of memory).")
+
+
+def _print_training(training):
+    print(f"{training['configuration']}\n")
+    _print_row("parameters", f"{training['parameters']:,}")
+    total = sum(training["flops"].values())
+    _print_row("operations per step", f"{total / 1e9:.4g} GFLOP (3 x forward; matrix products and convolutions)")
+    for part, flops in training["flops"].items():
+        _print_row(f"  {part}", f"{flops / 1e9:.4g} GFLOP, {flops / total:.1%}")
+    _print_row("step time", f"{_seconds(training['step_seconds'])} (median, {training['steps']} steps after warm-up)")
+    _print_row("clips/s", f"{training['clips_per_second']:.4g}")
+    _print_row("achieved", f"{total / training['step_seconds'] / 1e9:.4g} GFLOP/s")
+    _print_row("large matrix products", f"{training['product_rate'] / 1e9:.4g} GFLOP/s (float32, between the steps)")
+    _print_row("share of their rate", f"{training['share']:.1%}")
+    _print_row("training, peak memory", f"{_gibibytes(training)} (without the input pipeline)")
+
+
+def _print_row(name, value):
+    print(f"{name:24} {value}", flush=True)
+
+
+def _gibibytes(measured):
+    return f"{measured['peak_bytes'] / 2**30:.2f} GiB"
+
+
+def _seconds(seconds):
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+
+
+def _measure_training(flags):
+    import tensorflow as tf
+
+    from simone_tf.models.flops import forward_flops
+    from simone_tf.training.distribution import make_strategy
+
+    settings = _read_settings(flags)
+    strategy = make_strategy()
+    step = _build_step(strategy, settings)
+    batch_size, replicas = settings["batch_size"], strategy.num_replicas_in_sync
+    clip_shape = (settings["num_frames"], *settings["frame_size"], 3)
+    video = tf.random.stateless_uniform([batch_size // replicas, *clip_shape], [0, 0])
+    iterator = iter(
+        strategy.distribute_datasets_from_function(
+            lambda context: tf.data.Dataset.from_tensors({"video": video}).repeat()
+        )
+    )
+    step.run(iterator, 1)  # traces
+    num_steps = flags.steps or max(3, round(_SECONDS / _timed(step, iterator, 1)))
+    rounds = min(num_steps, _ROUNDS)
+    steps_per_round = -(-num_steps // rounds)
+
+    forward = forward_flops(step.model, (batch_size, *clip_shape))
+    flops = {part: 3 * count for part, count in forward.items()}
+    product_rate = _product_rates()
+    next(product_rate)
+    seconds, rates, shares = [], [], []
+    for _ in range(rounds):
+        rates.append(next(product_rate))
+        seconds.append(_timed(step, iterator, steps_per_round))
+        shares.append(sum(flops.values()) / seconds[-1] / rates[-1])
+    step_seconds = statistics.median(seconds)
+    device = "GPU" if tf.config.list_logical_devices("GPU") else f"CPU ({os.cpu_count()} cores)"
+    clip = f"{clip_shape[0]} frames of {clip_shape[1]}x{clip_shape[2]}"
+    return {
+        "configuration": f"{', '.join(flags.gin_file) or flags.run_dir}: batch of {batch_size}, clips of {clip}, "
+        f"{settings['precision']}, {replicas} x {device}",
+        "clip": clip,
+        "parameters": sum(variable.shape.num_elements() for variable in step.model.trainable_variables),
+        "flops": flops,
+        "steps": rounds * steps_per_round,
+        "step_seconds": step_seconds,
+        "clips_per_second": batch_size / step_seconds,
+        "product_rate": statistics.median(rates),
+        "share": statistics.median(shares),
+        "peak_bytes": _peak_bytes(),
+    }
+
+
+def _timed(step, iterator, num_steps):
+    begin = time.perf_counter()
+    step.run(iterator, num_steps)
+    return (time.perf_counter() - begin) / num_steps
+
+
+def _product_rates():
+    """Endlessly measures the rate of large float32 matrix products, in operations per second."""
+    import tensorflow as tf
+
+    pairs = [(tf.random.normal([m, k]), tf.random.normal([k, n])) for m, k, n in _PRODUCTS]
+
+    def rate(left, right):
+        flops = 2 * left.shape[0] * left.shape[1] * right.shape[1]
+        repeats = -(-_PRODUCT_FLOPS // flops)
+        begin = time.perf_counter()
+        for _ in range(repeats):
+            product = tf.matmul(left, right)
+        product[0, 0].numpy()  # waits for a device that works on its own
+        return repeats * flops / (time.perf_counter() - begin)
+
+    while True:
+        yield max(rate(*pair) for pair in pairs)
+
+
+def _measure_evaluation(flags):
+    import tensorflow as tf
+
+    from simone_tf.training.distribution import make_strategy
+
+    settings = _read_settings(flags)
+    with make_strategy().scope():
+        model = _build_model(settings)
+    chunk_size = settings["evaluation_chunk_size"]
+    decompose = tf.function(lambda video: model.decompose(video, chunk_size))
+    video = tf.random.stateless_uniform([1, settings["num_frames"], *settings["frame_size"], 3], [0, 0])
+    for _ in range(2):  # the first call also traces
+        begin = time.perf_counter()
+        decompose(video).segments.numpy()
+        seconds = time.perf_counter() - begin
+    return {
+        "slots": model.encoder.num_slots,
+        "chunk_size": chunk_size,
+        "seconds": seconds,
+        "peak_bytes": _peak_bytes(),
+    }
+
+
+def _measure_pipeline(flags):
+    import tensorflow as tf
+
+    settings = _read_settings(flags)
+    names = ("batch_size", "num_frames", "frame_size", "seed")
+    batches = settings["batches"](settings["clips"], **{name: settings[name] for name in names})
+    iterator = iter(batches)
+
+    @tf.function
+    def take(count):
+        for _ in tf.range(count):
+            next(iterator)
+
+    take(tf.constant(10))  # fills caches and buffers
+    num_batches, begin = 0, time.perf_counter()
+    while (seconds := time.perf_counter() - begin) < _PIPELINE_SECONDS:
+        take(tf.constant(10))
+        num_batches += 10
+    return {"clips_per_second": num_batches * settings["batch_size"] / seconds, "peak_bytes": _peak_bytes()}
+
+
+_PARTS = {"training": _measure_training, "evaluation": _measure_evaluation, "pipeline": _measure_pipeline}
+
+
+def _read_settings(flags):
+    """The arguments that the configuration gives to `train`, defaults included, by name.
+
+    Raises:
+        UserError: the configuration is wrong, or leaves something open that `train` needs.
+    """
+    import gin
+
+    from simone_tf import config
+    from simone_tf.train import train
+
+    config.parse_config(flags.gin_file, flags.gin_param, flags.run_dir)
+    arguments = inspect.signature(train).parameters.values()
+    defaults = {argument.name: argument.default for argument in arguments if argument.default is not argument.empty}
+    settings = defaults | gin.get_bindings(train)
+    missing = [f"train.{name}" for name, value in settings.items() if value is gin.REQUIRED]
+    if missing:
+        raise UserError(f"The configuration does not set {', '.join(missing)}; include a gin file that does.")
+    if flags.batch_size is not None:
+        settings["batch_size"] = flags.batch_size
+    return settings
+
+
+def _build_model(settings):
+    import keras
+
+    keras.utils.set_random_seed(settings["seed"])
+    keras.config.set_dtype_policy(settings["precision"])
+    model = settings["model"]()
+    model.build((None, settings["num_frames"], *settings["frame_size"], 3))
+    return model
+
+
+def _build_step(strategy, settings):
+    """The training step as `train` builds it."""
+    from simone_tf.training.averaging import WeightAverage
+    from simone_tf.training.step import TrainingStep
+
+    if settings["batch_size"] % strategy.num_replicas_in_sync:
+        raise UserError(
+            f"A batch of {settings['batch_size']} cannot be shared by {strategy.num_replicas_in_sync} replicas: give "
+            "--batch_size a multiple of their number."
+        )
+    replica_batch_size = settings["batch_size"] // strategy.num_replicas_in_sync
+    microbatch_size = min(settings["microbatch_size"] or replica_batch_size, replica_batch_size)
+    if replica_batch_size % microbatch_size:
+        raise UserError(
+            f"train.microbatch_size {microbatch_size} does not divide a replica's batch of {replica_batch_size} clips."
+        )
+    with strategy.scope():
+        model = _build_model(settings)
+        optimizer = settings["optimizer"]()
+        optimizer.build(model.trainable_variables)
+        average = None if settings["average_decay"] is None else WeightAverage(model, settings["average_decay"])
+        return TrainingStep(
+            model,
+            optimizer,
+            strategy,
+            clip_norm=settings["clip_norm"],
+            seed=settings["seed"],
+            jit_compile=settings["jit_compile"],
+            average=average,
+            microbatch_size=microbatch_size,
+        )
+
+
+def _peak_bytes():
+    """The largest resident memory that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+if __name__ == "__main__":
+    command.run(main)
