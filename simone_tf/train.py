@@ -231,7 +231,9 @@ def _write(run_dir, write, *arguments, **keywords):
 
 def _write_json(path, content):
     with open(f"{path}.new", "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
+        # A score that no clip has is NaN, which JSON has no word for.
+        finite = {name: None if value != value else value for name, value in content.items()}
+        json.dump(finite, file, indent=2, allow_nan=False)
         file.write("\n")
     os.replace(f"{path}.new", path)
 

@@ -129,6 +129,14 @@ def test_the_operative_config_reads_back_as_the_same_config(datasets, tmp_path):
     assert (tmp_path / "run" / config.CONFIG_FILE).read_text() == stored
 
 
+@pytest.mark.parametrize("name", sorted(config._CONFIGURABLES))
+def test_every_registered_name_can_be_used_in_a_file(name, tmp_path):
+    (tmp_path / "main.gin").write_text(f"train.model = @{name}\n")
+    config.parse_config([str(tmp_path / "main.gin")])
+    used = gin.query_parameter("train.model").configurable.wrapped
+    assert used is config._CONFIGURABLES[name]
+
+
 def test_later_files_and_bindings_win(tmp_path):
     (tmp_path / "a.gin").write_text("PixelDecoder.hidden_size = 1\nPixelDecoder.num_hidden_layers = 1\n")
     (tmp_path / "b.gin").write_text("PixelDecoder.hidden_size = 2\nPixelDecoder.num_hidden_layers = 2\n")
@@ -144,12 +152,19 @@ def test_later_files_and_bindings_win(tmp_path):
         (["PixelDecoder.hiden_size = 3"], "hiden_size"),
         (["PixelDecoder.hidden_size 3"], "PixelDecoder"),
         (["PixelDecoder.hidden_size = @Nothing()"], "Nothing"),
+        (["batch_sise = 3"], "batch_sise"),
+        (["train.num_steps = %number_of_steps"], "number_of_steps"),
     ],
 )
 def test_a_wrong_binding_is_one_sentence_that_names_it(params, named):
     with pytest.raises(UserError, match=named) as caught:
         config.parse_config([str(GIN / "quickstart.gin")], params)
     assert "\n" not in str(caught.value)
+
+
+def test_a_macro_that_is_only_named_in_a_text_is_not_taken_for_one(tmp_path):
+    config.parse_config([str(GIN / "quickstart.gin")], ["training/ClipRecords.data_dir = 'a%b'"])
+    assert gin.query_parameter("training/ClipRecords.data_dir") == "a%b"
 
 
 def test_a_missing_file_or_include_is_named(tmp_path):
