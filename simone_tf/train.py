@@ -1,5 +1,9 @@
 """`python -m simone_tf.train`: trains a model, scores it on held-out clips and draws what it learned."""
 
+# isort: off
+from simone_tf import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
+
+# isort: on
 import contextlib
 import functools
 import json
@@ -129,7 +133,9 @@ def train(
     checkpoints = Checkpoints(run_dir, parts, keep_checkpoints)
     # Only when everything is built, and before the config is written: a checkpoint that does not fit this config must
     # not cost the run its own.
-    checkpoints.restore_latest()
+    restored = checkpoints.restore_latest()
+    if restored:
+        print(f"Going on from {restored}.", flush=True)
     _write(run_dir, config.write_operative_config, run_dir)
     summaries = Summaries(run_dir)
     summaries.text(0, "config", config_text(config.operative_config()))

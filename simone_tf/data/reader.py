@@ -31,7 +31,8 @@ class ClipReader(abc.ABC):
     Attributes:
       data_dir: the folder the user named.
       split: for example "train".
-      stand_in: a command line that makes look-alike data; named in the error when the real files are missing.
+      stand_in: a command line that makes look-alike data, `{data_dir}` in it standing for the folder; named in the
+        error when the real files are missing.
     """
 
     source = "its publisher"
@@ -163,9 +164,12 @@ class ClipReader(abc.ABC):
         found = "which does not exist" if not tf.io.gfile.isdir(self.data_dir) else "which holds no such file"
         advice = f"put the files of {self.source} there"
         if self.stand_in:
-            advice += f", or make a stand-in with: {self.stand_in}"
+            # No full stop behind it: the line is there to be copied.
+            advice += f", or make a stand-in with: {self.stand_in.replace('{data_dir}', self.data_dir)}"
+        else:
+            advice += "."
         elsewhere = f" or {' or '.join(self.folders[1:])}" if len(self.folders) > 1 else ""
-        raise UserError(f"No {self.file_pattern} in {self.folders[0]}{elsewhere}, {found}: {advice}.")
+        raise UserError(f"No {self.file_pattern} in {self.folders[0]}{elsewhere}, {found}: {advice}")
 
     def first_record(self) -> tf.Tensor:
         """The first record of the first shard, serialized."""

@@ -87,10 +87,11 @@ def test_missing_files_are_told_with_where_what_and_the_stand_in(tmp_path, exist
     if exists:
         data_dir.mkdir()
     with pytest.raises(UserError) as caught:
-        NumberReader(data_dir, "train", stand_in="make_numbers --out data").shards()
+        NumberReader(data_dir, "train", stand_in="make_numbers --out={data_dir}").shards()
     message = str(caught.value)
-    for word in (str(data_dir), "below", "numbers-NNNNN-of-NNNNN", "the number office", "make_numbers --out data"):
+    for word in (str(data_dir), "below", "numbers-NNNNN-of-NNNNN", "the number office"):
         assert word in message
+    assert message.endswith(f"make_numbers --out={data_dir}")  # to be copied: the folder asked for, no full stop
     assert ("does not exist" in message) != exists
     assert "\n" not in message
 
