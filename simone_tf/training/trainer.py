@@ -112,10 +112,11 @@ class Trainer:
         measures["clips_per_second"] = self.clips_per_step / seconds_per_step
         measures["input_wait_share"] = float(rows["input_wait_seconds"].mean()) / seconds_per_step
         self.summaries.scalars(step, {f"train/{name}": value for name, value in measures.items()})
+        rate = measures["clips_per_second"]
         line = (
             f"step {step}/{self.num_steps}  loss {measures['loss']:.4f}  nats/pixel {measures['nats_per_pixel']:.3f}  "
             f"KL object {measures['object_kl']:.2f} frame {measures['frame_kl']:.2f}  "
-            f"{measures['clips_per_second']:.0f} clips/s"
+            f"{round(rate) if rate >= 10 else f'{rate:.2g}'} clips/s"
         )
         _say(progress, line)
 
