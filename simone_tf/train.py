@@ -91,20 +91,24 @@ def train(
     Raises:
         UserError: for anything the user can mend.
     """
-    if precision not in PRECISIONS:
-        raise UserError(f"train.precision is {precision!r}: choose one of {', '.join(PRECISIONS)}.")
-    if batch_size % strategy.num_replicas_in_sync:
-        raise UserError(
-            f"train.batch_size {batch_size} cannot be shared by {strategy.num_replicas_in_sync} replicas: choose a "
-            "multiple of their number."
-        )
+    training_step = build_step(
+        strategy,
+        model,
+        optimizer,
+        batch_size=batch_size,
+        num_frames=num_frames,
+        frame_size=frame_size,
+        seed=seed,
+        clip_norm=clip_norm,
+        average_decay=average_decay,
+        precision=precision,
+        jit_compile=jit_compile,
+        microbatch_size=microbatch_size,
+    )
+    network, average = training_step.model, training_step.average
     replica_batch_size = batch_size // strategy.num_replicas_in_sync
-    if microbatch_size and replica_batch_size % microbatch_size:
-        raise UserError(
-            f"train.microbatch_size {microbatch_size} does not divide a replica's batch of {replica_batch_size} clips."
-        )
     read = functools.partial(batches, clips, num_frames=num_frames, frame_size=frame_size, seed=seed)
-    # Before anything is created: data that is missing or does not fit is said here, and no run is left half written.
+    # Before any file is written: data that is missing or does not fit is said here, and no run is left half written.
     read(batch_size=replica_batch_size)
     held_out_fields = tuple(name for name in ("video", "segments") if name in held_out_clips.fields)
     held_out_batches = evaluation_batches(
@@ -116,16 +120,7 @@ def train(
         frame_size=frame_size,
     )
 
-    keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy(precision)
-    with strategy.scope():
-        network = model()
-        network.build((None, num_frames, *frame_size, 3))
-        adam = optimizer()
-        adam.build(network.trainable_variables)
-        average = None if average_decay is None else WeightAverage(network, average_decay)
-        training_step = TrainingStep(network, adam, strategy, clip_norm, seed, jit_compile, average, microbatch_size)
-    parts = {"model": network, "optimizer": adam, "step": training_step.step}
+    parts = {"model": network, "optimizer": training_step.optimizer, "step": training_step.step}
     if average is not None:
         parts["average"] = average
 
@@ -203,6 +198,52 @@ def train(
         pictures.save(os.path.join(run_dir, "pictures"))
     summaries.close()
     return metrics
+
+
+def build_step(
+    strategy,
+    model,
+    optimizer,
+    *,
+    batch_size,
+    num_frames,
+    frame_size,
+    seed=0,
+    clip_norm=None,
+    average_decay=None,
+    precision="float32",
+    jit_compile=False,
+    microbatch_size=None,
+):
+    """Builds model, optimizer and average of the weights, and the step that trains them; arguments as for `train`.
+
+    Returns:
+        `TrainingStep`, its `model`, `optimizer` and `average` built.
+
+    Raises:
+        UserError: an unknown precision, or a batch that the replicas or microbatches do not divide.
+    """
+    if precision not in PRECISIONS:
+        raise UserError(f"train.precision is {precision!r}: choose one of {', '.join(PRECISIONS)}.")
+    if batch_size % strategy.num_replicas_in_sync:
+        raise UserError(
+            f"train.batch_size {batch_size} cannot be shared by {strategy.num_replicas_in_sync} replicas: choose a "
+            "multiple of their number."
+        )
+    replica_batch_size = batch_size // strategy.num_replicas_in_sync
+    if microbatch_size and replica_batch_size % microbatch_size:
+        raise UserError(
+            f"train.microbatch_size {microbatch_size} does not divide a replica's batch of {replica_batch_size} clips."
+        )
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(precision)
+    with strategy.scope():
+        network = model()
+        network.build((None, num_frames, *frame_size, 3))
+        adam = optimizer()
+        adam.build(network.trainable_variables)
+        average = None if average_decay is None else WeightAverage(network, average_decay)
+        return TrainingStep(network, adam, strategy, clip_norm, seed, jit_compile, average, microbatch_size)
 
 
 def main(arguments=None):

@@ -257,6 +257,7 @@ def _read_settings(flags):
         raise UserError(f"The configuration does not set {', '.join(missing)}; include a gin file that does.")
     if flags.batch_size is not None:
         settings["batch_size"] = flags.batch_size
+        settings["microbatch_size"] = min(settings["microbatch_size"] or flags.batch_size, flags.batch_size)
     return settings
 
 
@@ -272,35 +273,10 @@ def _build_model(settings):
 
 def _build_step(strategy, settings):
     """The training step as `train` builds it."""
-    from simone_tf.training.averaging import WeightAverage
-    from simone_tf.training.step import TrainingStep
+    from simone_tf.train import build_step
 
-    if settings["batch_size"] % strategy.num_replicas_in_sync:
-        raise UserError(
-            f"A batch of {settings['batch_size']} cannot be shared by {strategy.num_replicas_in_sync} replicas: give "
-            "--batch_size a multiple of their number."
-        )
-    replica_batch_size = settings["batch_size"] // strategy.num_replicas_in_sync
-    microbatch_size = min(settings["microbatch_size"] or replica_batch_size, replica_batch_size)
-    if replica_batch_size % microbatch_size:
-        raise UserError(
-            f"train.microbatch_size {microbatch_size} does not divide a replica's batch of {replica_batch_size} clips."
-        )
-    with strategy.scope():
-        model = _build_model(settings)
-        optimizer = settings["optimizer"]()
-        optimizer.build(model.trainable_variables)
-        average = None if settings["average_decay"] is None else WeightAverage(model, settings["average_decay"])
-        return TrainingStep(
-            model,
-            optimizer,
-            strategy,
-            clip_norm=settings["clip_norm"],
-            seed=settings["seed"],
-            jit_compile=settings["jit_compile"],
-            average=average,
-            microbatch_size=microbatch_size,
-        )
+    names = [name for name in inspect.signature(build_step).parameters if name != "strategy"]
+    return build_step(strategy, **{name: settings[name] for name in names})
 
 
 def _peak_bytes():
