@@ -16,7 +16,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # The processes that render import this file too: what is slow to import (TensorFlow) is imported where it is used.
-from simone_tf.data.scenes.presets import PRESETS, ScenePreset
+from simone_tf.data.scenes.preset import ScenePreset
+from simone_tf.data.scenes.presets import PRESETS
 from simone_tf.errors import UserError
 
 CATER_FRAMES, CATER_SIZE, CATER_OBJECTS = 33, 64, 10

@@ -11,6 +11,7 @@ absent, never faked. Only `video` is required.
 | `object_positions` | [T, N, 3]    | float32 | world position per frame; index k - 1 is instance k                    |
 | `object_visible`   | [T, N]       | bool    | whether instance k = index + 1 shows at least one pixel in the frame   |
 | `object_moving`    | [N]          | bool    | whether instance k = index + 1 moves by itself during the clip         |
+| `object_attributes`| [N, A]       | float32 | what instance k = index + 1 is; `ClipReader.attributes` names columns  |
 
 On disk, in memory caches and in the scene generator `video` is uint8 in [0, 255]; `as_float` is the one conversion.
 """
@@ -28,6 +29,7 @@ DTYPES: dict[str, tf.DType] = {
     "object_positions": tf.float32,
     "object_visible": tf.bool,
     "object_moving": tf.bool,
+    "object_attributes": tf.float32,
 }
 """The fields of a clip, in their canonical order, and what each holds."""
 
@@ -38,6 +40,7 @@ RANKS: dict[str, int] = {
     "object_positions": 3,
     "object_visible": 2,
     "object_moving": 1,
+    "object_attributes": 2,
 }
 
 FIELDS: tuple[str, ...] = tuple(DTYPES)

@@ -5,6 +5,7 @@ import functools
 import os
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -20,6 +21,13 @@ DATA_ERRORS = (
     UnicodeDecodeError,
 )
 """What reading or parsing a damaged or foreign file raises; to be handed to `explain_data_error`."""
+
+
+class Attribute(NamedTuple):
+    """One column of `object_attributes`: its name, and the names of its values 0, 1, ... where it is a category."""
+
+    name: str
+    values: tuple[str, ...] = ()
 
 
 class ClipReader(abc.ABC):
@@ -48,6 +56,11 @@ class ClipReader(abc.ABC):
     @abc.abstractmethod
     def fields(self) -> tuple[str, ...]:
         """The clip fields this dataset can yield."""
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """The columns of `object_attributes`; none where the format has no such field or does not name them."""
+        return ()
 
     @property
     @abc.abstractmethod

@@ -21,17 +21,20 @@ numbers). All but the first three may be missing; what is missing is not known.
 | `camera_width`     | int64 | 1         | C                                                                         |
 | `camera`           | float | T * C     | row-major [T, C]; generated scenes have C = 7: x, y, z, sin(yaw),         |
 |                    |       |           | cos(yaw), sin(pitch), cos(pitch) of the viewing direction                 |
-| `num_objects`      | int64 | 1         | N; index i of the three lists below is instance k = i + 1 of `segments`   |
+| `num_objects`      | int64 | 1         | N; index i of the lists below is instance k = i + 1 of `segments`   |
 | `object_positions` | float | T * N * 3 | row-major [T, N, 3], world coordinates                                    |
 | `object_visible`   | int64 | T * N     | row-major [T, N], 0 or 1: the instance shows at least one pixel           |
 | `object_moving`    | int64 | N         | 0 or 1: the instance moves by itself during the clip                      |
+| `attribute_width`  | int64 | 1         | A                                                                         |
+| `object_attributes`| float | N * A     | row-major [N, A]; the sidecar's `attributes` says what the columns are    |
 
 All records of a split have the same T, H, W, N and C. The sidecar `dataset.json` saves counting the records of a big
 set and says how they were made; a set is readable without it:
 
     {"schema_version": 1,
      "splits": {"train": {"num_clips": 3000, "frames": 4, "height": 24, "width": 24,
-                          "fields": ["video", "segments"],
+                          "fields": ["video", "segments", "object_attributes"],
+                          "attributes": [{"name": "shape", "values": ["sphere", "cube"]}, {"name": "size"}],
                           "shards": {"train-00000-of-00002.tfrecord": 1500, "train-00001-of-00002.tfrecord": 1500},
                           "generator": {"preset": "quickstart", "seed": 0}}}}
 
@@ -50,8 +53,8 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.data import png
-from simone_tf.data.clip import FIELDS, Clip
-from simone_tf.data.reader import DATA_ERRORS, ClipReader, feature_names
+from simone_tf.data.clip import DTYPES, FIELDS, FRAME_FIELDS, Clip
+from simone_tf.data.reader import DATA_ERRORS, Attribute, ClipReader, feature_names
 from simone_tf.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -72,7 +75,8 @@ def encode_clip(clip: Mapping[str, np.ndarray]) -> bytes:
 
     Args:
       clip: `video` uint8 [T, H, W, 3] (required); optionally `segments` integer [T, H, W] in [0, 65535], `camera`
-        [T, C], `object_positions` [T, N, 3], `object_visible` [T, N] and `object_moving` [N].
+        [T, C], `object_positions` [T, N, 3], `object_visible` [T, N], `object_moving` [N] and
+        `object_attributes` [N, A].
 
     Returns:
       A serialized `tf.train.Example` as this module's docstring describes it.
@@ -98,8 +102,11 @@ def encode_clip(clip: Mapping[str, np.ndarray]) -> bytes:
         features["camera"] = _floats(arrays["camera"])
     if num_objects is not None:
         features["num_objects"] = _int64([num_objects])
-    if "object_positions" in arrays:
-        features["object_positions"] = _floats(arrays["object_positions"])
+    for name in ("object_positions", "object_attributes"):
+        if name in arrays:
+            features[name] = _floats(arrays[name])
+    if "object_attributes" in arrays:
+        features["attribute_width"] = _int64([arrays["object_attributes"].shape[1]])
     for name in ("object_visible", "object_moving"):
         if name in arrays:
             features[name] = _int64(arrays[name].astype(bool).astype(int).ravel().tolist())
@@ -226,6 +233,20 @@ class ClipRecords(ClipReader):
         return self._listed_shards.get(os.path.basename(shard))
 
     @functools.cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        sidecar = read_sidecar(self.data_dir) or {"splits": {}}
+        columns = sidecar["splits"].get(self.split, {}).get("attributes", [])
+        try:
+            return tuple(
+                Attribute(str(column["name"]), tuple(map(str, column.get("values", ())))) for column in columns
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{os.path.join(self.data_dir, SIDECAR)} gives no list of names in 'attributes' of split "
+                f"{self.split!r}: restore it or delete it."
+            ) from error
+
+    @functools.cached_property
     def _listed_shards(self) -> dict[str, int]:
         """File name -> number of clips, as the sidecar has it; empty without one."""
         sidecar = read_sidecar(self.data_dir) or {"splits": {}}
@@ -240,11 +261,14 @@ class ClipRecords(ClipReader):
     def parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
         one = tf.io.FixedLenFeature([], tf.int64)
         spec = {"schema_version": one, "shape": tf.io.FixedLenFeature([3], tf.int64), "frames_per_image": one}
-        kinds = {"video": tf.string, "segments": tf.string, "camera": tf.float32, "object_positions": tf.float32}
+        kinds = {"video": tf.string, "segments": tf.string}
         for name in fields:
-            spec[name] = tf.io.FixedLenSequenceFeature([], kinds.get(name, tf.int64), allow_missing=True)
+            kind = kinds.get(name, tf.float32 if DTYPES[name] == tf.float32 else tf.int64)
+            spec[name] = tf.io.FixedLenSequenceFeature([], kind, allow_missing=True)
         if "camera" in fields:
             spec["camera_width"] = one
+        if "object_attributes" in fields:
+            spec["attribute_width"] = one
         if any(name.startswith("object_") for name in fields):
             spec["num_objects"] = one
         record = tf.io.parse_single_example(serialized, spec)
@@ -266,6 +290,8 @@ class ClipRecords(ClipReader):
                 clip[name] = tf.reshape(values, [frames, record["num_objects"]]) > 0
             elif name == "object_moving":
                 clip[name] = tf.reshape(values, [record["num_objects"]]) > 0
+            elif name == "object_attributes":
+                clip[name] = tf.reshape(values, [record["num_objects"], record["attribute_width"]])
         return clip
 
     def _parse_fault(self, shard: str, index: int, record: tf.Tensor, error: Exception) -> str:
@@ -302,7 +328,8 @@ def _checked_sizes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int, int, int
         found = "nothing" if video is None else f"{video.dtype} {list(video.shape)}"
         raise ValueError(f"A clip needs video uint8 [T, H, W, 3], not {found}.")
     frames, height, width, _ = video.shape
-    counts = {n: arrays[n].shape[-2 if n == "object_positions" else -1] for n in arrays if n.startswith("object_")}
+    # The axis of N comes after time where there is one.
+    counts = {n: arrays[n].shape[n in FRAME_FIELDS] for n in arrays if n.startswith("object_")}
     num_objects = next(iter(counts.values()), None)
     wanted = {
         "video": video.shape,
@@ -311,6 +338,7 @@ def _checked_sizes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int, int, int
         "object_positions": (frames, num_objects, 3),
         "object_visible": (frames, num_objects),
         "object_moving": (num_objects,),
+        "object_attributes": (num_objects, *arrays.get("object_attributes", video).shape[1:2]),
     }
     for name, array in arrays.items():
         if name not in wanted:

@@ -27,4 +27,4 @@ def test_as_float_does_not_change_its_argument():
 
 def test_every_field_has_a_rank_and_time_comes_first_where_it_is_named():
     assert set(RANKS) == set(DTYPES) == set(FIELDS)
-    assert set(FIELDS) - set(FRAME_FIELDS) == {"object_moving"}
+    assert set(FIELDS) - set(FRAME_FIELDS) == {"object_moving", "object_attributes"}

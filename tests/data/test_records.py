@@ -22,6 +22,7 @@ def make_clip(rng, frames=4, height=6, width=5, objects=3, cameras=7, fields=FIE
         "object_positions": rng.normal(size=(frames, objects, 3)).astype(np.float32),
         "object_visible": rng.random((frames, objects)) < 0.5,
         "object_moving": rng.random(objects) < 0.5,
+        "object_attributes": rng.normal(size=(objects, 3)).astype(np.float32),
     }
     return {name: clip[name] for name in fields}
 
@@ -94,6 +95,8 @@ def handmade_features(handmade, frames_per_image=2):
         "object_positions": np.arange(12, dtype=np.float32),
         "object_visible": [1, 0, 0, 1],
         "object_moving": [1],
+        "attribute_width": [2],
+        "object_attributes": np.array([5, 0.25], np.float32),
     }
     clip = {
         "video": video,
@@ -102,6 +105,7 @@ def handmade_features(handmade, frames_per_image=2):
         "object_positions": np.arange(12).reshape(4, 1, 3),
         "object_visible": np.array([[True], [False], [False], [True]]),
         "object_moving": np.array([True]),
+        "object_attributes": np.array([[5, 0.25]]),
     }
     return features, clip
 

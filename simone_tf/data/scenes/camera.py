@@ -15,8 +15,6 @@ import math
 
 import numpy as np
 
-from simone_tf.data.scenes.presets import Range, ScenePreset
-
 
 @dataclasses.dataclass(frozen=True)
 class CameraPath:
@@ -53,27 +51,8 @@ def camera_matrices(camera: np.ndarray) -> np.ndarray:
     return matrices.astype(np.float32)
 
 
-def sample_camera(preset: ScenePreset, rng: np.random.Generator) -> CameraPath:
-    """Draws an arc around the room's centre at constant angular speed, always looking at a (slowly moving) point."""
-    moment = np.linspace(0.0, 1.0, preset.frames)
-    start = rng.uniform(0, 2 * math.pi)
-    arc = math.radians(rng.uniform(*preset.camera_arc)) * (1 if rng.random() < 0.5 else -1)
-    azimuth = start + arc * moment
-    distance = _drift(preset.camera_distance, preset.camera_distance_change, moment, rng)
-    elevation = np.radians(_drift(preset.camera_elevation, preset.camera_elevation_change, moment, rng))
-    ends = [_point_in_disc(preset.look_radius, rng) for _ in range(2)]
-    target = ends[0] + moment[:, None] * (ends[1] - ends[0]) + np.array([0.0, 0.0, preset.look_height])
+def arc_path(target: np.ndarray, azimuth: np.ndarray, distance: np.ndarray, elevation: np.ndarray) -> CameraPath:
+    """A camera that looks at `target` `[T, 3]` from a distance `[T]`, azimuth and elevation `[T]` in radians."""
     flat = np.cos(elevation)
     back = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=1)
     return CameraPath(position=target + distance[:, None] * back, yaw=azimuth + math.pi, pitch=-elevation)
-
-
-def _drift(values: Range, change: float, moment: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    first = rng.uniform(*values)
-    last = min(max(first + rng.uniform(-change, change), values[0]), values[1])
-    return first + moment * (last - first)
-
-
-def _point_in_disc(radius: float, rng: np.random.Generator) -> np.ndarray:
-    distance, angle = radius * math.sqrt(rng.random()), rng.uniform(0, 2 * math.pi)
-    return np.array([distance * math.cos(angle), distance * math.sin(angle), 0.0])

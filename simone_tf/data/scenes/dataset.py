@@ -16,12 +16,13 @@ from simone_tf.data import tfrecord
 from simone_tf.data.clip import FIELDS
 from simone_tf.data.records import SIDECAR, read_sidecar, shard_name, write_shard, write_sidecar
 from simone_tf.data.scenes.cater_format import cater_shard_name, write_cater_shard
-from simone_tf.data.scenes.presets import ScenePreset, preset_from_json, preset_to_json
+from simone_tf.data.scenes.preset import ScenePreset, preset_from_json, preset_to_json
+from simone_tf.data.scenes.presets import FAMILIES
 from simone_tf.data.scenes.processes import RenderProcesses
 from simone_tf.errors import UserError
 
 # Goes up whenever the same settings give other clips, so that a set is never continued with different ones.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 FORMATS: dict[str, tuple[Callable, Callable]] = {
     "clip": (write_shard, shard_name),
     "cater_with_masks": (write_cater_shard, cater_shard_name),
@@ -76,7 +77,7 @@ def plan_from_sidecar(data_dir: str, split: str) -> SplitPlan:
         )
     names = ("seed", "num_clips", "clips_per_shard", "format")
     try:
-        preset = preset_from_json(settings["preset"])
+        preset = preset_from_json(settings["preset"], FAMILIES)
         return SplitPlan(preset=preset, split=split, **{name: settings[name] for name in names})
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(
@@ -202,6 +203,7 @@ def _write_state(plan: SplitPlan, data_dir: str, present: list[str]) -> None:
             "height": plan.preset.size,
             "width": plan.preset.size,
             "fields": list(FIELDS),
+            "attributes": plan.preset.attributes(),
             "generator": plan.to_json(),
         },
     )

@@ -2,15 +2,11 @@
 
 import numpy as np
 
-from simone_tf.data.scenes.camera import sample_camera
-from simone_tf.data.scenes.layout import sample_scene
-from simone_tf.data.scenes.presets import ScenePreset
+from simone_tf.data.scenes.preset import ScenePreset
 from simone_tf.data.scenes.render import SceneRenderer
 from simone_tf.errors import UserError
 
 MAX_ATTEMPTS = 2000
-# The camera keeps this far from every object, in world units.
-CAMERA_CLEARANCE = 0.3
 
 
 def generate_clip(preset: ScenePreset, seed: int, index: int) -> dict[str, np.ndarray]:
@@ -36,6 +32,7 @@ def generate_clip(preset: ScenePreset, seed: int, index: int) -> dict[str, np.nd
         object_positions: `[T, N, 3] float32`, centre of the object's bounding box in the world.
         object_visible: `[T, N] bool`, whether any pixel of the frame shows the object.
         object_moving: `[N] bool`, whether the object moves in the world.
+        object_attributes: `[N, 3] float32`, shape, colour and size, see `ScenePreset.attributes`.
 
     Raises:
       UserError: MuJoCo or OSMesa is missing, or no attempt kept the preset's limits.
@@ -46,21 +43,23 @@ def generate_clip(preset: ScenePreset, seed: int, index: int) -> dict[str, np.nd
     num_objects = int(np.random.default_rng([seed, index]).integers(preset.num_objects[0], most + 1))
     for attempt in range(1, MAX_ATTEMPTS + 1):
         rng = np.random.default_rng([seed, index, attempt])
-        scene = sample_scene(preset, num_objects, rng)
-        if scene is None:
+        drawn = preset.sample(num_objects, rng)
+        if drawn is None:
             continue
-        path = sample_camera(preset, rng)
-        if scene.clearance(path.position) < CAMERA_CLEARANCE:
-            continue
+        scene, path = drawn
         with SceneRenderer(scene, preset) as renderer:
             segments = renderer.segments(path)
             if not is_acceptable(preset, segments, num_objects):
                 continue
             video = renderer.video(path)
         positions = np.zeros((preset.frames, most, 3), np.float32)
-        positions[:, :num_objects] = scene.positions(preset.frames)
+        positions[:, :num_objects] = scene.positions()
         moving = np.zeros(most, bool)
-        moving[:num_objects] = [any(item.displacement) for item in scene.objects]
+        moving[:num_objects] = [item.moving for item in scene.objects]
+        attributes = np.zeros((most, 3), np.float32)
+        attributes[:num_objects] = [
+            (preset.shape_names.index(item.shape), preset.colors.index(item.color), item.size) for item in scene.objects
+        ]
         return {
             "video": video,
             "segments": segments,
@@ -68,6 +67,7 @@ def generate_clip(preset: ScenePreset, seed: int, index: int) -> dict[str, np.nd
             "object_positions": positions,
             "object_visible": (segments[..., None] == np.arange(1, most + 1)).any(axis=(1, 2)),
             "object_moving": moving,
+            "object_attributes": attributes,
         }
     raise UserError(
         f"Preset {preset.name!r} at {preset.frames} frames of {preset.size}x{preset.size} pixels gave no clip within "

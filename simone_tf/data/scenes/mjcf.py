@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from simone_tf.data.scenes.layout import Scene, SceneObject, Surface
-from simone_tf.data.scenes.presets import ScenePreset
+from simone_tf.data.scenes.preset import ScenePreset
+from simone_tf.data.scenes.scene import Light, Part, Scene, SceneObject, Surface, Wall
 from simone_tf.data.scenes.textures import texture_png
 
 # Without walls the floor goes on this far.
@@ -29,7 +29,7 @@ _PRIMITIVES = {
 
 
 def object_name(instance: int) -> str:
-    """Name of the body and geom of instance k = 1, 2, ..."""
+    """Name of the body of instance k = 1, 2, ..."""
     return f"object{instance}"
 
 
@@ -37,31 +37,22 @@ def scene_mjcf(scene: Scene, preset: ScenePreset) -> tuple[str, dict[str, bytes]
     """Writes a scene.
 
     Returns:
-      The XML, and the texture files it names. Instance k is the body and the geom `object_name(k)`.
+      The XML, and the texture files it names. Instance k is the body `object_name(k)`.
     """
-    assets, bodies = [], []
+    assets, bodies, files = [], [], {}
     for instance, item in enumerate(scene.objects, start=1):
-        asset, body = _object_xml(object_name(instance), item, preset.specular)
-        assets.append(asset)
-        bodies.append(body)
-    files = {}
-    half_width = preset.room_half_width or ENDLESS
-    bodies.append(_plane_xml("floor", (0, 0, 0), (1, 0, 0, 0, 1, 0), (half_width, half_width)))
-    assets.append(_surface_xml("floor", scene.floor, (half_width, half_width), files))
-    if scene.walls is not None:
-        height = preset.wall_height / 2
-        assets.append(_surface_xml("wall", scene.walls, (half_width, height), files))
-        for x, y in ((1, 0), (0, 1), (-1, 0), (0, -1)):
-            # Local x runs along the wall, local y up, so that the drawn side (local z) faces the room.
-            bodies.append(
-                _plane_xml("wall", (half_width * x, half_width * y, height), (y, -x, 0, 0, 0, 1), (half_width, height))
-            )
+        bodies.append(_object_xml(object_name(instance), item, preset.specular, assets))
+    bodies += [_part_xml(f"fixture{i}", part, 0.0, assets) for i, part in enumerate(scene.fixtures)]
+    half_size = scene.floor_half_size or (ENDLESS, ENDLESS)
+    bodies.append(_plane_xml("floor", (0, 0, 0), (1, 0, 0, 0, 1, 0), half_size))
+    assets.append(_surface_xml("floor", scene.floor, half_size, files))
+    bodies += [_wall_xml(f"wall{i}", wall, assets, files) for i, wall in enumerate(scene.walls)]
+    if scene.walls:
         assets.append(
             '<texture name="sky" type="skybox" builtin="gradient" rgb1="0.55 0.7 0.9" rgb2="0.8 0.87 0.95"'
             ' width="64" height="64"/>'
         )
     large = preset.size * preset.supersampling
-    light = -0.5 * preset.shadow_reach * np.array(scene.light_direction)
     xml = f"""<mujoco>
   <visual>
     <global fovy="{preset.field_of_view!r}" offwidth="{large}" offheight="{large}"/>
@@ -72,32 +63,52 @@ def scene_mjcf(scene: Scene, preset: ScenePreset) -> tuple[str, dict[str, bytes]
   <statistic center="0 0 0" extent="{preset.shadow_reach!r}"/>
   <asset>{"".join(assets)}</asset>
   <worldbody>
-    <light directional="true" castshadow="true" pos="{_numbers(light)}" dir="{_numbers(scene.light_direction)}"
-      ambient="0 0 0" diffuse="{_numbers([scene.diffuse] * 3)}" specular="{_numbers([scene.diffuse] * 3)}"/>
+    {"".join(_light_xml(light, preset.shadow_reach) for light in scene.lights)}
     {"".join(bodies)}
   </worldbody>
 </mujoco>"""
     return xml, files
 
 
-def _object_xml(name: str, item: SceneObject, specular: float) -> tuple[str, str]:
-    x, y, z = item.half_extents
-    color = _numbers((*item.color, 1))
-    asset = f'<material name="{name}" rgba="{color}" specular="{specular!r}" shininess="0.3"/>'
-    if item.shape in _MESHES:
-        keyword, parameters, extents = _MESHES[item.shape]
-        scale = _numbers(wanted / made for wanted, made in zip(item.half_extents, extents, strict=True))
-        asset += f'<mesh name="{name}" builtin="{keyword}" params="{parameters}" scale="{scale}"/>'
-        geom = f'type="mesh" mesh="{name}"'
-    else:
-        primitive = _PRIMITIVES[item.shape]
-        sizes = {"cylinder": (x, z), "capsule": (x, z - x)}.get(primitive, (x, y, z))
-        geom = f'type="{primitive}" size="{_numbers(sizes)}"'
-    turn = _numbers((math.cos(item.yaw / 2), 0.0, 0.0, math.sin(item.yaw / 2)))
-    return asset, (
-        f'<body name="{name}" pos="{_numbers(item.start)}" quat="{turn}">'
-        f'<geom name="{name}" {geom} material="{name}"/></body>'
+def _light_xml(light: Light, reach: float) -> str:
+    position = -0.5 * reach * np.array(light.direction)
+    return (
+        f'<light directional="true" castshadow="true" pos="{_numbers(position)}" dir="{_numbers(light.direction)}"'
+        f' ambient="0 0 0" diffuse="{_numbers([light.diffuse] * 3)}" specular="{_numbers([light.diffuse] * 3)}"/>'
     )
+
+
+def _object_xml(name: str, item: SceneObject, specular: float, assets: list[str]) -> str:
+    geoms = "".join(_part_xml(f"{name}part{i}", part, specular, assets) for i, part in enumerate(item.parts))
+    place, turn = _numbers(item.positions[0]), _numbers(item.quaternions[0])
+    return f'<body name="{name}" pos="{place}" quat="{turn}">{geoms}</body>'
+
+
+def _part_xml(name: str, part: Part, specular: float, assets: list[str]) -> str:
+    x, y, z = part.half_extents
+    color = _numbers((*part.color, 1))
+    assets.append(f'<material name="{name}" rgba="{color}" specular="{specular!r}" shininess="0.3"/>')
+    if part.shape in _MESHES:
+        keyword, parameters, extents = _MESHES[part.shape]
+        scale = _numbers(wanted / made for wanted, made in zip(part.half_extents, extents, strict=True))
+        assets.append(f'<mesh name="{name}" builtin="{keyword}" params="{parameters}" scale="{scale}"/>')
+        form = f'type="mesh" mesh="{name}"'
+    else:
+        primitive = _PRIMITIVES[part.shape]
+        sizes = {"cylinder": (x, z), "capsule": (x, z - x)}.get(primitive, (x, y, z))
+        form = f'type="{primitive}" size="{_numbers(sizes)}"'
+    turn = _numbers((math.cos(part.yaw / 2), 0.0, 0.0, math.sin(part.yaw / 2)))
+    return f'<geom name="{name}" {form} pos="{_numbers(part.offset)}" quat="{turn}" material="{name}"/>'
+
+
+def _wall_xml(name: str, wall: Wall, assets: list[str], files: dict[str, bytes]) -> str:
+    way = np.subtract(wall.end, wall.start)
+    length = float(np.hypot(*way))
+    middle = np.add(wall.start, wall.end) / 2
+    half_size = (length / 2, wall.height / 2)
+    assets.append(_surface_xml(name, wall.surface, half_size, files))
+    # Local x runs along the wall, local y up, so that the drawn side (local z) is the one to the right of the way.
+    return _plane_xml(name, (*middle, wall.height / 2), (*(way / length), 0, 0, 0, 1), half_size)
 
 
 def _plane_xml(material: str, position, axes, half_size) -> str:

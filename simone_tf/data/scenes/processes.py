@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 
 from simone_tf.data.scenes.generate import generate_clip
-from simone_tf.data.scenes.presets import ScenePreset
+from simone_tf.data.scenes.preset import ScenePreset
 from simone_tf.data.scenes.render import check_renderer
 from simone_tf.errors import UserError
 

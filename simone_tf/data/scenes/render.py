@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from simone_tf.data.scenes.camera import CameraPath
-from simone_tf.data.scenes.layout import Scene
 from simone_tf.data.scenes.mjcf import object_name, scene_mjcf
-from simone_tf.data.scenes.presets import ScenePreset
+from simone_tf.data.scenes.preset import ScenePreset
+from simone_tf.data.scenes.scene import Scene
 from simone_tf.errors import UserError
 
 _gl_context = None
@@ -89,11 +89,11 @@ class SceneRenderer:
         xml, files = scene_mjcf(scene, preset)
         self._model = mujoco.MjModel.from_xml_string(xml, files)
         self._data = mujoco.MjData(self._model)
-        self._positions = scene.positions(preset.frames)  # [T, N, 3]
+        self._positions, self._quaternions = scene.positions(), scene.quaternions()  # [T, N, 3], [T, N, 4]
         self._bodies = [self._model.body(object_name(k + 1)).id for k in range(len(scene.objects))]
-        self._instance_of_geom = np.zeros(self._model.ngeom, np.uint8)
-        for k in range(len(scene.objects)):
-            self._instance_of_geom[self._model.geom(object_name(k + 1)).id] = k + 1
+        instance_of_body = np.zeros(self._model.nbody, np.uint8)
+        instance_of_body[self._bodies] = np.arange(1, len(self._bodies) + 1)
+        self._instance_of_geom = instance_of_body[self._model.geom_bodyid]
         self._scene = mujoco.MjvScene(self._model, maxgeom=self._model.ngeom + 10)
         self._options = mujoco.MjvOption()
         self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
@@ -134,6 +134,7 @@ class SceneRenderer:
         """Puts objects and camera where they are in a frame."""
         mujoco = self._mujoco
         self._model.body_pos[self._bodies] = self._positions[frame]
+        self._model.body_quat[self._bodies] = self._quaternions[frame]
         mujoco.mj_kinematics(self._model, self._data)
         mujoco.mj_camlight(self._model, self._data)
         camera = mujoco.MjvCamera()

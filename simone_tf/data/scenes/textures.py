@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from simone_tf.data.scenes.presets import RGB
+from simone_tf.data.scenes.scene import RGB
 
 SIDE = 64
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simone_tf.data.scenes.camera import camera_matrices, sample_camera
+from simone_tf.data.scenes.camera import camera_matrices
 from simone_tf.data.scenes.presets import PRESETS
+from simone_tf.data.scenes.room import sample_camera
 
 
 def paths(name, count=200):

@@ -116,7 +116,7 @@ def test_files_of_unknown_origin_are_not_overwritten(tmp_path):
 def test_a_split_that_was_not_generated_is_told(tmp_path):
     with pytest.raises(UserError, match="holds no split 'train'"):
         plan_from_sidecar(str(tmp_path), "train")
-    write_sidecar(tmp_path, "train", {"generator": {"generator_version": 1, "preset": {}}})
+    write_sidecar(tmp_path, "train", {"generator": {"generator_version": 2, "preset": {}}})
     with pytest.raises(UserError, match="incomplete"):
         plan_from_sidecar(str(tmp_path), "train")
     with pytest.raises(UserError, match="other settings"):

@@ -88,6 +88,7 @@ def test_fields_shapes_and_types(quickstart, room):
                 "object_positions": ((frames, most, 3), np.dtype(np.float32)),
                 "object_visible": ((frames, most), np.dtype(bool)),
                 "object_moving": ((most,), np.dtype(bool)),
+                "object_attributes": ((most, 3), np.dtype(np.float32)),
             }
 
 

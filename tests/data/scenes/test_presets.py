@@ -5,30 +5,34 @@ import json
 
 import pytest
 
-from simone_tf.data.scenes.layout import SHAPES
-from simone_tf.data.scenes.presets import PRESETS, preset_from_json, preset_to_json
+from simone_tf.data.scenes.preset import COLORS, preset_from_json, preset_to_json
+from simone_tf.data.scenes.presets import FAMILIES, PRESETS
+from simone_tf.data.scenes.room import RoomPreset
+from simone_tf.data.scenes.scene import SHAPES
 from simone_tf.data.scenes.textures import TEXTURES
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 def test_json_gives_back_the_same_preset(preset):
-    assert preset_from_json(json.loads(json.dumps(preset_to_json(preset)))) == preset
+    assert preset_from_json(json.loads(json.dumps(preset_to_json(preset))), FAMILIES) == preset
 
 
 def test_json_with_a_missing_or_unknown_field_is_refused():
     values = preset_to_json(PRESETS["quickstart"])
     with pytest.raises(TypeError):
-        preset_from_json({**values, "flavour": 1})
+        preset_from_json({**values, "flavour": 1}, FAMILIES)
     del values["frames"]
     with pytest.raises(TypeError):
-        preset_from_json(values)
+        preset_from_json(values, FAMILIES)
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 def test_presets_are_well_formed(preset):
     assert PRESETS[preset.name] is preset
-    assert set(preset.shapes) <= set(SHAPES)
-    assert set(preset.textures) <= set(TEXTURES)
+    assert set(preset.colors) <= set(COLORS)
+    if isinstance(preset, RoomPreset):
+        assert set(preset.shapes) <= set(SHAPES)
+        assert set(preset.textures) <= set(TEXTURES)
     for field in dataclasses.fields(preset):
         value = getattr(preset, field.name)
         if isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], str):
@@ -53,7 +57,7 @@ def test_quickstart_is_no_easier_than_agreed():
 def test_quickstart_colors_are_saturated_and_far_apart():
     hues = []
     for color in PRESETS["quickstart"].colors:
-        hue, saturation, value = colorsys.rgb_to_hsv(*color)
+        hue, saturation, value = colorsys.rgb_to_hsv(*COLORS[color])
         assert saturation > 0.65
         assert value > 0.7
         hues.append(hue)
