@@ -95,7 +95,10 @@ def make(arguments: argparse.Namespace) -> None:
     check_numbers(arguments)
     preset = chosen_preset(arguments)
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # isort: off
+    from simone_tf import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
+
+    # isort: on
     from tqdm import tqdm
 
     from simone_tf.data.scenes.dataset import SplitPlan, make_split
