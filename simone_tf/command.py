@@ -1,6 +1,7 @@
 """What all commands share: flags, and errors told in one sentence."""
 
 import argparse
+import signal
 import sys
 
 from simone_tf.errors import UserError
@@ -20,7 +21,17 @@ def argument_parser(description):
 
 
 def run(main):
-    """Calls `main()` and leaves with its exit code: 2 after a `UserError`, told on stderr without a traceback."""
+    """Calls `main()` and leaves with its exit code: 2 after a `UserError`, told on stderr without a traceback.
+
+    Ctrl-C and SIGTERM (what a scheduler sends before it kills) both end the work in order, as `KeyboardInterrupt`.
+    """
+    received = [signal.SIGINT]
+
+    def stop(number, frame):
+        received[0] = number
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
     try:
         main()
     except UserError as error:
@@ -29,4 +40,4 @@ def run(main):
         sys.exit(2)
     except KeyboardInterrupt:
         print("Interrupted; what was saved so far is kept, the same command goes on from there.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(128 + received[0])

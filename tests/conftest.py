@@ -12,6 +12,9 @@ tf.config.set_logical_device_configuration(
 )
 
 
+pytest_plugins = ["tiny_run"]
+
+
 @pytest.fixture(autouse=True)
 def _fresh_keras():
     """Every test starts with the default precision and the same seed."""
