@@ -238,23 +238,9 @@ _PARTS = {"training": _measure_training, "evaluation": _measure_evaluation, "pip
 
 
 def _read_settings(flags):
-    """The arguments that the configuration gives to `train`, defaults included, by name.
+    from simone_tf.trained_run import read_settings
 
-    Raises:
-        UserError: the configuration is wrong, or leaves something open that `train` needs.
-    """
-    import gin
-
-    from simone_tf import config
-    from simone_tf.train import train
-
-    config.parse_config(flags.gin_file, flags.gin_param, flags.run_dir)
-    arguments = inspect.signature(train).parameters.values()
-    defaults = {argument.name: argument.default for argument in arguments if argument.default is not argument.empty}
-    settings = defaults | gin.get_bindings(train)
-    missing = [f"train.{name}" for name, value in settings.items() if value is gin.REQUIRED]
-    if missing:
-        raise UserError(f"The configuration does not set {', '.join(missing)}; include a gin file that does.")
+    settings = read_settings(flags.gin_file, flags.gin_param, flags.run_dir)
     if flags.batch_size is not None:
         settings["batch_size"] = flags.batch_size
         settings["microbatch_size"] = min(settings["microbatch_size"] or flags.batch_size, flags.batch_size)

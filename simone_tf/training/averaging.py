@@ -31,14 +31,18 @@ class WeightAverage(tf.Module):
         for average, variable in zip(self.averages, variables, strict=True):
             average.assign(average + rate * (variable.value - average))
 
+    def assign_to(self, model):
+        """Gives the model the averaged weights."""
+        for average, variable in zip(self.averages, model.trainable_variables, strict=True):
+            variable.assign(average.read_value())
+
     @contextlib.contextmanager
     def swapped_into(self, model):
         """The model holds the averaged weights inside this context and its own again after it."""
         variables = model.trainable_variables
         own = [variable.numpy() for variable in variables]
         try:
-            for average, variable in zip(self.averages, variables, strict=True):
-                variable.assign(average.read_value())
+            self.assign_to(model)
             yield
         finally:
             for value, variable in zip(own, variables, strict=True):

@@ -1,5 +1,6 @@
 """Saving and restoring a run: the last N checkpoints and the best one, resumed only when everything matches."""
 
+import contextlib
 import json
 import os
 import re
@@ -97,18 +98,60 @@ class Checkpoints:
             return float("-inf")
 
     def _restore(self, path):
-        try:
+        with _told(path):
             self._checkpoint.restore(path).assert_consumed()
-        except (AssertionError, ValueError, KeyError) as error:
-            raise UserError(
-                f"{path} was written by a model of another architecture than the one configured now; use the run "
-                "folder's own config.gin, or another --run_dir."
-            ) from error
-        except (tf.errors.OpError, IndexError) as error:
-            raise UserError(
-                f"{path} is damaged and cannot be restored ({type(error).__name__}); delete the files {path}.* to go "
-                "on from the checkpoint before, or choose another --run_dir."
-            ) from error
+
+
+@contextlib.contextmanager
+def _told(path):
+    """Turns what restoring a checkpoint raises into one sentence."""
+    try:
+        yield
+    except (AssertionError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path} was written by a model of another architecture than the one configured now; use the run "
+            "folder's own config.gin, or another --run_dir."
+        ) from error
+    except (tf.errors.OpError, IndexError) as error:
+        raise UserError(
+            f"{path} is damaged and cannot be restored ({type(error).__name__}); delete the files {path}.* to go "
+            "on from the checkpoint before, or choose another --run_dir."
+        ) from error
+
+
+def restore_weights(run_dir, model, average=None, best=False):
+    """Restores what evaluating a run needs, without an optimizer; writes nothing.
+
+    Args:
+        run_dir: the run's folder.
+        model: built model; holds the averaged weights afterwards where there is an average.
+        average: `WeightAverage` of the model, None for a run that kept none.
+        best: the best checkpoint instead of the newest.
+
+    Returns:
+        (path of the checkpoint, its training step).
+
+    Raises:
+        UserError: if there is none, it is damaged, or it belongs to another model.
+    """
+    folder = os.path.join(run_dir, "best" if best else "checkpoints")
+    try:
+        path = tf.train.latest_checkpoint(folder)
+    except ValueError:
+        path = None
+    if path is None:
+        raise UserError(f"{folder} holds no checkpoint that can be read: train first, or name another --run_dir.")
+    step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    parts = {"model": model, "step": step} | ({} if average is None else {"average": average})
+    with _told(path):
+        status = tf.train.Checkpoint(**parts).restore(path)
+        status.assert_existing_objects_matched().expect_partial()
+        stored = [name for name, _ in tf.train.list_variables(path) if name.startswith("model/")]
+        if len(stored) != len(model.variables):
+            raise ValueError(f"{len(stored)} variables are stored, the model has {len(model.variables)}.")
+    if average is not None:
+        average.assign_to(model)
+    return path, int(step.numpy())
 
 
 def _mend_list(folder):

@@ -1,0 +1,69 @@
+"""A run read back from its folder: the settings it was trained with, and the model with its trained weights."""
+
+import inspect
+from typing import Any, NamedTuple
+
+import gin
+import keras
+
+from simone_tf import config
+from simone_tf.errors import UserError
+from simone_tf.models.simone import SIMONe
+from simone_tf.train import train
+from simone_tf.training.averaging import WeightAverage
+from simone_tf.training.checkpoints import restore_weights
+
+
+class TrainedRun(NamedTuple):
+    """What later commands need of a run."""
+
+    run_dir: str
+    settings: dict[str, Any]  # the arguments of `train`, defaults included
+    model: SIMONe  # built; holds the averaged weights where the run kept an average
+    step: int  # training steps behind the weights
+    checkpoint: str  # path of the checkpoint
+
+
+def read_settings(gin_files=(), gin_params=(), run_dir=None):
+    """The arguments that a configuration gives to `train`, defaults included, by name.
+
+    Args:
+        gin_files, gin_params, run_dir: as for `config.parse_config`.
+
+    Raises:
+        UserError: the configuration is wrong, or leaves something open that `train` needs.
+    """
+    config.parse_config(gin_files, gin_params, run_dir)
+    arguments = inspect.signature(train).parameters.values()
+    defaults = {argument.name: argument.default for argument in arguments if argument.default is not argument.empty}
+    with config.errors_in_one_sentence():
+        settings = defaults | gin.get_bindings(train)
+    missing = [f"train.{name}" for name, value in settings.items() if value is gin.REQUIRED]
+    if missing:
+        raise UserError(f"The configuration does not set {', '.join(missing)}; include a gin file that does.")
+    return settings
+
+
+def load_run(run_dir, gin_params=(), best=False):
+    """Reads a run's config, builds its model and restores its weights.
+
+    Args:
+        run_dir: the run's folder.
+        gin_params: bindings that win over the run's config, such as another folder of held-out clips.
+        best: the checkpoint of the best held-out score instead of the newest.
+
+    Returns:
+        `TrainedRun`.
+
+    Raises:
+        UserError: the folder holds no run, its config is wrong, or its checkpoint is missing, damaged or another
+            model's.
+    """
+    settings = read_settings((), gin_params, run_dir)
+    keras.config.set_dtype_policy(settings["precision"])
+    with config.errors_in_one_sentence():
+        model = settings["model"]()
+    model.build((None, settings["num_frames"], *settings["frame_size"], 3))
+    average = None if settings["average_decay"] is None else WeightAverage(model, settings["average_decay"])
+    checkpoint, step = restore_weights(run_dir, model, average, best)
+    return TrainedRun(run_dir, settings, model, step, checkpoint)
