@@ -7,6 +7,7 @@ import re
 import shutil
 
 import tensorflow as tf
+from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from simone_tf.errors import UserError
 
@@ -145,13 +146,26 @@ def restore_weights(run_dir, model, average=None, best=False):
     parts = {"model": model, "step": step} | ({} if average is None else {"average": average})
     with _told(path):
         status = tf.train.Checkpoint(**parts).restore(path)
-        status.assert_existing_objects_matched().expect_partial()
-        stored = [name for name, _ in tf.train.list_variables(path) if name.startswith("model/")]
-        if len(stored) != len(model.variables):
-            raise ValueError(f"{len(stored)} variables are stored, the model has {len(model.variables)}.")
+        status.expect_partial()  # The optimizer is left where it is.
+        status.assert_existing_objects_matched()
+        stored = _count_stored(path, "model")
+        if stored != len(model.variables):
+            raise ValueError(f"{stored} variables are stored, the model has {len(model.variables)}.")
     if average is not None:
         average.assign_to(model)
     return path, int(step.numpy())
+
+
+def _count_stored(path, part):
+    """The number of variables that a checkpoint holds of one of its parts."""
+    graph = TrackableObjectGraph.FromString(tf.train.load_checkpoint(path).get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
+    found, waiting = set(), [child.node_id for child in graph.nodes[0].children if child.local_name == part]
+    while waiting:
+        number = waiting.pop()
+        if number not in found:
+            found.add(number)
+            waiting += [child.node_id for child in graph.nodes[number].children]
+    return sum(len(graph.nodes[number].attributes) for number in found)
 
 
 def _mend_list(folder):
