@@ -25,4 +25,7 @@ def _native_stderr_closed():
 
 if "tensorflow" not in sys.modules:
     with _native_stderr_closed():
-        import tensorflow  # noqa: F401
+        import tensorflow
+
+    # Its notes on objects that a restored checkpoint does not fill come after our own sentence about it.
+    tensorflow.get_logger().setLevel("ERROR")
