@@ -31,7 +31,7 @@ class Decomposition(NamedTuple):
     segments: tf.Tensor  # [B, T, H, W] int32, slot with the largest mask at each pixel
     slot_rgb: tf.Tensor  # [B, K, T, H, W, 3] float32
     slot_masks: tf.Tensor  # [B, K, T, H, W] float32, sums to 1 over K
-    posteriors: Posteriors
+    posteriors: Posteriors | None = None  # of the clip that the objects come from
 
 
 class SIMONe(keras.Model):
@@ -190,7 +190,8 @@ class SIMONe(keras.Model):
     def decompose(self, video, chunk_size=None):
         """Takes `[B, T, H, W, 3]` video apart at the posterior means; see `Decomposition`."""
         posteriors = self.encode(video)
-        return self._render(posteriors, posteriors.frames.mean, video.shape[2:4], chunk_size)
+        means = posteriors.objects.mean, posteriors.frames.mean
+        return self.render(*means, video.shape[2:4], chunk_size)._replace(posteriors=posteriors)
 
     def recompose(self, object_video, frame_video, chunk_size=None):
         """Shows the objects of one batch of clips as the frame latents of another would see them (paper, Figure 1).
@@ -202,13 +203,25 @@ class SIMONe(keras.Model):
         Returns:
             `Decomposition`; its posteriors are those of `object_video`.
         """
-        frame_latents = self.encode(frame_video).frames.mean
-        return self._render(self.encode(object_video), frame_latents, object_video.shape[2:4], chunk_size)
+        posteriors, frame_latents = self.encode(object_video), self.encode(frame_video).frames.mean
+        recomposed = self.render(posteriors.objects.mean, frame_latents, object_video.shape[2:4], chunk_size)
+        return recomposed._replace(posteriors=posteriors)
 
-    def _render(self, posteriors, frame_latents, frame_size, chunk_size):
+    def render(self, object_latents, frame_latents, frame_size, chunk_size=None):
+        """Draws every pixel of the clips that the latents describe, of whatever origin they are.
+
+        Args:
+            object_latents: `[B, K, Do]` float32.
+            frame_latents: `[B, T, Df]` float32.
+            frame_size: (H, W) in pixels, also another one than the model was trained at.
+            chunk_size: queries decoded at a time, None for all at once.
+
+        Returns:
+            `Decomposition` without posteriors.
+        """
         num_frames, (height, width) = frame_latents.shape[1], frame_size
         query = full_query(num_frames, height, width)
-        decoded = self.decode(posteriors.objects.mean, frame_latents, query, chunk_size)
+        decoded = self.decode(object_latents, frame_latents, query, chunk_size)
         masks = tf.nn.softmax(decoded.mask_logits, axis=1)
         slots, grid = self.encoder.num_slots, [num_frames, height, width]
         return Decomposition(
@@ -216,7 +229,6 @@ class SIMONe(keras.Model):
             segments=tf.reshape(tf.argmax(decoded.mask_logits, axis=1, output_type=tf.int32), [-1, *grid]),
             slot_rgb=tf.reshape(decoded.rgb_means, [-1, slots, *grid, 3]),
             slot_masks=tf.reshape(masks, [-1, slots, *grid]),
-            posteriors=posteriors,
         )
 
     def _sample(self, posteriors, query, seed):
