@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 
+from simone_tf.console import say
 from simone_tf.errors import UserError
 
 
@@ -15,9 +16,17 @@ def argument_parser(description):
         "--gin_param", action="append", default=[], help="one binding, such as 'num_steps = 100'; repeatable, wins"
     )
     parser.add_argument(
-        "--run_dir", help="folder of the run: config, checkpoints, TensorBoard events, metrics, pictures"
+        "--run_dir",
+        type=_local_folder,
+        help="folder of the run: config, checkpoints, TensorBoard events, metrics, pictures",
     )
     return parser
+
+
+def _local_folder(path):
+    if "://" in path:
+        raise UserError(f"--run_dir={path} is an address: name a local folder, and copy it there afterwards.")
+    return path
 
 
 def run(main):
@@ -36,8 +45,8 @@ def run(main):
         main()
     except UserError as error:
         # Gin adds lines of its own ("In call to configurable ...") to what passes through it.
-        print(f"Error: {str(error).splitlines()[0]}", file=sys.stderr)
+        say(f"Error: {str(error).splitlines()[0]}", sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("Interrupted; what was saved so far is kept, the same command goes on from there.", file=sys.stderr)
+        say("Interrupted; what was saved so far is kept, the same command goes on from there.", sys.stderr)
         sys.exit(128 + received[0])

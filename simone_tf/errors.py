@@ -1,4 +1,6 @@
-"""The one exception for mistakes that a user can mend."""
+"""The one exception for mistakes that a user can mend, and how other errors are quoted in it."""
+
+import re
 
 
 class UserError(Exception):
@@ -6,3 +8,15 @@ class UserError(Exception):
 
     The commands print its text on stderr without a traceback and exit with code 2.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, to be quoted in a sentence: at most 200 characters, no full stop at its end.
+
+    Of the operating system's errors it is the reason alone; names of TensorFlow's operations, which help nobody, are
+    left out. An error without text gives its class.
+    """
+    text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
+    text = re.sub(r"\{\{.*?\}\}|\[Op:.*|\(defined at .*", "", str(text)).strip()
+    line = next(iter(text.splitlines()), "").strip()[:200].rstrip(".")
+    return "".join(character if character.isprintable() else "?" for character in line) or type(error).__name__

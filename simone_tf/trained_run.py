@@ -4,12 +4,12 @@ import inspect
 from typing import Any, NamedTuple
 
 import gin
-import keras
 
 from simone_tf import config
 from simone_tf.errors import UserError
 from simone_tf.models.simone import SIMONe
-from simone_tf.train import train
+from simone_tf.train import build_model, train
+from simone_tf.train_settings import check_settings
 from simone_tf.training.averaging import WeightAverage
 from simone_tf.training.checkpoints import restore_weights
 
@@ -22,6 +22,7 @@ class TrainedRun(NamedTuple):
     model: SIMONe  # built; holds the averaged weights where the run kept an average
     step: int  # training steps behind the weights
     checkpoint: str  # path of the checkpoint
+    config_text: str  # every binding in use, as gin writes it
 
 
 def read_settings(gin_files=(), gin_params=(), run_dir=None):
@@ -41,7 +42,7 @@ def read_settings(gin_files=(), gin_params=(), run_dir=None):
     missing = [f"train.{name}" for name, value in settings.items() if value is gin.REQUIRED]
     if missing:
         raise UserError(f"The configuration does not set {', '.join(missing)}; include a gin file that does.")
-    return settings
+    return check_settings(settings)
 
 
 def load_run(run_dir, gin_params=(), best=False):
@@ -60,10 +61,9 @@ def load_run(run_dir, gin_params=(), best=False):
             model's.
     """
     settings = read_settings((), gin_params, run_dir)
-    keras.config.set_dtype_policy(settings["precision"])
     with config.errors_in_one_sentence():
-        model = settings["model"]()
-    model.build((None, settings["num_frames"], *settings["frame_size"], 3))
+        names = ("model", "num_frames", "frame_size", "seed", "precision")
+        model = build_model(**{name: settings[name] for name in names})
     average = None if settings["average_decay"] is None else WeightAverage(model, settings["average_decay"])
     checkpoint, step = restore_weights(run_dir, model, average, best)
-    return TrainedRun(run_dir, settings, model, step, checkpoint)
+    return TrainedRun(run_dir, settings, model, step, checkpoint, gin.config_str())

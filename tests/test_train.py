@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from simone_tf import train
@@ -79,11 +80,11 @@ def test_a_finished_run_prints_its_table_again(resumed, capsys):
 
 def start(flags, **options):
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+    options = {"stdout": subprocess.PIPE} | options
     return subprocess.Popen(
         [sys.executable, "-m", "simone_tf.train", *flags],
         cwd=REPOSITORY,
         env=environment,
-        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # A shell's background jobs, and what they start, ignore SIGINT; the process under test must not inherit that.
@@ -124,5 +125,37 @@ def test_the_command_needs_no_working_folder(clips, tmp_path, monkeypatch):
     """Includes are found beside the gin file; `train` is what gin knows whether it is run or imported."""
     monkeypatch.chdir(tmp_path)
     assert importlib.import_module("simone_tf.train") is train
-    with pytest.raises(SystemExit, match="0"):
-        train.main(["--help"])
+    params = ("num_steps = 1", "train.num_pictures = 0", "train.frame_size = 8")  # one number for both sides
+    train.main(arguments("run", clips, *params))
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["step"] == 1
+    assert metrics["resolution"] == [8, 8]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_disk_under_the_output_costs_nothing(clips, tmp_path):
+    run_dir = tmp_path / "run"
+    params = ("num_steps = 4", "train.log_every = 1", "train.checkpoint_every = 2", "train.num_pictures = 0")
+    with open("/dev/full", "w") as full:
+        process = start(arguments(run_dir, clips, *params), stdout=full)
+        _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert "No space left" in errors
+    assert json.loads((run_dir / "metrics.json").read_text())["step"] == 4
+
+
+def test_batches_come_from_a_data_service(clips, tmp_path):
+    dispatcher = tf.data.experimental.service.DispatchServer()
+    address = dispatcher.target.split("://")[1]
+    worker = tf.data.experimental.service.WorkerServer(
+        tf.data.experimental.service.WorkerConfig(dispatcher_address=address)
+    )
+    binding = "training_batches.cache = False"
+    train.main([*arguments(tmp_path / "run", clips, binding, "num_steps = 3"), f"--data_service={dispatcher.target}"])
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["step"] == 3
+    # How the batches came is not what the run is: it goes on without the service.
+    train.main([f"--run_dir={tmp_path / 'run'}", "--gin_param=num_steps = 4"])
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["step"] == 4
+    worker._stop()
+    dispatcher._stop()

@@ -11,8 +11,11 @@ from PIL import Image
 
 from simone_tf import train
 from simone_tf.data.records import shard_name, write_shard
+from simone_tf.evaluation.held_out import HeldOut
+from simone_tf.evaluation.pictures import Pictures
+from simone_tf.training.step import TrainingStep
 
-from tiny_run import QUICKSTART, arguments, assert_same_weights, fails, make_clips
+from tiny_run import QUICKSTART, RESUMED, arguments, assert_same_weights, fails, make_clips
 
 
 def test_a_learning_rate_that_explodes_stops_and_keeps_the_checkpoint(resumed, tmp_path, capsys):
@@ -34,7 +37,7 @@ def test_another_model_neither_restores_nor_overwrites(resumed, tmp_path, capsys
     shutil.copytree(resumed, run_dir)
     before = {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
     line = fails(capsys, [f"--run_dir={run_dir}", "--gin_param=PixelDecoder.hidden_size = 9"])
-    assert "another architecture" in line
+    assert "PixelDecoder.hidden_size = 8, now it is 9" in line
     assert {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()} == before
 
 
@@ -129,12 +132,12 @@ def flip_in_gzip(path):
     path.write_bytes(packed)
 
 
-def one_longer_clip(path):
+def one_clip_of_larger_frames(path):
     write_shard(path, [*make_clips(2, 0), *make_clips(1, 0, size=16)])
 
 
 @pytest.mark.parametrize(
-    ("split", "damage"), [("train", cut_at_the_end), ("train", flip_in_gzip), ("test", one_longer_clip)]
+    ("split", "damage"), [("train", cut_at_the_end), ("train", flip_in_gzip), ("test", one_clip_of_larger_frames)]
 )
 def test_data_that_is_damaged_further_on(clips, resumed, tmp_path, capsys, split, damage):
     """Met while training or scoring; a run that is there already is only gone on with, and stays whole."""
@@ -151,6 +154,68 @@ def test_data_that_is_damaged_further_on(clips, resumed, tmp_path, capsys, split
     assert_same_weights(run_dir, resumed, 6)
 
 
+def test_steps_before_data_that_fails_are_kept_and_the_run_goes_on_exactly(clips, run, tmp_path, monkeypatch):
+    run_dir, take = tmp_path / "run", TrainingStep.run
+
+    def fail_at_four(step, *arguments):
+        if int(step.step.numpy()) == 4:
+            raise tf.errors.DataLossError(None, None, "a disk that had a bad moment")
+        return take(step, *arguments)
+
+    params = (*RESUMED, "num_steps = 6", "train.checkpoint_every = 0", "train.evaluate_every = 0")
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingStep, "run", fail_at_four)
+        with pytest.raises(tf.errors.DataLossError):
+            train.main(arguments(run_dir, clips, *params))
+    assert [path.name for path in (run_dir / "checkpoints").glob("*.index")] == ["ckpt-4.index"]
+    train.main([f"--run_dir={run_dir}", "--gin_param=train.num_pictures = 0"])
+    assert_same_weights(run_dir, run, 6)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "words"),
+    [
+        (TrainingStep, "run", ["train.microbatch_size (2 clips now)"]),
+        (HeldOut, "evaluate", ["train.evaluation_batch_size (2 clips now)", "train.evaluation_chunk_size (4096"]),
+        (HeldOut, "first_clips", ["train.evaluation_batch_size", "train.evaluation_chunk_size"]),
+    ],
+)
+def test_too_little_device_memory_names_what_to_lower(clips, tmp_path, capsys, monkeypatch, owner, name, words):
+    def refuse(*arguments, **keywords):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[9]")
+
+    monkeypatch.setattr(owner, name, refuse)
+    line = fails(capsys, arguments(tmp_path / "run", clips, "num_steps = 1"))
+    for word in ("OOM when allocating", *words):
+        assert word in line
+    # Without a step there is nothing to go on from, and the next try may change what it likes.
+    steps = [path.name for path in (tmp_path / "run" / "checkpoints").glob("*.index")]
+    assert steps == ([] if owner is TrainingStep else ["ckpt-1.index"])
+
+
+def test_data_that_is_gone_when_the_last_pictures_are_drawn(clips, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "data"
+    shutil.copytree(clips, folder)
+    save = Pictures.save
+
+    def without_data(*arguments):
+        for path in folder.glob("test-*"):
+            cut_at_the_end(path)
+        return save(*arguments)
+
+    monkeypatch.setattr(Pictures, "save", without_data)
+    line = fails(capsys, arguments(tmp_path / "run", folder, "num_steps = 1", "train.num_pictures = 3"))
+    assert shard_name("test", 0, 1) in line
+
+
+def test_a_place_for_pictures_that_is_taken_is_told(clips, tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    (run_dir / "pictures").write_text("a file")
+    line = fails(capsys, arguments(run_dir, clips, "num_steps = 1", "train.num_pictures = 1"))
+    assert str(run_dir / "pictures") in line
+
+
 @pytest.mark.parametrize(
     ("param", "words"),
     [
@@ -165,6 +230,39 @@ def test_data_that_is_damaged_further_on(clips, resumed, tmp_path, capsys, split
         ("train.precision = 'float16'", ["train.precision", "float16", "mixed_bfloat16"]),
         ("train.microbatch_size = 3", ["train.microbatch_size", "3"]),
         ("batch_size = 0", ["batch_size is 0"]),
+        ("batch_size = '2'", ["train.batch_size is '2'", "whole number"]),
+        ("batch_size = True", ["train.batch_size is True"]),
+        ("seed = -1", ["train.seed is -1"]),
+        ("seed = 4294967296", ["train.seed is 4294967296"]),
+        ("num_steps = '1'", ["train.num_steps is '1'"]),
+        ("num_steps = 1.5", ["train.num_steps is 1.5"]),
+        ("num_steps = (1,", ["num_steps = (1,"]),
+        ("import nonexisting", ["nonexisting"]),
+        ("include 'x.gin'", ["include 'x.gin'", "--gin_file"]),
+        ("trainin/ClipRecords.split = 'train'", ["trainin/ClipRecords.split", "training"]),
+        ("train.frame_size = (8,)", ["train.frame_size is (8,)"]),
+        ("train.frame_size = 0", ["train.frame_size is 0"]),
+        ("train.model = @SIMONe()", ["train.model", "@SIMONe"]),
+        ("train.model = @Transformer", ["train.model", "Transformer"]),
+        ("train.optimizer = @Adam()", ["train.optimizer", "@Adam"]),
+        ("train.optimizer = @Transformer", ["train.optimizer", "Transformer"]),
+        ("train.clips = 'x'", ["train.clips is 'x'", "ClipRecords()"]),
+        ("train.clips = @training/ClipRecords", ["train.clips", "ClipRecords()"]),
+        ("train.batches = 'x'", ["train.batches is 'x'"]),
+        ("train.microbatch_size = -1", ["train.microbatch_size is -1"]),
+        ("train.keep_checkpoints = 0", ["train.keep_checkpoints is 0"]),
+        ("train.evaluation_chunk_size = 0", ["train.evaluation_chunk_size is 0"]),
+        ("train.log_every = -1", ["train.log_every is -1"]),
+        ("train.steps_per_loop = 2.0", ["train.steps_per_loop is 2.0"]),
+        ("train.clip_norm = 'a'", ["train.clip_norm is 'a'"]),
+        ("train.average_decay = 1.0", ["train.average_decay is 1.0"]),
+        ("train.num_pictures = None", ["train.num_pictures is None"]),
+        ("learning_rate = 'x'", ["WarmupCosine.peak is 'x'"]),
+        ("Adam.learning_rate = 'x'", ["Adam.learning_rate is 'x'"]),
+        ("Adam.beta_1 = 2", ["Adam.beta_1 is 2"]),
+        ("Encoder.slot_grid = (2, 2, 2)", ["Encoder.slot_grid", "(2, 2, 2)"]),
+        ("Encoder.width = 'x'", ["Encoder"]),
+        ("PixelDecoder.hidden_size = 'x'", ["train.model cannot be built"]),
         ("Encoder.slot_grid = (3, 3)", ["Encoder.slot_grid", "(3, 3)"]),
         ("Encoder.feature_map = (6, 6)", ["Encoder.feature_map", "6x6"]),
         ("SIMONe.sampling = 'some'", ["SIMONe.sampling", "some"]),
@@ -195,6 +293,14 @@ def test_missing_gin_files_and_folders_are_named(clips, tmp_path, capsys):
     assert "--gin_file" in fails(capsys, [f"--run_dir={tmp_path / 'run'}"])
     assert "--run_dir is missing" in fails(capsys, [f"--gin_file={QUICKSTART}"])
     assert not (tmp_path / "run").exists()
+
+
+def test_an_address_is_no_run_folder(clips, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    line = fails(capsys, arguments("gs://bucket/run", clips))
+    assert "gs://bucket/run" in line
+    assert "local folder" in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_folder_that_cannot_be_written_is_named(clips, tmp_path, capsys):

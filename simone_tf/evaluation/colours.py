@@ -15,6 +15,9 @@ PALETTE: np.ndarray = np.array([list(bytes.fromhex(code)) for code in _PALETTE_H
 BACKGROUND: np.ndarray = np.array([64, 64, 64], np.uint8)
 """Colour of true segment 0."""
 
+PAPER: tuple[int, int, int] = (255, 255, 255)
+"""Colour around the pictures of a sheet."""
+
 MIN_MATCH_IOU = 0.1
 """Intersection over union below which a slot does not count as having found a true segment."""
 

@@ -1,4 +1,4 @@
-"""Pictures of a clip taken apart and put together again, as uint8 arrays, PNG and GIF files.
+"""Pictures of a clip taken apart and put together again, as uint8 arrays.
 
 Everything here is NumPy in, NumPy out. The parts of one clip, as the model gives them:
 
@@ -12,24 +12,18 @@ Everything here is NumPy in, NumPy out. The parts of one clip, as the model give
 | `segments`       | [T, H, W]         | int, the true segments, 0 = background; may be None |
 
 A sheet (`decomposition_figure`, `recomposition_figure`) has a row per part and a column per frame; the animated
-variants (`..._frames`, `[T, H', W', 3]`, for `save_gif`) have a panel per part. Pixels are enlarged by whole factors.
+variants (`..._frames`, `[T, H', W', 3]`, for `image_files.save_gif`) have a panel per part. Pixels are enlarged by
+whole factors.
 """
 
-import contextlib
 import dataclasses
-import io
-import os
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from scipy import spatial
 
-from simone_tf.errors import UserError
-from simone_tf.evaluation.colours import BACKGROUND, PALETTE, colour_segments, slot_colours
+from simone_tf.evaluation.colours import PAPER, colour_segments, slot_colours
 
-_PAPER = (255, 255, 255)
 _INK = (40, 40, 40)
 _CHECKER = (214, 238)
 _GAP, _GROUP_GAP, _MARGIN, _FONT_SIZE, _CHIP = 4, 14, 12, 13, 11
@@ -138,53 +132,6 @@ def recomposition_frames(
     return _panels([([*first, *second], len(first))])
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """PNG bytes of a `[H, W, 3]` uint8 image."""
-    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"an image is [H, W, 3] uint8, got {image.shape} {image.dtype}.")
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def encode_gif(frames: np.ndarray, frames_per_second: float = 6.0) -> bytes:
-    """Bytes of an endless GIF of `[T, H, W, 3]` uint8 frames, in the best 256 colours of each frame."""
-    if frames.ndim != 4 or not len(frames) or frames.shape[-1] != 3 or frames.dtype != np.uint8:
-        raise ValueError(f"an animation is [T, H, W, 3] uint8 with T > 0, got {frames.shape} {frames.dtype}.")
-    pictures = [_quantize(frame) for frame in frames]
-    buffer = io.BytesIO()
-    duration = max(20, round(1000 / frames_per_second / 10) * 10)  # GIF counts in 1/100 s; browsers slow down below 2
-    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0)
-    return buffer.getvalue()
-
-
-def _quantize(frame: np.ndarray) -> Image.Image:
-    """The best 256 colours, of which those of the segments are certain: a small patch of one would lose its own."""
-    certain = np.concatenate([PALETTE, BACKGROUND[np.newaxis], np.array([_PAPER], np.uint8)])
-    adaptive = Image.fromarray(frame).quantize(256 - len(certain), Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    palette = np.concatenate([certain, np.array(adaptive.getpalette(), np.uint8).reshape(-1, 3)])[:256]
-    # Pillow's own search for the nearest colour is coarse enough to turn white paper grey.
-    red, green, blue = np.moveaxis(frame.astype(np.int32), -1, 0)
-    codes = red << 16 | green << 8 | blue
-    nearest = np.zeros(1 << 24, np.uint8)
-    nearest[codes.ravel()] = 1
-    seen = np.flatnonzero(nearest)
-    nearest[seen] = spatial.KDTree(palette).query(np.stack([seen >> 16, seen >> 8 & 255, seen & 255], axis=-1))[1]
-    picture = Image.fromarray(nearest[codes])
-    picture.putpalette(palette.tobytes())
-    return picture
-
-
-def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
-    """Writes a `[H, W, 3]` uint8 image, in one piece or not at all; UserError if it cannot be written."""
-    _write(path, encode_png(image))
-
-
-def save_gif(path: str | os.PathLike, frames: np.ndarray, frames_per_second: float = 6.0) -> None:
-    """Writes `[T, H, W, 3]` uint8 frames as an endless GIF, in one piece or not at all; UserError if it cannot be."""
-    _write(path, encode_gif(frames, frames_per_second))
-
-
 @dataclasses.dataclass(frozen=True)
 class _Strip:
     """One part of a clip, enlarged: `frames [T, h, w, 3]` uint8, its label and the colour of its segment."""
@@ -272,7 +219,7 @@ def _sheet(groups: list[list[_Strip]], frames: Sequence[int] | None, frames_down
         place += len(group) * (strip_side + _GAP) + (_GROUP_GAP - _GAP) * bool(group)
     xs, ys = (strip_places, frame_places) if frames_down else (frame_places, strip_places)
 
-    canvas = Image.new("RGB", (left + xs[-1] + width + _MARGIN, top + ys[-1] + height + _MARGIN), _PAPER)
+    canvas = Image.new("RGB", (left + xs[-1] + width + _MARGIN, top + ys[-1] + height + _MARGIN), PAPER)
     draw = ImageDraw.Draw(canvas)
     for label, x in zip(column_labels, xs, strict=True):
         _draw_label(draw, label, font, left + x + (width - _label_width(label, font)) // 2, _MARGIN + _FONT_SIZE // 2)
@@ -297,7 +244,7 @@ def _panels(blocks: list[tuple[list[_Strip], int]]) -> np.ndarray:
         for index, strip in enumerate(strips):
             places.append((strip, x + index % columns * step_x, _MARGIN + index // columns * step_y))
         x += columns * step_x + _GROUP_GAP
-    canvas = Image.new("RGB", (x - _GROUP_GAP - _GAP - 2 + _MARGIN, rows * step_y - 8 + 2 * _MARGIN), _PAPER)
+    canvas = Image.new("RGB", (x - _GROUP_GAP - _GAP - 2 + _MARGIN, rows * step_y - 8 + 2 * _MARGIN), PAPER)
     draw = ImageDraw.Draw(canvas)
     for strip, x, y in places:
         _draw_label(draw, (strip.label, strip.colour), font, x, y + _FONT_SIZE // 2)
@@ -340,17 +287,3 @@ def _uint8(image: np.ndarray) -> np.ndarray:
 def _expect(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     if tuple(shape) != tuple(wanted):
         raise ValueError(f"{name} must be {list(wanted)}, got {list(shape)}.")
-
-
-def _write(path: str | os.PathLike, content: bytes) -> None:
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise UserError(
-            f"Cannot write the picture {path}: {error.strerror or error}; free or choose another place."
-        ) from error

@@ -2,8 +2,10 @@
 
 import os
 
+from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation import figures
 from simone_tf.evaluation.colours import arrange_slots
+from simone_tf.evaluation.image_files import save_gif, save_png
 
 
 class Pictures:
@@ -21,7 +23,7 @@ class Pictures:
     def draw(self, summaries, step):
         """Writes every clip's animated decomposition and recomposition to TensorBoard."""
         for index, parts in enumerate(self._held_out.first_clips(self._count)):
-            for name, frames in _animations(*parts).items():
+            for name, frames in animations(*parts).items():
                 summaries.image(step, f"{name}/clip_{index}", frames)
 
     def save(self, folder):
@@ -30,12 +32,17 @@ class Pictures:
         Raises:
             UserError: if a picture cannot be written.
         """
-        os.makedirs(folder, exist_ok=True)
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"Cannot make the folder {folder}: {first_line(error)}; free or choose another place."
+            ) from error
         for index, parts in enumerate(self._held_out.first_clips(self._count)):
-            for name, sheet in _sheets(*parts).items():
-                figures.save_png(os.path.join(folder, f"{name}_{index}.png"), sheet)
-            for name, frames in _animations(*parts).items():
-                figures.save_gif(os.path.join(folder, f"{name}_{index}.gif"), frames)
+            for name, sheet in sheets(*parts).items():
+                save_png(os.path.join(folder, f"{name}_{index}.png"), sheet)
+            for name, frames in animations(*parts).items():
+                save_gif(os.path.join(folder, f"{name}_{index}.gif"), frames)
 
 
 def _decomposition_arguments(clip, decomposition):
@@ -63,16 +70,20 @@ def _recomposition_arguments(clip, decomposition, next_clip, recomposition):
     }
 
 
-def _sheets(clip, decomposition, next_clip, recomposition):
+def sheets(clip, decomposition, next_clip, recomposition):
+    # An image's parts side by side: below one another they would be a column of many times its width.
+    is_image = len(clip["video"]) == 1
     return {
-        "decomposition": figures.decomposition_figure(**_decomposition_arguments(clip, decomposition)),
+        "decomposition": figures.decomposition_figure(
+            **_decomposition_arguments(clip, decomposition), frames_down=is_image
+        ),
         "recomposition": figures.recomposition_figure(
-            **_recomposition_arguments(clip, decomposition, next_clip, recomposition)
+            **_recomposition_arguments(clip, decomposition, next_clip, recomposition), frames_down=is_image
         ),
     }
 
 
-def _animations(clip, decomposition, next_clip, recomposition):
+def animations(clip, decomposition, next_clip, recomposition):
     return {
         "decomposition": figures.decomposition_frames(**_decomposition_arguments(clip, decomposition)),
         "recomposition": figures.recomposition_frames(

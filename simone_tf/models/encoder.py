@@ -33,6 +33,7 @@ class Encoder(keras.layers.Layer):
         second_transformer: `Transformer` T2 over the T * K tokens.
         object_head: `LatentHead` of the object latents (`mlp_o`).
         frame_head: `LatentHead` of the frame latents (`mlp_f`).
+        position_base: base of the sinusoids that tell the transformers where a token is.
 
     Raises:
         UserError: if sizes do not divide.
@@ -49,11 +50,16 @@ class Encoder(keras.layers.Layer):
         second_transformer=None,
         object_head=None,
         frame_head=None,
+        position_base=10000.0,
         name=None,
     ):
         super().__init__(name=name)
         self.feature_map = tuple(feature_map)
         self.slot_grid = tuple(slot_grid)
+        for argument in ("feature_map", "slot_grid"):
+            sizes = getattr(self, argument)
+            if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
+                raise UserError(f"Encoder.{argument} is {sizes}: give two whole numbers, its rows and columns.")
         if any(cells % slots for cells, slots in zip(self.feature_map, self.slot_grid, strict=True)):
             raise UserError(
                 f"Encoder.slot_grid {self.slot_grid} does not divide Encoder.feature_map {self.feature_map}: choose "
@@ -62,6 +68,7 @@ class Encoder(keras.layers.Layer):
         self.conv_channels = conv_channels
         self.conv_kernel = conv_kernel
         self.width = width
+        self.position_base = position_base
         self.first_transformer = first_transformer or Transformer(name="first_transformer")
         self.second_transformer = second_transformer or Transformer(name="second_transformer")
         self.object_head = object_head or LatentHead(name="object_head")
@@ -132,7 +139,9 @@ class Encoder(keras.layers.Layer):
         )
 
     def _positions(self, num_frames, rows, columns):
-        return tf.constant(sinusoid_positions(num_frames, rows, columns, self.width), self.compute_dtype)
+        return tf.constant(
+            sinusoid_positions(num_frames, rows, columns, self.width, self.position_base), self.compute_dtype
+        )
 
     def _spatial_pool(self, tokens):
         """Sums each window of the feature map and scales by sqrt(K / (I * J)), which keeps unit variance unit."""

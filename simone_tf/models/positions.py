@@ -18,7 +18,8 @@ def sinusoid_positions(num_frames, height, width, channels, base=10000.0):
     Args:
         num_frames, height, width: number of positions on each axis.
         channels: number of features of a token.
-        base: the longest wavelength is `2 pi base` positions.
+        base: the wavelengths are `2 pi base ** (i / n)` positions for the n frequencies i = 0 .. n - 1 of an axis, so
+            all lie below `2 pi base`.
 
     Returns:
         `[num_frames, height, width, channels]` float32 NumPy array in [-1, 1].

@@ -48,6 +48,7 @@ class SIMONe(keras.Model):
         sampling: noise of the latents in training: a fresh sample for every decoded pixel ('per_pixel', the paper), for
             every frame ('per_frame'), one for the clip ('shared'), or none ('mean').
         normalize_masks: layer norm of the mask logits over slots and decoded queries.
+        mask_epsilon: added to the variance in that layer norm.
 
     Raises:
         UserError: for an unknown `sampling`.
@@ -64,6 +65,7 @@ class SIMONe(keras.Model):
         beta_frames=1e-8,
         sampling="per_pixel",
         normalize_masks=True,
+        mask_epsilon=1e-5,
         name=None,
     ):
         super().__init__(name=name)
@@ -77,7 +79,9 @@ class SIMONe(keras.Model):
         self.beta_objects = beta_objects
         self.beta_frames = beta_frames
         self.sampling = sampling
-        self.mask_normalization = MaskNormalization(name="mask_normalization") if normalize_masks else None
+        self.mask_normalization = None
+        if normalize_masks:
+            self.mask_normalization = MaskNormalization(mask_epsilon, name="mask_normalization")
 
     def build(self, input_shape):
         """Creates every weight for `[B, T, H, W, 3]` video; T, H and W must be static."""

@@ -9,7 +9,11 @@ import shutil
 import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
-from simone_tf.errors import UserError
+from simone_tf.errors import UserError, first_line
+from simone_tf.files import replacing, write_text
+
+# The file in the folder of checkpoints that holds the last step at which the run was scored.
+_EVALUATED = "evaluated"
 
 
 class Checkpoints:
@@ -25,17 +29,29 @@ class Checkpoints:
         best_metric: name of the measure that decides which checkpoint is best; higher is better.
 
     Raises:
-        UserError: if checkpoints that the folder lists are gone.
+        UserError: if checkpoints that the folder lists are gone, or the folder cannot be read.
     """
 
     def __init__(self, run_dir, parts, keep=3, best_metric="video_ari_foreground"):
         self._checkpoint = tf.train.Checkpoint(**parts)
         folder = os.path.join(run_dir, "checkpoints")
-        _mend_list(folder)
-        self._latest = tf.train.CheckpointManager(self._checkpoint, folder, keep)
         self._best_dir = os.path.join(run_dir, "best")
+        self._evaluated_path = os.path.join(folder, _EVALUATED)
         self.best_metric = best_metric
-        _finish_replacing(self._best_dir)
+        try:
+            _mend_list(folder)
+            self._latest = tf.train.CheckpointManager(self._checkpoint, folder, keep)
+            _finish_replacing(self._best_dir)
+        except (tf.errors.OpError, OSError) as error:
+            raise UserError(
+                f"--run_dir={run_dir}: its checkpoints cannot be read or put in order ({first_line(error)}); make the "
+                "folder readable and writable, or choose another --run_dir."
+            ) from error
+
+    @property
+    def latest(self):
+        """Path of the newest checkpoint, None when there is none."""
+        return self._latest.latest_checkpoint
 
     def restore_latest(self):
         """Restores the newest checkpoint of the run; returns its path, or None when there is none.
@@ -43,16 +59,10 @@ class Checkpoints:
         Raises:
             UserError: if the checkpoint is damaged or belongs to another model.
         """
-        path = self._latest.latest_checkpoint
+        path = self.latest
         if path is not None:
-            self._restore(path)
-        return path
-
-    def restore_best(self):
-        """Restores the best checkpoint; returns its path, or None when none was kept."""
-        path = tf.train.latest_checkpoint(self._best_dir)
-        if path is not None:
-            self._restore(path)
+            with _told(path):
+                self._checkpoint.restore(path).assert_consumed()
         return path
 
     def save(self, step):
@@ -61,7 +71,7 @@ class Checkpoints:
         Raises:
             UserError: if the disk is full or the folder cannot be written; earlier checkpoints stay as they were.
         """
-        if self._latest.latest_checkpoint and self._latest.latest_checkpoint.endswith(f"-{step}"):
+        if self.latest and self.latest.endswith(f"-{step}"):
             return
         try:
             self._latest.save(checkpoint_number=step)
@@ -98,9 +108,25 @@ class Checkpoints:
         except (OSError, ValueError, KeyError, TypeError):
             return float("-inf")
 
-    def _restore(self, path):
-        with _told(path):
-            self._checkpoint.restore(path).assert_consumed()
+    def note_evaluated(self, step):
+        """Keeps in mind that the run was scored at `step`, so that a run that goes on need not make up for it.
+
+        Raises:
+            UserError: if the note cannot be written.
+        """
+        try:
+            os.makedirs(os.path.dirname(self._evaluated_path), exist_ok=True)
+            write_text(self._evaluated_path, f"{step}\n")
+        except OSError as error:
+            raise _unwritable(self._latest.directory, error) from error
+
+    def evaluated_step(self):
+        """The last step at which the run was scored, None when there is no such note."""
+        try:
+            with open(self._evaluated_path, encoding="utf-8") as file:
+                return int(file.read(32))
+        except (OSError, ValueError):
+            return None
 
 
 @contextlib.contextmanager
@@ -191,13 +217,12 @@ def _mend_list(folder):
     kept = [name for name in listed if name in present] or present
     path = os.path.join(folder, "checkpoint")
     try:
-        with open(f"{path}.new", "w", encoding="utf-8") as file:
+        with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.write(f'model_checkpoint_path: "{kept[-1]}"\n')
             for name in kept:
                 # Without its time a checkpoint would never be deleted.
                 seconds = os.path.getmtime(os.path.join(folder, f"{name}.index"))
                 file.write(f'all_model_checkpoint_paths: "{name}"\nall_model_checkpoint_timestamps: {seconds}\n')
-        os.replace(f"{path}.new", path)
     except OSError as error:
         raise _unwritable(folder, error) from error
 
@@ -211,7 +236,6 @@ def _finish_replacing(best_dir):
 
 
 def _unwritable(folder, error):
-    reason = str(error).strip().splitlines()[0][:200]
     return UserError(
-        f"{folder}: the checkpoint could not be written ({reason}); free space or choose another --run_dir."
+        f"{folder}: the checkpoint could not be written ({first_line(error)}); free space or choose another --run_dir."
     )

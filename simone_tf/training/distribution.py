@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from simone_tf.errors import UserError
+from simone_tf.errors import UserError, first_line
 
 
 def make_strategy(tpu=None, devices=None):
@@ -24,8 +24,8 @@ def make_strategy(tpu=None, devices=None):
             tf.config.experimental_connect_to_cluster(resolver)
             tf.tpu.experimental.initialize_tpu_system(resolver)
         except (ValueError, RuntimeError, tf.errors.OpError) as error:
-            first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise UserError(f"--tpu={tpu}: no TPU could be reached there ({first_line}); check its name.") from error
+            reason = first_line(error)
+            raise UserError(f"--tpu={tpu}: no TPU could be reached there ({reason}); check its name.") from error
         return tf.distribute.TPUStrategy(resolver)
     if devices is None:
         devices = [device.name for device in tf.config.list_logical_devices("GPU")]

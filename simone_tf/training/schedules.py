@@ -5,6 +5,10 @@ import math
 import keras
 import tensorflow as tf
 
+from simone_tf.bound_values import check_values, number, whole
+
+_CHECKS = {"peak": number(0), "warmup_steps": whole(0), "decay_steps": whole(0), "final_fraction": number(0)}
+
 
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up to a peak, then constant, or a cosine down to a fraction of it.
@@ -14,6 +18,9 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         warmup_steps: steps of the linear warm-up, 0 for none.
         decay_steps: step at which the cosine ends, counted from step 0; 0 keeps the peak.
         final_fraction: learning rate at the end, as a fraction of the peak.
+
+    Raises:
+        UserError: a value is no number or out of range.
     """
 
     def __init__(self, peak=2e-4, warmup_steps=0, decay_steps=0, final_fraction=0.0):
@@ -22,6 +29,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         self.warmup_steps = warmup_steps
         self.decay_steps = decay_steps
         self.final_fraction = final_fraction
+        check_values("WarmupCosine", self.get_config(), _CHECKS)
 
     def __call__(self, step):
         """Learning rate (float32 scalar) of the step that is about to be taken."""

@@ -84,12 +84,19 @@ class TrainingStep:
             per_replica = self.strategy.run(self._replica_step, args=(batch["video"], self.step.read_value()))
             metrics = self.strategy.experimental_local_results(per_replica)[0]  # alike on every replica
             metrics["input_wait_seconds"] = waited
-            self.step.assign_add(1)
             done = metrics["update_norm"]
+            # Only a step that was taken counts: data that cannot be read ends the loop in the middle.
+            with tf.control_dependencies([done]):
+                self.step.assign_add(1)
             rows = rows.write(index, tf.stack([metrics[name] for name in METRICS]))
         return rows.stack()
 
     def _replica_step(self, video, step):
+        # Nothing may change, the optimizer's own counter included, before the batch is there.
+        with tf.control_dependencies([video]):
+            return self._update(video, step)
+
+    def _update(self, video, step):
         replica = tf.distribute.get_replica_context()
         variables = self.model.trainable_variables
         noise_seed = tf.random.fold_in(self._seed(_NOISE_STREAM, step), replica.replica_id_in_sync_group)

@@ -5,7 +5,6 @@ browser plays them: a summary of the images plugin whose "image" is a GIF moves.
 """
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -14,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.image import metadata as image_metadata
 
-from simone_tf.errors import UserError
-from simone_tf.evaluation.figures import encode_gif, encode_png
+from simone_tf.console import say
+from simone_tf.errors import UserError, first_line
+from simone_tf.evaluation.image_files import encode_gif, encode_png
 
 RESERVE_BYTES = 32 * 2**20
 """Free space below which no more summaries are written, so that what is left goes to the checkpoint."""
@@ -42,7 +42,7 @@ class Summaries:
         try:
             self._writer = tf.summary.create_file_writer(self._log_dir)
         except (tf.errors.OpError, OSError) as error:
-            reason = _first_line(error)
+            reason = first_line(error)
             raise UserError(
                 f"{self._log_dir}: TensorBoard summaries cannot be written there ({reason}); make the folder writable "
                 "or choose another --run_dir."
@@ -85,7 +85,7 @@ class Summaries:
             with self._writer.as_default():  # which flushes the file at its end
                 write()
         except tf.errors.OpError as error:
-            self._tell(f"{_first_line(error)}; they stop here, start again to go on")
+            self._tell(f"{first_line(error)}; they stop here, start again to go on")
             self._drop_writer()
 
     def _drop_writer(self) -> None:
@@ -93,24 +93,17 @@ class Summaries:
         try:
             writer.close()
         except tf.errors.OpError as error:
-            self._tell(_first_line(error))
+            self._tell(first_line(error))
 
     def _tell(self, reason: str) -> None:
         if not self._told:
             self._told = True
-            print(
-                f"{self._log_dir}: TensorBoard summaries are not written ({reason}). Training goes on.", file=sys.stderr
-            )
+            say(f"{self._log_dir}: TensorBoard summaries are not written ({reason}). Training goes on.", sys.stderr)
 
 
 def config_text(operative_config: str) -> str:
     """The operative gin config as a Markdown code block, for `Summaries.text`."""
     return "\n".join(f"    {line}" for line in operative_config.splitlines())
-
-
-def _first_line(error: Exception) -> str:
-    line = (str(getattr(error, "message", error)) or type(error).__name__).splitlines()[0]
-    return re.sub(r"\{\{.*?\}\}|\[Op:.*", "", line).strip()  # which TensorFlow operation it was helps nobody
 
 
 def _free_bytes(folder: str) -> float:

@@ -7,6 +7,7 @@ import time
 
 import tqdm
 
+from simone_tf.console import say
 from simone_tf.errors import UserError
 
 # A step whose loss, terms or gradient are not finite is the last one; the learning rate and timings are not watched.
@@ -60,43 +61,72 @@ class Trainer:
     def train(self):
         """Trains to the end and returns the last evaluation's measures.
 
+        Whatever ends it early (an interrupt, data that cannot be read), the steps taken so far are saved first.
+
         Raises:
             UserError: at a non-finite loss or gradient (names step and term; the last checkpoint stays), or when a
                 checkpoint cannot be written.
         """
         # Data is read from the restored step on: its order is a function of the step, and not in the checkpoint.
-        step = int(self.training_step.step.numpy())
+        first = step = int(self.training_step.step.numpy())
         iterator = self.make_iterator(step)
         metrics = None
         with self._progress(step) as progress:
             try:
+                if self._missed_evaluation(step):
+                    self._evaluate(step, progress)
                 while step < self.num_steps:
                     count = self._steps_until_event(step)
                     begin = time.perf_counter()
                     rows = self.training_step.run(iterator, count)
                     seconds = time.perf_counter() - begin
-                    _stop_if_not_finite(rows, step)
+                    self._stop_if_not_finite(rows, step)
                     step += count
                     self._log(step, rows, seconds / count, progress)
                     # Saved first: whatever fails in evaluation costs no step.
-                    if self._due(step, self.checkpoint_every):
+                    if self._due(step, self.checkpoint_every) or self._due(step, self.evaluate_every):
                         self.checkpoints.save(step)
                     if self._due(step, self.evaluate_every):
                         metrics = self._evaluate(step, progress)
-                    progress.update(count)
-            except KeyboardInterrupt:
-                # Between two loops all variables belong to the same step. They may come before the check of its loss.
-                if self.training_step.is_finite():
-                    self.checkpoints.save(int(self.training_step.step.numpy()))
+                    with contextlib.suppress(OSError):
+                        progress.update(count)
+            except UserError:
+                # Bad weights or a full disk: there is nothing to save, or no room.
                 raise
-        if metrics is None:
-            metrics = self._evaluate(step, progress)
+            except BaseException:
+                self._save_what_was_taken(first)
+                raise
+            if metrics is None:
+                metrics = self._evaluate(step, progress)
         self.summaries.flush()
         return metrics
 
     def _progress(self, step):
         terminal = sys.stderr.isatty()
         return tqdm.tqdm(total=self.num_steps, initial=step, unit="step", disable=not terminal, dynamic_ncols=True)
+
+    def _missed_evaluation(self, step):
+        """Whether the run ended between the checkpoint of this step and its evaluation."""
+        due = 0 < step < self.num_steps and self._due(step, self.evaluate_every)
+        return due and self.checkpoints.evaluated_step() != step
+
+    def _save_what_was_taken(self, first):
+        # A step counts once all variables belong to it. They may come before the check of its loss.
+        step = int(self.training_step.step.numpy())
+        if step > first and self.training_step.is_finite():
+            self.checkpoints.save(step)
+
+    def _stop_if_not_finite(self, rows, first_step):
+        for offset in range(len(rows["loss"])):
+            for name in _WATCHED:
+                value = float(rows[name][offset])
+                if not math.isfinite(value):
+                    latest = self.checkpoints.latest
+                    kept = f"to go on from {latest}" if latest else "to start afresh, for no checkpoint was saved yet"
+                    raise UserError(
+                        f"Step {first_step + offset + 1}: {name} is {value} and training stopped; run again with a "
+                        f"lower learning rate or a longer warm-up {kept}."
+                    )
 
     def _steps_until_event(self, step):
         periods = (self.steps_per_loop, self.log_every, self.evaluate_every, self.checkpoint_every)
@@ -127,26 +157,16 @@ class Trainer:
         )
         self.draw(step)
         self.checkpoints.save_if_best(step, metrics)
+        self.checkpoints.note_evaluated(step)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float))
         _say(progress, f"step {step}/{self.num_steps}  held-out: {shown}")
         return metrics
 
 
-def _stop_if_not_finite(rows, first_step):
-    for offset in range(len(rows["loss"])):
-        for name in _WATCHED:
-            value = float(rows[name][offset])
-            if not math.isfinite(value):
-                raise UserError(
-                    f"Step {first_step + offset + 1}: {name} is {value}, training stopped and the last good checkpoint "
-                    "kept; run again with a lower learning rate or a longer warm-up to go on from it."
-                )
-
-
 def _say(progress, line):
     # On a terminal the bar has to stay below the lines; elsewhere plain lines are all there is.
-    with contextlib.suppress(BrokenPipeError):
-        if progress.disable:
-            print(line, flush=True)
-        else:
+    if progress.disable:
+        say(line)
+    else:
+        with contextlib.suppress(OSError):
             progress.write(line)

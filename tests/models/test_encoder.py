@@ -64,3 +64,23 @@ def test_object_latents_depend_on_all_frames_and_frame_latents_on_their_own():
     for value in (one_object, one_frame):
         gradient = np.abs(tape.gradient(value, video)).max((0, 2, 3, 4))
         assert np.all(gradient > 0)
+
+
+def test_the_base_of_the_positions_is_what_the_encoder_uses():
+    encoder = _encoder()
+    encoder.build((None, 3, 8, 8, 3))
+    video = tf.random.uniform([1, 3, 8, 8, 3])
+    outputs = {}
+    for base in (10000.0, 2.0, 10000.0):
+        encoder.position_base = base
+        outputs.setdefault(base, []).append(encoder(video).objects.mean.numpy())
+    np.testing.assert_array_equal(*outputs[10000.0])
+    assert np.abs(outputs[10000.0][0] - outputs[2.0][0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("sizes", [(4,), (4, 4, 4), (4, 0), (4, 2.5), (4, "4")])
+def test_a_grid_that_is_no_pair_of_sizes_is_refused(sizes):
+    with pytest.raises(UserError, match=r"Encoder\.slot_grid"):
+        _encoder((4, 4), sizes)
+    with pytest.raises(UserError, match=r"Encoder\.feature_map"):
+        _encoder(sizes, (2, 2))

@@ -75,10 +75,19 @@ def test_an_unknown_sampling_is_refused(make_simone):
         make_simone(sampling="per_pixl")
 
 
-def test_the_noise_seed_changes_the_loss_and_nothing_else_does(make_simone):
+def test_the_loss_is_a_function_of_both_seeds(make_simone):
     model = make_simone()
     video = _video()
-    loss = [float(model.losses(video, _seed(noise), _seed(0))["loss"]) for noise in (1, 1, 2)]
+    pairs = [(1, 0), (1, 0), (2, 0), (1, 3)]
+    loss = [float(model.losses(video, _seed(noise), _seed(query))["loss"]) for noise, query in pairs]
+    assert loss[0] == loss[1]
+    assert len(set(loss)) == 3
+
+
+def test_without_noise_only_the_choice_of_pixels_is_random(make_simone):
+    model = make_simone(sampling="mean")
+    video = _video()
+    loss = [float(model.losses(video, _seed(noise), _seed(query))["loss"]) for noise, query in [(1, 0), (2, 0), (1, 3)]]
     assert loss[0] == loss[1] != loss[2]
 
 
@@ -167,3 +176,11 @@ def test_the_papers_sizes(make_simone):
     decoder = 68 * 512 + 4 * 513 * 512 + 513 * 4
     expected = convolutions + 129 * 320 + 2 * (4 * layer + 640) + 2 * head + decoder + 2
     assert model.count_params() == expected
+
+
+def test_the_epsilon_of_the_mask_normalization_is_configured(make_simone):
+    logits = tf.random.stateless_normal([2, SLOTS, 50], [3, 4])
+    model = make_simone(mask_epsilon=0.5)
+    values = logits.numpy()
+    mean, variance = values.mean((1, 2), keepdims=True), values.var((1, 2), keepdims=True)
+    np.testing.assert_allclose(model.mask_normalization(logits), (values - mean) / np.sqrt(variance + 0.5), atol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.errors import UserError
-from simone_tf.training.checkpoints import Checkpoints
+from simone_tf.training.checkpoints import Checkpoints, restore_weights
 
 
 @pytest.mark.parametrize("left", [("best.new", "best.old"), ("best.new",), ("best", "best.old"), ("best", "best.new")])
@@ -23,7 +23,7 @@ def test_a_kill_while_the_best_is_replaced_loses_none(tmp_path, left):
         os.replace(tmp_path / "made", tmp_path / folder)
     later = Checkpoints(tmp_path, simple_parts())
     assert later.best_value() == 0.6
-    assert later.restore_best() == str(tmp_path / "best" / "ckpt-1")
+    assert restore_weights(tmp_path, simple_parts()["model"], best=True)[0] == str(tmp_path / "best" / "ckpt-1")
     assert later.save_if_best(2, {"video_ari_foreground": 0.7})
     assert os.listdir(tmp_path) == ["best"]
 
@@ -36,7 +36,7 @@ def test_a_kill_while_the_new_best_is_written_keeps_the_old(tmp_path):
     os.remove(tmp_path / "best.new" / "best.json")
     os.remove(tmp_path / "best.new" / "ckpt-1.index")
     later = Checkpoints(tmp_path, simple_parts())
-    assert later.restore_best() == str(tmp_path / "best" / "ckpt-1")
+    assert restore_weights(tmp_path, simple_parts()["model"], best=True)[0] == str(tmp_path / "best" / "ckpt-1")
     assert later.save_if_best(2, {"video_ari_foreground": 0.6})
     assert os.listdir(tmp_path) == ["best"]
 
@@ -140,3 +140,25 @@ def test_a_first_save_that_was_killed_starts_afresh(stored):
         if not path.name.startswith("ckpt-1.data"):
             path.unlink()
     assert restored_step(stored) == 0
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_read_is_told(tmp_path):
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(UserError, match="could not be written") as caught:
+        Checkpoints(tmp_path, simple_parts()).save(1)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("call", ["listdir", "replace"])
+def test_a_folder_that_the_system_refuses_is_told(stored, monkeypatch, call):
+    """As a folder without permission, or one on a disk mounted to be read only."""
+    (stored.parent / "best.new").mkdir()
+    (stored.parent / "best.new" / "best.json").write_text("{}")
+
+    def refuse(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(UserError, match="Permission denied") as caught:
+        Checkpoints(stored.parent, simple_parts())
+    assert str(stored.parent) in str(caught.value)

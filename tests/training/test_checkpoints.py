@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from simone_tf.errors import UserError
 from simone_tf.training.averaging import WeightAverage
-from simone_tf.training.checkpoints import Checkpoints
+from simone_tf.training.checkpoints import Checkpoints, restore_weights
 from simone_tf.training.optimizers import make_adam
 
 
@@ -53,6 +53,13 @@ def values_of(parts):
 def assert_equal(values, expected):
     for value, wanted in zip(values, expected, strict=True):
         np.testing.assert_array_equal(value, wanted)
+
+
+def assert_best(run_dir, fresh, step, expected):
+    """The best checkpoint is the one of `step` and holds the weights of the parts `expected`."""
+    path, _ = restore_weights(run_dir, fresh["model"], best=True)
+    assert path == str(run_dir / "best" / f"ckpt-{step}")
+    assert_equal(*([variable.numpy() for variable in parts["model"].variables] for parts in (fresh, expected)))
 
 
 @contextlib.contextmanager
@@ -132,7 +139,7 @@ def test_the_learning_rate_is_the_configured_one_after_a_restore(tmp_path, make_
 def test_nothing_to_restore(tmp_path, make_parts):
     checkpoints = Checkpoints(tmp_path / "new", make_parts())
     assert checkpoints.restore_latest() is None
-    assert checkpoints.restore_best() is None
+    assert checkpoints.latest is None
     assert checkpoints.best_value() == float("-inf")
 
 
@@ -172,8 +179,7 @@ def test_the_best_survives_later_ones(tmp_path, make_parts):
     fresh = make_parts()
     later = Checkpoints(tmp_path, fresh, keep=1, best_metric="score")
     assert not later.save_if_best(7, {"score": 0.7})
-    assert later.restore_best() == str(tmp_path / "best" / "ckpt-3")
-    assert int(fresh["step"].numpy()) == 3
+    assert restore_weights(tmp_path, fresh["model"], best=True) == (str(tmp_path / "best" / "ckpt-3"), 3)
     assert sorted(os.listdir(tmp_path)) == ["best", "checkpoints"]
 
 
@@ -185,10 +191,9 @@ def test_a_run_folder_can_be_moved(tmp_path, make_parts):
     checkpoints.save_if_best(1, {"video_ari_foreground": 0.5})
     shutil.move(tmp_path / "here", tmp_path / "there")
     fresh = make_parts()
-    moved = Checkpoints(tmp_path / "there", fresh)
-    for restore, folder in ((moved.restore_latest, "checkpoints"), (moved.restore_best, "best")):
-        assert restore() == str(tmp_path / "there" / folder / "ckpt-1")
-        assert_equal(values_of(fresh), filled)
+    assert Checkpoints(tmp_path / "there", fresh).restore_latest() == str(tmp_path / "there" / "checkpoints" / "ckpt-1")
+    assert_equal(values_of(fresh), filled)
+    assert_best(tmp_path / "there", make_parts(), 1, parts)
 
 
 @pytest.mark.parametrize("other", [{"width": 24}, {"num_layers": 2}, {"normalize_masks": False}])
@@ -229,14 +234,13 @@ def test_a_full_disk_is_told_and_earlier_checkpoints_stay(tmp_path, make_parts):
         checkpoints.save_if_best(2, {"video_ari_foreground": 0.6})
 
     fresh = make_parts()
-    later = Checkpoints(tmp_path, fresh, keep=1)
-    for restore, folder in ((later.restore_latest, "checkpoints"), (later.restore_best, "best")):
-        assert restore() == str(tmp_path / folder / "ckpt-1")
-        assert_equal(values_of(fresh), filled)
+    assert Checkpoints(tmp_path, fresh, keep=1).restore_latest() == str(tmp_path / "checkpoints" / "ckpt-1")
+    assert_equal(values_of(fresh), filled)
+    assert_best(tmp_path, make_parts(), 1, fresh)
     # With room again the run goes on.
     checkpoints.save(3)
     assert checkpoints.save_if_best(3, {"video_ari_foreground": 0.6})
-    assert Checkpoints(tmp_path, fresh).restore_best() == str(tmp_path / "best" / "ckpt-3")
+    assert_best(tmp_path, fresh, 3, parts)
 
 
 def test_errors_of_other_kinds_are_told_as_well(tmp_path, make_parts, monkeypatch):
@@ -251,3 +255,19 @@ def test_errors_of_other_kinds_are_told_as_well(tmp_path, make_parts, monkeypatc
             checkpoints.save(1)
         with pytest.raises(UserError, match=r"disk full|No space left"):
             checkpoints.save_if_best(1, {"video_ari_foreground": 0.5})
+
+
+def test_the_last_evaluation_is_noted(tmp_path, make_parts):
+    parts = make_parts()
+    checkpoints = Checkpoints(tmp_path, parts)
+    assert checkpoints.evaluated_step() is None
+    checkpoints.save(10)
+    checkpoints.note_evaluated(10)
+    checkpoints.save(20)
+    later = Checkpoints(tmp_path, parts)
+    assert later.evaluated_step() == 10
+    assert later.latest == str(tmp_path / "checkpoints" / "ckpt-20")
+    (tmp_path / "checkpoints" / "evaluated").write_bytes(bytes(range(200, 256)))
+    assert later.evaluated_step() is None
+    with no_room(1), pytest.raises(UserError, match="could not be written"):
+        later.note_evaluated(20)

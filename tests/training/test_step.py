@@ -164,11 +164,55 @@ def test_microbatches_equal_the_whole_batch(one_replica, two_replicas, make_step
 
 
 def test_noise_differs_between_microbatches(one_replica, make_step, feed, clips):
-    same = tf.repeat(clips[:1], 2, axis=0)
-    steps = [make_step(one_replica, model={"sampling": "per_pixel"}, microbatch_size=size) for size in (None, 1)]
-    single = steps[0].run(feed(one_replica, same, 1), 1)["nats_per_pixel"]
-    # Each microbatch folds its number into the seed, so neither of the two may be the single clip's noise.
-    assert abs(steps[1].run(feed(one_replica, same, 2), 1)["nats_per_pixel"] - single) > 1e-5
+    """One clip four times, one by one: the mean of their losses is the loss of one exactly if their noise is one."""
+    losses = {}
+    for copies in (1, 2, 4):
+        step = make_step(one_replica, model={"sampling": "per_pixel"}, microbatch_size=None if copies == 1 else 1)
+        same = tf.repeat(clips[:1], copies, axis=0)
+        losses[copies] = float(step.run(feed(one_replica, same, copies), 1)["nats_per_pixel"][0])
+    # If the noise of all microbatches were one, whichever, two and four of them would have one mean.
+    assert abs(losses[2] - losses[4]) > 1e-5
+    assert abs(losses[1] - losses[2]) > 1e-5
+
+
+@pytest.mark.parametrize("replicas", ["one_replica", "two_replicas"])
+def test_a_step_whose_data_fails_changes_nothing(request, replicas, make_step, clips):
+    """So that what was trained before it can be saved."""
+    strategy = request.getfixturevalue(replicas)
+    count = strategy.num_replicas_in_sync
+
+    def run(num_steps, num_batches):
+        step = make_step(strategy, adam, average_decay=0.9, model={"sampling": "per_pixel"})
+
+        def dataset(context):
+            del context
+            batches = tf.data.Dataset.from_tensor_slices({"video": clips}).repeat().batch(1, True)
+            # Steps are counted by their clips; after the last there is one that cannot be read.
+            good = batches.take(num_batches * count)
+            bad = batches.take(count).map(
+                lambda batch: {
+                    "video": tf.ensure_shape(tf.io.decode_raw("1", tf.float32), [None])[None] + batch["video"]
+                }
+            )
+            return good.concatenate(bad)
+
+        iterator = iter(strategy.distribute_datasets_from_function(dataset))
+        if num_steps > num_batches:
+            with pytest.raises(tf.errors.OpError):
+                step.run(iterator, num_steps)
+        else:
+            step.run(iterator, num_steps)
+        return step
+
+    whole, cut = run(3, 3), run(8, 3)
+    assert int(cut.step.numpy()) == int(cut.optimizer.iterations.numpy()) == int(cut.average.updates.numpy()) == 3
+    assert max(differences(whole, cut)) == 0
+    for a, b in zip(whole.average.averages, cut.average.averages, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_measures_have_distinct_names():
+    assert len(set(METRICS)) == len(METRICS)
 
 
 def test_xla_in_replicas_gives_the_same(one_replica, two_replicas, make_step, feed, clips):

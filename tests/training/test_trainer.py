@@ -17,7 +17,8 @@ WATCHED = ("loss", "nats_per_pixel", "object_kl", "frame_kl", "gradient_norm", "
 class Steps:
     """Stands in for `TrainingStep`; `bad` maps a step's number (from 1) to a measure and its value."""
 
-    def __init__(self, first=0, bad=None, interrupt_at=None, finite=True):
+    def __init__(self, first=0, bad=None, interrupt_at=None, finite=True, fails_at=None):
+        self.fails_at = fails_at
         self.step = tf.Variable(first, dtype=tf.int64)
         self.bad = bad or {}
         self.interrupt_at = interrupt_at
@@ -27,6 +28,9 @@ class Steps:
     def run(self, iterator, count):
         assert iterator == "batches"
         first = int(self.step.numpy())
+        if self.fails_at is not None and first < self.fails_at <= first + count:
+            self.step.assign(self.fails_at - 1)
+            raise tf.errors.DataLossError(None, None, "a damaged record")
         self.step.assign_add(count)
         self.counts.append(count)
         if self.interrupt_at is not None and first < self.interrupt_at <= first + count:
@@ -44,11 +48,22 @@ class Steps:
 class Log:
     """Stands in for checkpoints, summaries, evaluation and pictures, and writes down what is asked of them."""
 
-    def __init__(self):
+    def __init__(self, evaluated=None):
         self.entries = []
+        self.latest = None
+        self.evaluated = evaluated
+        self.fault = None
 
     def save(self, step):
         self.entries.append(("save", step))
+        self.latest = f"ckpt-{step}"
+
+    def note_evaluated(self, step):
+        self.entries.append(("note", step))
+        self.evaluated = step
+
+    def evaluated_step(self):
+        return self.evaluated
 
     def save_if_best(self, step, metrics):
         self.entries.append(("best", step, metrics["video_ari_foreground"]))
@@ -62,6 +77,8 @@ class Log:
 
     def evaluate(self):
         self.entries.append(("evaluate",))
+        if self.fault:
+            raise self.fault
         return {"video_ari_foreground": 0.25, "num_clips": 3}
 
     def draw(self, step):
@@ -71,8 +88,8 @@ class Log:
         return [entry[1] for entry in self.entries if entry[0] == kind]
 
 
-def train(steps, num_steps, **periods):
-    log = Log()
+def train(steps, num_steps, evaluated=None, **periods):
+    log = Log(evaluated)
     starts = []
 
     def make_iterator(step):
@@ -92,10 +109,13 @@ def test_every_event_comes_at_its_steps():
     assert sum(steps.counts) == 23
     assert max(steps.counts) == 4
     assert log.steps_of("log") == [5, 10, 15, 20, 23]
-    assert log.steps_of("save") == [7, 14, 21, 23]
-    assert log.steps_of("draw") == log.steps_of("best") == log.steps_of("evaluation") == [10, 20, 23]
     # What was trained is safe before it is evaluated.
-    assert [entry[0] for entry in log.entries[-6:]] == ["save", "evaluate", "evaluation", "draw", "best", "flush"]
+    assert log.steps_of("save") == [7, 10, 14, 20, 21, 23]
+    assert log.steps_of("draw") == log.steps_of("best") == log.steps_of("evaluation") == [10, 20, 23]
+    kinds = [entry[0] for entry in log.entries if entry[0] != "log"]
+    for index in (index for index, kind in enumerate(kinds) if kind == "evaluate"):
+        assert kinds[index - 1 : index + 5] == ["save", "evaluate", "evaluation", "draw", "best", "note"]
+    assert kinds[-1] == "flush"
 
 
 def test_a_run_that_goes_on_keeps_the_same_steps():
@@ -103,8 +123,18 @@ def test_a_run_that_goes_on_keeps_the_same_steps():
     log.trainer.train()
     assert log.starts == [8]
     assert log.steps_of("log") == [10, 15, 20, 23]
-    assert log.steps_of("save") == [14, 21, 23]
+    assert log.steps_of("save") == [10, 14, 20, 21, 23]
     assert log.steps_of("draw") == [10, 20, 23]
+
+
+@pytest.mark.parametrize(
+    ("first", "evaluated", "scored"),
+    [(10, None, [10, 20, 23]), (10, 0, [10, 20, 23]), (10, 10, [20, 23]), (9, None, [10, 20, 23]), (20, 10, [20, 23])],
+)
+def test_an_evaluation_that_was_missed_is_made_up_for(first, evaluated, scored):
+    log = train(Steps(first=first), 23, evaluated, steps_per_loop=4, evaluate_every=10)
+    log.trainer.train()
+    assert log.steps_of("best") == log.steps_of("evaluation") == log.steps_of("note") == scored
 
 
 def test_periods_of_zero_mean_only_at_the_end():
@@ -146,7 +176,7 @@ def test_what_is_logged(capsys):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_the_first_bad_number_stops_the_run(name, value):
     log = train(Steps(bad={6: (name, value), 7: ("loss", float("nan"))}), 20, steps_per_loop=4, checkpoint_every=4)
-    with pytest.raises(UserError, match=rf"Step 6: {name} is {value}") as caught:
+    with pytest.raises(UserError, match=rf"Step 6: {name} is {value}.*go on from ckpt-4\.") as caught:
         log.trainer.train()
     assert "\n" not in str(caught.value)
     assert log.steps_of("save") == [4]
@@ -165,3 +195,53 @@ def test_an_interrupted_run_is_not_saved_with_bad_weights():
     with pytest.raises(KeyboardInterrupt):
         log.trainer.train()
     assert log.steps_of("save") == [4]
+
+
+def test_a_bad_number_before_the_first_checkpoint_promises_none():
+    log = train(Steps(bad={3: ("loss", float("nan"))}), 20, steps_per_loop=4, checkpoint_every=4)
+    with pytest.raises(UserError, match=r"Step 3: .*no checkpoint was saved yet"):
+        log.trainer.train()
+
+
+@pytest.mark.parametrize(("fails_at", "saved"), [(15, [4, 8, 12, 14]), (2, [1]), (1, []), (13, [4, 8, 12, 12])])
+def test_data_that_cannot_be_read_costs_no_step(fails_at, saved):
+    log = train(Steps(fails_at=fails_at), 20, steps_per_loop=4, checkpoint_every=4)
+    with pytest.raises(tf.errors.DataLossError):
+        log.trainer.train()
+    assert log.steps_of("save") == saved
+
+
+def test_data_that_cannot_be_read_does_not_save_bad_weights():
+    log = train(Steps(fails_at=6, finite=False), 20, steps_per_loop=4, checkpoint_every=4)
+    with pytest.raises(tf.errors.DataLossError):
+        log.trainer.train()
+    assert log.steps_of("save") == [4]
+
+
+def test_an_evaluation_that_fails_costs_no_step_and_is_not_noted():
+    log = train(Steps(), 20, steps_per_loop=4, checkpoint_every=0, evaluate_every=6)
+    log.fault = UserError("no such file")
+    with pytest.raises(UserError, match="no such file"):
+        log.trainer.train()
+    assert log.steps_of("save") == [6]
+    assert log.evaluated is None
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), BrokenPipeError(), ValueError("closed")])
+def test_output_that_cannot_be_written_costs_nothing(monkeypatch, error):
+    class Broken:
+        def write(self, text):
+            raise error
+
+        def flush(self):
+            raise error
+
+        def isatty(self):
+            return False
+
+    log = train(Steps(), 8, steps_per_loop=4, log_every=4)
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", Broken())
+        patch.setattr("sys.stderr", Broken())
+        assert log.trainer.train()["num_clips"] == 3
+    assert log.steps_of("save") == [8]
