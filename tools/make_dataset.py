@@ -38,7 +38,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--clips_per_shard", type=int, default=500, help="clips per file")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that render")
     parser.add_argument("--frames", type=int, help="frames of a clip, instead of the preset's")
-    parser.add_argument("--size", type=int, help="height and width of a frame, instead of the preset's")
+    parser.add_argument("--size", type=int, help="height and width of a frame (32, 64, 128, ...), not the preset's")
     parser.add_argument(
         "--format",
         choices=("clip", "cater_with_masks"),
@@ -66,14 +66,15 @@ def chosen_preset(arguments: argparse.Namespace) -> ScenePreset:
                 f"--format=cater_with_masks holds up to {CATER_OBJECTS} objects, preset {preset.name!r} has up to "
                 f"{preset.num_objects[1]}: choose another preset."
             )
-        return dataclasses.replace(preset, frames=CATER_FRAMES, size=CATER_SIZE)
-    changes = {name: getattr(arguments, name) for name in ("frames", "size") if getattr(arguments, name) is not None}
-    return dataclasses.replace(preset, **changes)
+        return dataclasses.replace(preset, frames=CATER_FRAMES).at_size(CATER_SIZE)
+    if arguments.frames is not None:
+        preset = dataclasses.replace(preset, frames=arguments.frames)
+    return preset if arguments.size is None else preset.at_size(arguments.size)
 
 
 def check_numbers(arguments: argparse.Namespace) -> None:
     """Raises UserError when a flag is out of range."""
-    # 1024 pixels are rendered as 4096, the most that every OpenGL has.
+    # 1024 pixels are rendered as 2048; twice that is the most that every OpenGL has.
     limits = {
         "num_clips": (1, 10**8),
         "seed": (0, 2**63 - 1),
@@ -108,8 +109,13 @@ def make(arguments: argparse.Namespace) -> None:
     )
     on_terminal = sys.stderr.isatty()
     start = time.monotonic()
-    done = 0
+    done, cpu_seconds = 0, 0.0
     with tqdm(total=plan.num_clips, unit="clip", disable=not on_terminal) as bar:
+
+        def on_clip(seconds: float) -> None:
+            nonlocal cpu_seconds
+            cpu_seconds += seconds
+            bar.update()
 
         def on_shard(name: str, clips: int, kept: bool) -> None:
             nonlocal done
@@ -119,13 +125,14 @@ def make(arguments: argparse.Namespace) -> None:
             if not on_terminal:
                 print(f"{name}: {'kept' if kept else 'written'}, {done} of {plan.num_clips} clips", flush=True)
 
-        made = make_split(plan, arguments.out, arguments.workers, on_clip=bar.update, on_shard=on_shard)
+        made = make_split(plan, arguments.out, arguments.workers, on_clip=on_clip, on_shard=on_shard)
     seconds = time.monotonic() - start
     frames = made * preset.frames
     print(
         f"{arguments.out}: split {plan.split!r} is complete, {plan.num_clips} clips of {preset.frames} frames of "
         f"{preset.size}x{preset.size}; made {made} clips ({frames} frames) in {seconds:.1f} s, "
         f"{frames / max(seconds, 1e-9):.0f} frames/s"
+        + (f", {frames / cpu_seconds:.0f} frames per second of a rendering core" if cpu_seconds else "")
     )
 
 

@@ -99,3 +99,12 @@ def test_handmade_strips_of_both_depths_are_read(handmade):
     for dtype in (np.uint8, np.uint16):
         frames = np.arange(2 * 4 * 5).reshape(2, 4, 5).astype(dtype) * (1 if dtype == np.uint8 else 1000)
         np.testing.assert_array_equal(decode([handmade.png(frames.reshape(8, 5))], frames, 1), frames)
+
+
+@pytest.mark.parametrize("shape", [(4, 96, 96, 3), (12, 96, 96)])
+def test_large_strips_keep_every_pixel_too(shape):
+    frames = np.random.default_rng(1).integers(0, 9, shape).astype(np.uint8)
+    assert frames.nbytes > png._LARGE_STRIP
+    images = png.encode_frames(frames, shape[0])
+    assert len(images) == 1
+    np.testing.assert_array_equal(decode(images, frames, 3 if len(shape) == 4 else 1), frames)

@@ -56,3 +56,25 @@ def arc_path(target: np.ndarray, azimuth: np.ndarray, distance: np.ndarray, elev
     flat = np.cos(elevation)
     back = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=1)
     return CameraPath(position=target + distance[:, None] * back, yaw=azimuth + math.pi, pitch=-elevation)
+
+
+def monotone_curve(knots: np.ndarray, values: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """A smooth curve through `values` `[K]` at `knots` `[K]`, at rest at both ends, that never overshoots.
+
+    Returned at `moments` `[T]`. A cubic Hermite spline with the harmonic mean of the neighbouring slopes at each knot,
+    0 at a turning point (Fritsch and Butland 1984).
+    """
+    slopes = np.diff(values) / np.diff(knots)
+    before, after = slopes[:-1], slopes[1:]
+    same_way = before * after > 0
+    tangents = np.zeros(len(knots))
+    tangents[1:-1][same_way] = (2 * before * after)[same_way] / (before + after)[same_way]
+    i = np.clip(np.searchsorted(knots, moments, side="right") - 1, 0, len(knots) - 2)
+    width = knots[i + 1] - knots[i]
+    u = (moments - knots[i]) / width
+    return (
+        (1 + 2 * u) * (1 - u) ** 2 * values[i]
+        + u * (1 - u) ** 2 * width * tangents[i]
+        + u**2 * (3 - 2 * u) * values[i + 1]
+        - u**2 * (1 - u) * width * tangents[i + 1]
+    )

@@ -89,7 +89,7 @@ def make_split(
     plan: SplitPlan,
     data_dir: str,
     workers: int = 1,
-    on_clip: Callable[[], None] = lambda: None,
+    on_clip: Callable[[float], None] = lambda cpu_seconds: None,
     on_shard: Callable[[str, int, bool], None] = lambda name, clips, kept: None,
 ) -> int:
     """Writes all shards of a split that are not there yet; each appears only once it is complete.
@@ -98,7 +98,7 @@ def make_split(
       plan: what to make.
       data_dir: the dataset's folder, made when missing; its other splits stay as they are.
       workers: number of processes that render; the files do not depend on it.
-      on_clip: called after each clip made.
+      on_clip: called after each clip made with the processor time in seconds that its rendering took.
       on_shard: called for each shard with its name, its number of clips and whether it was there already.
 
     Returns:
@@ -116,7 +116,7 @@ def make_split(
             processes = stack.enter_context(RenderProcesses(min(workers, plan.num_clips)))
             processes.check()
             wanted = (index for name in todo for index in shards[name])
-            clips = processes.clips(plan.preset, plan.seed, wanted)
+            clips = processes.timed_clips(plan.preset, plan.seed, wanted)
         with _write_faults(data_dir):
             os.makedirs(data_dir, exist_ok=True)
             _remove_leftovers(data_dir, SIDECAR)
@@ -141,10 +141,12 @@ def _remove_leftovers(data_dir: str, name: str) -> None:
         os.remove(leftover)
 
 
-def _counted(clips: Iterable[dict[str, np.ndarray]], on_clip: Callable[[], None]) -> Iterator[dict[str, np.ndarray]]:
-    for clip in clips:
+def _counted(
+    clips: Iterable[tuple[dict[str, np.ndarray], float]], on_clip: Callable[[float], None]
+) -> Iterator[dict[str, np.ndarray]]:
+    for clip, cpu_seconds in clips:
         yield clip
-        on_clip()
+        on_clip(cpu_seconds)
 
 
 def _check_folder(plan: SplitPlan, data_dir: str) -> None:

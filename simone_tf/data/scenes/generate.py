@@ -32,7 +32,7 @@ def generate_clip(preset: ScenePreset, seed: int, index: int) -> dict[str, np.nd
         object_positions: `[T, N, 3] float32`, centre of the object's bounding box in the world.
         object_visible: `[T, N] bool`, whether any pixel of the frame shows the object.
         object_moving: `[N] bool`, whether the object moves in the world.
-        object_attributes: `[N, 3] float32`, shape, colour and size, see `ScenePreset.attributes`.
+        object_attributes: `[N, A] float32`, shape, colour, size and so on, see `ScenePreset.attributes`.
 
     Raises:
       UserError: MuJoCo or OSMesa is missing, or no attempt kept the preset's limits.
@@ -56,10 +56,8 @@ def generate_clip(preset: ScenePreset, seed: int, index: int) -> dict[str, np.nd
         positions[:, :num_objects] = scene.positions()
         moving = np.zeros(most, bool)
         moving[:num_objects] = [item.moving for item in scene.objects]
-        attributes = np.zeros((most, 3), np.float32)
-        attributes[:num_objects] = [
-            (preset.shape_names.index(item.shape), preset.colors.index(item.color), item.size) for item in scene.objects
-        ]
+        attributes = np.zeros((most, len(preset.attributes())), np.float32)
+        attributes[:num_objects] = [preset.attribute_values(item) for item in scene.objects]
         return {
             "video": video,
             "segments": segments,
@@ -84,4 +82,4 @@ def is_acceptable(preset: ScenePreset, segments: np.ndarray, num_objects: int) -
         return False
     border = np.ones(segments.shape[1:], bool)
     border[1:-1, 1:-1] = False
-    return not (preset.objects_inside_view and segments[:, border].any())
+    return not (preset.objects_inside_view and segments[:, border].any()) and preset.accepts(segments)

@@ -33,16 +33,22 @@ def object_name(instance: int) -> str:
     return f"object{instance}"
 
 
-def scene_mjcf(scene: Scene, preset: ScenePreset) -> tuple[str, dict[str, bytes]]:
+def scene_mjcf(scene: Scene, preset: ScenePreset, free_objects: bool = False) -> tuple[str, dict[str, bytes]]:
     """Writes a scene.
 
+    Args:
+      scene: what to draw.
+      preset: how to draw it.
+      free_objects: whether the objects can move under forces, for a simulation.
+
     Returns:
-      The XML, and the texture files it names. Instance k is the body `object_name(k)`.
+      The XML, and the texture files it names. Instance k is the body `object_name(k)`, with a joint of that name when
+      it is free.
     """
     assets, bodies, files = [], [], {}
     for instance, item in enumerate(scene.objects, start=1):
-        bodies.append(_object_xml(object_name(instance), item, preset.specular, assets))
-    bodies += [_part_xml(f"fixture{i}", part, 0.0, assets) for i, part in enumerate(scene.fixtures)]
+        bodies.append(_object_xml(object_name(instance), item, preset.specular, assets, free_objects))
+    bodies += [_part_xml(f"fixture{i}", part, 0.0, assets, castshadow=False) for i, part in enumerate(scene.fixtures)]
     half_size = scene.floor_half_size or (ENDLESS, ENDLESS)
     bodies.append(_plane_xml("floor", (0, 0, 0), (1, 0, 0, 0, 1, 0), half_size))
     assets.append(_surface_xml("floor", scene.floor, half_size, files))
@@ -53,10 +59,12 @@ def scene_mjcf(scene: Scene, preset: ScenePreset) -> tuple[str, dict[str, bytes]
             ' width="64" height="64"/>'
         )
     large = preset.size * preset.supersampling
+    slices, stacks, squares = preset.tessellation
     xml = f"""<mujoco>
   <visual>
     <global fovy="{preset.field_of_view!r}" offwidth="{large}" offheight="{large}"/>
-    <quality shadowsize="{preset.shadow_map}" offsamples="0"/>
+    <quality shadowsize="{preset.shadow_map}" offsamples="0" numslices="{slices}" numstacks="{stacks}"
+      numquads="{squares}"/>
     <headlight ambient="{_numbers([scene.ambient] * 3)}" diffuse="0 0 0" specular="0 0 0"/>
     <map znear="0.01" zfar="50" shadowclip="1"/>
   </visual>
@@ -78,16 +86,18 @@ def _light_xml(light: Light, reach: float) -> str:
     )
 
 
-def _object_xml(name: str, item: SceneObject, specular: float, assets: list[str]) -> str:
+def _object_xml(name: str, item: SceneObject, specular: float, assets: list[str], free: bool) -> str:
     geoms = "".join(_part_xml(f"{name}part{i}", part, specular, assets) for i, part in enumerate(item.parts))
     place, turn = _numbers(item.positions[0]), _numbers(item.quaternions[0])
-    return f'<body name="{name}" pos="{place}" quat="{turn}">{geoms}</body>'
+    joint = f'<freejoint name="{name}"/>' if free else ""
+    return f'<body name="{name}" pos="{place}" quat="{turn}">{joint}{geoms}</body>'
 
 
-def _part_xml(name: str, part: Part, specular: float, assets: list[str]) -> str:
+def _part_xml(name: str, part: Part, specular: float, assets: list[str], castshadow: bool = True) -> str:
     x, y, z = part.half_extents
     color = _numbers((*part.color, 1))
-    assets.append(f'<material name="{name}" rgba="{color}" specular="{specular!r}" shininess="0.3"/>')
+    strength = specular if part.specular is None else part.specular
+    assets.append(f'<material name="{name}" rgba="{color}" specular="{strength!r}" shininess="{part.shininess!r}"/>')
     if part.shape in _MESHES:
         keyword, parameters, extents = _MESHES[part.shape]
         scale = _numbers(wanted / made for wanted, made in zip(part.half_extents, extents, strict=True))
@@ -98,7 +108,8 @@ def _part_xml(name: str, part: Part, specular: float, assets: list[str]) -> str:
         sizes = {"cylinder": (x, z), "capsule": (x, z - x)}.get(primitive, (x, y, z))
         form = f'type="{primitive}" size="{_numbers(sizes)}"'
     turn = _numbers((math.cos(part.yaw / 2), 0.0, 0.0, math.sin(part.yaw / 2)))
-    return f'<geom name="{name}" {form} pos="{_numbers(part.offset)}" quat="{turn}" material="{name}"/>'
+    shadow = "" if castshadow else ' castshadow="false"'
+    return f'<geom name="{name}" {form} pos="{_numbers(part.offset)}" quat="{turn}" material="{name}"{shadow}/>'
 
 
 def _wall_xml(name: str, wall: Wall, assets: list[str], files: dict[str, bytes]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from simone_tf.data.scenes.camera import CameraPath
-from simone_tf.data.scenes.scene import RGB, Scene
+from simone_tf.data.scenes.scene import RGB, Scene, SceneObject
 
 Range = tuple[float, float]
 
@@ -27,8 +27,12 @@ COLORS: dict[str, RGB] = {
     "black": (0.12, 0.12, 0.14),
     "white": (0.92, 0.92, 0.92),
     "lime": (0.55, 0.85, 0.15),
+    "gray": (0.34, 0.34, 0.34),
+    "gold": (0.95, 0.70, 0.12),
 }
 SATURATED_COLORS = tuple(COLORS)[:8]
+# Frames above this size are supersampled less, which costs as much and shows as little, and have a finer shadow map.
+FINE_SIZE = 96
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +85,15 @@ class ScenePreset(abc.ABC):
     def sample(self, num_objects: int, rng: np.random.Generator) -> tuple[Scene, CameraPath] | None:
         """Draws a scene of `frames` moments and the camera's path, or returns None when this draw does not fit."""
 
+    @property
+    def tessellation(self) -> tuple[int, int, int]:
+        """Slices and stacks of round bodies, and squares along the side of a box, of which the renderer makes them."""
+        return (28, 16, 4)
+
+    def accepts(self, segments: np.ndarray) -> bool:
+        """Whether a drawn clip's masks `[T, H, W]` keep the family's own rejection rule, beside that of all presets."""
+        return True
+
     def attributes(self) -> list[dict[str, Any]]:
         """The columns of `object_attributes`: name, and the names of its values where they are categories."""
         return [
@@ -88,6 +101,19 @@ class ScenePreset(abc.ABC):
             {"name": "color", "values": list(self.colors)},
             {"name": "size"},
         ]
+
+    def attribute_values(self, item: SceneObject) -> tuple[float, ...]:
+        """An object's numbers in those columns."""
+        return self.shape_names.index(item.shape), self.colors.index(item.color), item.size
+
+    def at_size(self, size: int) -> "ScenePreset":
+        """The preset at another frame size, with as much antialiasing and shadow detail as its pixels can show."""
+        return dataclasses.replace(
+            self,
+            size=size,
+            supersampling=self.supersampling if size <= FINE_SIZE else min(self.supersampling, 2),
+            shadow_map=self.shadow_map if size <= FINE_SIZE else max(self.shadow_map, 1024),
+        )
 
 
 def preset_to_json(preset: ScenePreset) -> dict[str, Any]:

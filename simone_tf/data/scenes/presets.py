@@ -2,8 +2,12 @@
 
 import dataclasses
 
+from simone_tf.data.scenes.cater import CaterPreset
+from simone_tf.data.scenes.furniture import FURNITURE
+from simone_tf.data.scenes.playroom import PlayroomPreset
 from simone_tf.data.scenes.preset import COLORS, SATURATED_COLORS, ScenePreset
 from simone_tf.data.scenes.room import RoomPreset
+from simone_tf.data.scenes.toys import TOYS
 
 # The easiest family that still needs the method: equal colours, shadows, changing light and a moving camera, but few,
 # big, unmistakable objects on a plain floor. 12 of 24 x 24 pixels is the least an object shows.
@@ -59,7 +63,7 @@ OBJECTS_ROOM = RoomPreset(
     shadow_reach=8.0,
     num_objects=(5, 9),
     shapes=("sphere", "cube", "cylinder", "cone", "capsule", "disc", "pillar", "pyramid", "torus"),
-    colors=tuple(COLORS),
+    colors=tuple(COLORS)[:12],
     color_brightness=(0.75, 1.0),
     object_size=(0.24, 0.46),
     size_growth=0.0,
@@ -69,19 +73,19 @@ OBJECTS_ROOM = RoomPreset(
     travel=(0.0, 0.0),
     camera_arc=(20.0, 80.0),
     camera_distance=(3.0, 3.7),
-    camera_elevation=(15.0, 35.0),
+    camera_elevation=(14.0, 30.0),
     camera_distance_change=0.5,
     camera_elevation_change=10.0,
     look_radius=0.3,
     look_height=0.4,
     room_half_width=4.2,
-    wall_height=3.0,
-    textures=("flat", "checker", "stripes", "noise"),
-    surface_saturation=(0.1, 0.6),
-    surface_value=(0.35, 0.8),
-    texture_contrast=(0.08, 0.2),
+    wall_height=2.3,
+    textures=("flat", "noise", "checker"),
+    surface_saturation=(0.2, 0.75),
+    surface_value=(0.5, 0.9),
+    texture_contrast=(0.05, 0.15),
     light_elevation=(45.0, 75.0),
-    light_brightness=(0.8, 1.05),
+    light_brightness=(0.9, 1.1),
     shadow_depth=(0.35, 0.55),
     specular=0.3,
     max_object_fraction=0.4,
@@ -89,30 +93,102 @@ OBJECTS_ROOM = RoomPreset(
     objects_inside_view=False,
 )
 
-# After CATER with a moving camera: geometric shapes on a large pale floor, of which up to two slide at a time.
-MOVING_OBJECTS = dataclasses.replace(
+# The same room with one to three objects pushed into the others. Capsules are left out: standing, they would fall over
+# by themselves.
+OBJECTS_ROOM_MOVING = dataclasses.replace(
     OBJECTS_ROOM,
-    name="moving_objects",
-    frames=33,
-    field_of_view=40.0,
-    shadow_reach=15.0,
-    num_objects=(5, 10),
-    shapes=("sphere", "cube", "cylinder", "cone"),
-    colors=tuple(COLORS),
-    object_size=(0.24, 0.42),
-    layout_radius=2.2,
-    num_moving=(1, 2),
-    travel=(0.6, 2.5),
-    camera_arc=(20.0, 60.0),
-    camera_distance=(6.0, 7.0),
-    camera_elevation=(32.0, 45.0),
-    room_half_width=0.0,
-    wall_height=0.0,
-    textures=("flat",),
-    surface_saturation=(0.0, 0.1),
-    surface_value=(0.55, 0.7),
-    texture_contrast=(0.0, 0.0),
+    name="objects_room_moving",
+    shapes=tuple(shape for shape in OBJECTS_ROOM.shapes if shape != "capsule"),
+    num_moving=(1, 3),
+    travel=(1.0, 2.5),
 )
 
-PRESETS: dict[str, ScenePreset] = {preset.name: preset for preset in (QUICKSTART, OBJECTS_ROOM, MOVING_OBJECTS)}
+# After CATER with a moving camera (max2action_cameramotion, 300 frames of which 33 are kept).
+CATER = CaterPreset(
+    name="cater",
+    frames=33,
+    size=64,
+    field_of_view=38.0,
+    supersampling=3,
+    shadow_map=512,
+    shadow_reach=9.0,
+    num_objects=(5, 10),
+    colors=("gray", "red", "blue", "green", "brown", "purple", "cyan", "yellow", "gold"),
+    sizes=(0.30, 0.50, 0.75),
+    layout_radius=2.9,
+    min_gap=0.15,
+    slot_frames=8.0,
+    camera_start=(-43.0, 30.0, 9.5),
+    waypoint_frames=10.0,
+    camera_turn=(30.0, 80.0),
+    camera_elevation=(24.0, 50.0),
+    camera_distance=(8.5, 10.5),
+    look_height=0.3,
+    floor_saturation=(0.0, 0.06),
+    floor_value=(0.62, 0.74),
+    floor_contrast=(0.01, 0.04),
+    num_lights=(2, 3),
+    brightness=(0.9, 1.05),
+    ambient_share=(0.25, 0.4),
+    specular=0.2,
+    max_object_fraction=1.0,
+    min_object_fraction=0.0,
+    objects_inside_view=False,
+)
+
+# After the Playroom of the SIMONe paper (section 4): an L-shaped room with up to 30 objects, seen by a walking agent.
+PLAYROOM = PlayroomPreset(
+    name="playroom",
+    frames=16,
+    size=64,
+    field_of_view=65.0,
+    supersampling=2,
+    shadow_map=512,
+    shadow_reach=5.2,
+    num_objects=(10, 30),
+    colors=tuple(COLORS),
+    room_half_width=3.5,
+    inner_corner=0.5,
+    wall_height=2.6,
+    furniture=tuple(FURNITURE),
+    toys=tuple(TOYS),
+    furniture_share=(0.35, 0.6),
+    max_furniture=12,
+    toys_on_furniture=0.4,
+    furniture_size=(0.9, 1.1),
+    toy_size=(1.0, 1.4),
+    color_brightness=(0.75, 1.0),
+    floor_textures=("flat", "checker", "stripes", "noise"),
+    floor_saturation=(0.1, 0.5),
+    floor_value=(0.45, 0.85),
+    wall_textures=("flat", "flat", "stripes", "noise"),
+    wall_saturation=(0.05, 0.45),
+    wall_value=(0.7, 1.0),
+    texture_contrast=(0.06, 0.15),
+    num_windows=(1, 3),
+    num_pictures=(0, 3),
+    light_elevation=(45.0, 70.0),
+    light_brightness=(1.0, 1.15),
+    shadow_depth=(0.25, 0.4),
+    specular=0.15,
+    eye_height=(1.15, 1.45),
+    body_radius=0.3,
+    action_frames=(2, 5),
+    standing_share=0.25,
+    walk_speed=(0.08, 0.22),
+    turn_speed=(5.0, 14.0),
+    look_speed=(2.0, 5.0),
+    pitch=(-35.0, 0.0),
+    max_object_fraction=0.9,
+    min_object_fraction=0.0,
+    objects_inside_view=False,
+    min_objects_ahead=5.0,
+    min_visible_objects=5,
+    min_visible_fraction=0.004,
+    min_mean_object_fraction=0.12,
+)
+
+PRESETS: dict[str, ScenePreset] = {
+    preset.name: preset for preset in (QUICKSTART, OBJECTS_ROOM, OBJECTS_ROOM_MOVING, CATER, PLAYROOM)
+}
 FAMILIES: dict[str, type[ScenePreset]] = {type(preset).family: type(preset) for preset in PRESETS.values()}

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -66,10 +67,17 @@ class RenderProcesses:
 
     def clips(self, preset: ScenePreset, seed: int, indices: Iterable[int]) -> Iterator[dict[str, np.ndarray]]:
         """Yields the clips in the order of `indices`; at most a few per process wait in memory."""
+        for clip, _ in self.timed_clips(preset, seed, indices):
+            yield clip
+
+    def timed_clips(
+        self, preset: ScenePreset, seed: int, indices: Iterable[int]
+    ) -> Iterator[tuple[dict[str, np.ndarray], float]]:
+        """Yields as `clips` does, each clip with the processor time in seconds that its process spent on it."""
         waiting = collections.deque()
         with self._told_deaths():
             for index in indices:
-                waiting.append(self._pool.submit(generate_clip, preset, seed, index))
+                waiting.append(self._pool.submit(_timed_clip, preset, seed, index))
                 if len(waiting) >= 8 * self._workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -84,6 +92,12 @@ class RenderProcesses:
                 f"A rendering process died (with {self._workers} of them, is memory short?): run the same command "
                 "again, with fewer workers."
             ) from error
+
+
+def _timed_clip(preset: ScenePreset, seed: int, index: int) -> tuple[dict[str, np.ndarray], float]:
+    start = time.process_time()
+    clip = generate_clip(preset, seed, index)
+    return clip, time.process_time() - start
 
 
 def _prepare_process() -> None:

@@ -1,4 +1,4 @@
-"""Rooms (or endless floors) of standing and sliding objects that a camera on an arc looks at.
+"""Rooms (or endless floors) of objects at rest or pushed into each other that a camera on an arc looks at.
 
 The families of `quickstart` and of Objects Room 9 (SIMONe paper, section 4).
 """
@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from simone_tf.data.scenes import physics
 from simone_tf.data.scenes.camera import CameraPath, arc_path
 from simone_tf.data.scenes.preset import COLORS, Range, ScenePreset
 from simone_tf.data.scenes.scene import (
@@ -25,8 +26,6 @@ from simone_tf.data.scenes.scene import (
 )
 
 PLACEMENT_TRIES = 50
-# Sliding objects are kept apart at this many moments, whatever the number of frames.
-MOMENTS = np.linspace(0.0, 1.0, 33)
 # The camera keeps this far from every object, in world units.
 CAMERA_CLEARANCE = 0.3
 
@@ -47,11 +46,12 @@ class RoomPreset(ScenePreset):
     size_growth: float
     # Object centres lie within this distance of the vertical axis through the origin.
     layout_radius: float
-    # Least free floor between the bounding circles of two objects, at every moment.
+    # Least free floor between the bounding circles of two objects, in the first frame.
     min_gap: float
-    # Fewest and most objects of a clip that slide straight over the floor at constant speed.
+    # Fewest and most objects of a clip that get a push in the first frame, roughly towards the middle; they push others
+    # as they meet them.
     num_moving: tuple[int, int]
-    # Way a sliding object goes from the first to the last frame, per object.
+    # How far a push would carry a sliding object that meets nothing, per pushed object.
     travel: Range
 
     # Azimuth travelled around the origin from the first to the last frame, in either direction; the start is uniform
@@ -95,18 +95,22 @@ class RoomPreset(ScenePreset):
         return self.shapes
 
     def sample(self, num_objects: int, rng: np.random.Generator) -> tuple[Scene, CameraPath] | None:
-        scene = sample_scene(self, num_objects, rng)
-        if scene is None:
+        drawn = sample_scene(self, num_objects, rng)
+        if drawn is None:
             return None
+        scene, velocities = drawn
         path = sample_camera(self, rng)
-        return None if scene.clearance(path.position) < CAMERA_CLEARANCE else (scene, path)
+        if velocities.any():
+            scene = physics.simulate(scene, self, velocities)
+        return None if scene is None or scene.clearance(path.position) < CAMERA_CLEARANCE else (scene, path)
 
 
-def sample_scene(preset: RoomPreset, num_objects: int, rng: np.random.Generator) -> Scene | None:
-    """Draws a scene, or returns None when the objects did not fit without overlap."""
-    objects = _sample_objects(preset, num_objects, rng)
-    if objects is None:
+def sample_scene(preset: RoomPreset, num_objects: int, rng: np.random.Generator) -> tuple[Scene, np.ndarray] | None:
+    """Draws a scene at rest and the velocities `[N, 3]` of the pushes, or None when the objects did not fit."""
+    drawn = _sample_objects(preset, num_objects, rng)
+    if drawn is None:
         return None
+    objects, velocities = drawn
     azimuth, elevation = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(*preset.light_elevation))
     brightness, depth = rng.uniform(*preset.light_brightness), rng.uniform(*preset.shadow_depth)
     floor = sample_surface(preset, rng)
@@ -122,7 +126,7 @@ def sample_scene(preset: RoomPreset, num_objects: int, rng: np.random.Generator)
         -math.cos(elevation) * math.sin(azimuth),
         -math.sin(elevation),
     )
-    return Scene(
+    scene = Scene(
         objects=objects,
         floor=floor,
         floor_half_size=(half, half) if half else None,
@@ -131,6 +135,7 @@ def sample_scene(preset: RoomPreset, num_objects: int, rng: np.random.Generator)
         lights=(Light(direction, brightness * depth / math.sin(elevation)),),
         ambient=brightness * (1 - depth),
     )
+    return scene, velocities
 
 
 def sample_camera(preset: RoomPreset, rng: np.random.Generator) -> CameraPath:
@@ -157,12 +162,15 @@ def sample_surface(preset: RoomPreset, rng: np.random.Generator) -> Surface:
     )
 
 
-def _sample_objects(preset: RoomPreset, num_objects: int, rng: np.random.Generator) -> tuple[SceneObject, ...] | None:
+def _sample_objects(
+    preset: RoomPreset, num_objects: int, rng: np.random.Generator
+) -> tuple[tuple[SceneObject, ...], np.ndarray] | None:
     growth = (preset.num_objects[1] / num_objects) ** preset.size_growth
     num_moving = min(num_objects, int(rng.integers(preset.num_moving[0], preset.num_moving[1] + 1)))
-    # Instance numbers say nothing about motion; big movers find room because they are placed first.
+    # Instance numbers say nothing about motion, nor about who was placed first.
     moving = set(rng.permutation(num_objects)[:num_moving].tolist())
     objects: dict[int, SceneObject] = {}
+    velocities = np.zeros((num_objects, 3))
     placed: list[tuple[np.ndarray, float]] = []
     for index in sorted(range(num_objects), key=lambda k: k not in moving):
         shape = preset.shapes[rng.integers(len(preset.shapes))]
@@ -172,42 +180,39 @@ def _sample_objects(preset: RoomPreset, num_objects: int, rng: np.random.Generat
         half_extents = tuple(radius * extent for extent in SHAPES[shape])
         footprint = footprint_radius(shape, half_extents)
         yaw = rng.uniform(0, 2 * math.pi)
-        way = _sample_way(preset, footprint, placed, preset.travel if index in moving else (0.0, 0.0), rng)
-        if way is None:
+        found = _sample_place(preset, footprint, placed, preset.travel if index in moving else (0.0, 0.0), rng)
+        if found is None:
             return None
-        placed.append((way, footprint))
-        moment = np.linspace(0.0, 1.0, preset.frames)[:, None]
-        start = np.array([*way[0], half_extents[2]])
-        displacement = np.array([*(way[-1] - way[0]), 0.0])
+        place, travel, heading = found
+        placed.append((place, footprint))
+        velocities[index, :2] = physics.push_speed(travel) * np.array([math.cos(heading), math.sin(heading)])
         objects[index] = simple_object(
             shape,
             tuple(channel * brightness for channel in COLORS[color]),
-            start + moment * displacement,
+            np.tile([*place, half_extents[2]], (preset.frames, 1)),
             color_name=color,
             radius=radius,
             yaw=yaw,
         )
-    return tuple(objects[index] for index in range(num_objects))
+    return tuple(objects[index] for index in range(num_objects)), velocities
 
 
-def _sample_way(
+def _sample_place(
     preset: RoomPreset,
     footprint: float,
     placed: list[tuple[np.ndarray, float]],
     travel: Range,
     rng: np.random.Generator,
-) -> np.ndarray | None:
-    """Draws where an object is on the floor at each of MOMENTS, `[33, 2]`, free of those already placed."""
+) -> tuple[np.ndarray, float, float] | None:
+    """Draws a place on the floor `[2]` that is free of those already placed, and length and heading of a push."""
     for _ in range(PLACEMENT_TRIES):
         distance, angle = preset.layout_radius * math.sqrt(rng.random()), rng.uniform(0, 2 * math.pi)
-        start = distance * np.array([math.cos(angle), math.sin(angle)])
+        place = distance * np.array([math.cos(angle), math.sin(angle)])
         length, heading = rng.uniform(*travel), rng.uniform(0, 2 * math.pi)
-        way = start + MOMENTS[:, None] * length * np.array([math.cos(heading), math.sin(heading)])
-        free = all(
-            np.linalg.norm(way - other, axis=1).min() >= footprint + radius + preset.min_gap for other, radius in placed
-        )
-        if free and np.linalg.norm(way[-1]) <= preset.layout_radius:
-            return way
+        free = all(np.linalg.norm(place - other) >= footprint + radius + preset.min_gap for other, radius in placed)
+        if free and np.linalg.norm(place) <= preset.layout_radius:
+            # Within 45 degrees of the way to the middle.
+            return place, length, angle + math.pi + (heading - math.pi) / 4
     return None
 
 

@@ -39,6 +39,9 @@ class Part:
     offset: Vector = (0.0, 0.0, 0.0)
     # Rotation about its vertical axis, radians.
     yaw: float = 0.0
+    # Strength and sharpness of its highlights, in [0, 1]; None for the preset's strength.
+    specular: float | None = None
+    shininess: float = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,8 @@ class SceneObject:
     shape: str
     color: str
     size: float
+    # Name of what it is made of, in families that tell materials apart.
+    material: str = ""
 
     @property
     def moving(self) -> bool:
@@ -110,7 +115,8 @@ class Scene:
     walls: tuple[Wall, ...]
     lights: tuple[Light, ...]
     ambient: float
-    # Background that is neither floor nor wall, in the frame of the world: never an instance, never moving.
+    # Background that is neither floor nor wall, in the frame of the world: never an instance, never moving. Like walls,
+    # fixtures throw no shadow.
     fixtures: tuple[Part, ...] = ()
 
     def positions(self) -> np.ndarray:

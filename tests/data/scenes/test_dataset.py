@@ -68,8 +68,9 @@ def test_complete_shards_are_kept_and_damaged_or_missing_ones_made_again(made, t
     (tmp_path / ".train-00002-of-00003.tfrecord.killed.tmp").write_bytes(b"half")
     told = []
     clips = []
-    made_now = make_split(PLAN, str(tmp_path), 2, lambda: clips.append(1), lambda *shard: told.append(shard))
+    made_now = make_split(PLAN, str(tmp_path), 2, clips.append, lambda *shard: told.append(shard))
     assert made_now == len(clips) == 4
+    assert all(0 < seconds < 60 for seconds in clips)
     assert told == [
         ("train-00000-of-00003.tfrecord", 3, True),
         ("train-00001-of-00003.tfrecord", 3, False),

@@ -39,6 +39,15 @@ def test_presets_are_well_formed(preset):
             assert value[0] <= value[1], field.name
 
 
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_another_size_keeps_the_scenes_and_renders_them_as_finely_as_it_shows(preset):
+    assert preset.at_size(preset.size) == preset
+    for size in (32, 64):
+        assert preset.at_size(size) == dataclasses.replace(preset, size=size)
+    large = preset.at_size(128)
+    assert large == dataclasses.replace(preset, size=128, supersampling=2, shadow_map=1024)
+
+
 def test_quickstart_is_no_easier_than_agreed():
     preset = PRESETS["quickstart"]
     assert preset.size >= 24
