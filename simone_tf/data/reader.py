@@ -1,26 +1,21 @@
-"""What every reader of a clip format offers, and how its faults are told to the user."""
+"""What every reader of a clip format offers."""
 
 import abc
 import functools
 import os
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from simone_tf.data import tfrecord
-from simone_tf.data.clip import FIELDS, FRAME_FIELDS, Clip
+from simone_tf.data.clip import FIELDS, Clip
+from simone_tf.data.faults import DATA_ERRORS, feature_names
+from simone_tf.data.framing import Framing
+from simone_tf.data.left_out import LeftOut, Skipped
+from simone_tf.data.salvage import Damage, salvage
 from simone_tf.errors import UserError
-
-DATA_ERRORS = (
-    tf.errors.DataLossError,
-    tf.errors.InvalidArgumentError,
-    tf.errors.NotFoundError,
-    # TensorFlow quotes a record that is no tf.train.Example in its error text, and Python cannot always decode that.
-    UnicodeDecodeError,
-)
-"""What reading or parsing a damaged or foreign file raises; to be handed to `explain_data_error`."""
 
 
 class Attribute(NamedTuple):
@@ -34,23 +29,70 @@ class ClipReader(abc.ABC):
     """Reads one split of a dataset of TFRecord shards in one format.
 
     A subclass says where its shards are (`folders`, `file_pattern`) and how one record becomes a clip (`fields`,
-    `features`, `parse`). Everything here is lazy: nothing is opened before the first call.
+    `features`, `_parse`). Everything here is lazy: nothing is opened before the first call.
 
     Attributes:
       data_dir: the folder the user named.
       split: for example "train".
       stand_in: a command line that makes look-alike data, `{data_dir}` in it standing for the folder; named in the
         error when the real files are missing.
+      on_corrupt: what happens at a record or file that cannot be read: "raise" or "skip".
+      framing: the crop and resize of `video` and `segments`.
     """
+
+    pictures: str | None = None
+    """The feature that holds the frames of `video` as PNG or JPEG; None where the pixels are stored as they are."""
+
+    camera_convention: str | None = None
+    """What the numbers of `camera` are, a key of `evaluation.camera_pose.CONVENTIONS`; None where nobody knows."""
 
     source = "its publisher"
     """Where the files come from, to be named when they are missing."""
 
-    def __init__(self, data_dir: str, split: str, *, stand_in: str = ""):
+    def __init__(
+        self,
+        data_dir: str,
+        split: str,
+        *,
+        stand_in: str = "",
+        on_corrupt: str = "raise",
+        crop: tuple[int, int, int, int] | None = None,
+        resize: tuple[int, int] | None = None,
+    ):
+        """Names the split; nothing is opened yet.
+
+        Args:
+          data_dir, split, stand_in: see above.
+          on_corrupt: "raise" ends at the first damage, "skip" goes on with what can be read and says what was lost.
+          crop: (top, left, height, width) in pixels of the stored frames, None for whole frames.
+          resize: (height, width) that the (cropped) frames are brought to, None for their own.
+
+        Raises:
+          UserError: `on_corrupt`, `crop` or `resize` has no such value.
+        """
+        if on_corrupt not in ("raise", "skip"):
+            raise UserError(f'on_corrupt is {on_corrupt!r}: choose "raise" or "skip".')
         self.data_dir = os.fspath(data_dir)
         self.split = split
         self.stand_in = stand_in
+        self.on_corrupt = on_corrupt
+        self.framing = Framing(crop, resize)
         self._counts: dict[str, int] = {}
+        self._walked: set[str] = set()
+        self._first_clips: dict[tuple[str, ...], Clip] = {}
+        self._left_out = LeftOut()
+
+    def settings(self) -> dict[str, Any]:
+        """What the parsed clips depend on beside the files: the class and what its constructor was given."""
+        lazy = {name for kind in type(self).__mro__ for name, value in vars(kind).items() if _is_lazy(value)}
+        kept = {name: value for name, value in vars(self).items() if name not in lazy and _is_plain(value)}
+        del kept["stand_in"]
+        return kept | {
+            "class": type(self).__qualname__,
+            "data_dir": os.path.abspath(self.data_dir) if "://" not in self.data_dir else self.data_dir,
+            "crop": self.framing.crop,
+            "resize": self.framing.resize,
+        }
 
     @property
     @abc.abstractmethod
@@ -78,8 +120,11 @@ class ClipReader(abc.ABC):
         """The `tf.train.Example` features that every record of this format has."""
 
     @abc.abstractmethod
+    def _parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
+        """`parse` at the stored size: what a format implements."""
+
     def parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
-        """Turns one serialized record into a clip that holds `fields`; graph code.
+        """Turns one serialized record into a clip that holds `fields`, cropped and resized; graph code.
 
         `video` comes as uint8 in [0, 255] where the file holds 8 bits: it is kept small until batches are made, see
         `clip.as_float`. Features that the asked fields do not need are not parsed.
@@ -87,20 +132,26 @@ class ClipReader(abc.ABC):
         Raises:
           tf.errors.InvalidArgumentError: the record is not of this format.
         """
+        return self.framing.apply(self._parse(serialized, fields))
 
     def shards(self) -> tuple[str, ...]:
-        """The sorted paths of the split's shards.
+        """The sorted paths of the split's shards; in skip mode those of which at least one record can be read.
 
         Raises:
-          UserError: none is there, one is empty or no TFRecord file, or the shards are of two different sets.
+          UserError: none is there, one is empty or no TFRecord file, or the shards are of two different sets; in skip
+            mode, none can be read.
         """
         return tuple(self._compressions)
 
     def count(self, shard: str) -> int:
-        """The number of records of a shard: known for the format, or counted once."""
+        """The number of records of a shard: known for the format, or counted once; skip mode counts what it reads."""
         if shard not in self._counts:
-            known = self.known_count(shard)
-            self._counts[shard] = tfrecord.count_records(shard, self._compressions[shard]) if known is None else known
+            if self.on_corrupt == "skip":
+                counted = sum(1 for _ in self._left_out.salvaged(shard))
+            else:
+                known = self.known_count(shard)
+                counted = tfrecord.count_records(shard, self._compressions[shard]) if known is None else known
+            self._counts[shard] = counted
         return self._counts[shard]
 
     def known_count(self, shard: str) -> int | None:
@@ -108,25 +159,52 @@ class ClipReader(abc.ABC):
         del shard
         return None
 
-    def serialized(self, shards: Sequence[str] | tf.Tensor) -> tf.data.Dataset:
+    def serialized(self, shards: Sequence[str] | tf.Tensor, *, portable: bool = False) -> tf.data.Dataset:
         """The records of some of this reader's shards, one shard after the other, not parsed.
+
+        A length in a plain file that lies can end the whole process: TensorFlow asks for as much memory at once. So the
+        lengths of a plain local file are looked at before TensorFlow opens it for the first time. Compressed files
+        need no such care, as TensorFlow inflates them bit by bit and ends at the end of the file.
 
         Args:
           shards: paths as `shards()` gives them; also a string tensor [S], so that graph code may choose the order.
+          portable: no call of Python in the dataset, so that another process can run it; then no lengths are looked at.
 
         Returns:
-          A dataset of scalar strings.
+          A dataset of scalar strings; in skip mode those whose checksums fit.
         """
         paths = list(self._compressions)
         compressions = list(self._compressions.values())
 
         def records(path: tf.Tensor) -> tf.data.Dataset:
+            if self.on_corrupt == "skip":
+                return tf.data.Dataset.from_generator(
+                    self._left_out.salvaged, args=(path,), output_signature=tf.TensorSpec([], tf.string)
+                )
             compression = tf.gather(compressions, tf.argmax(tf.equal(paths, path)))
+            if "" in compressions and not portable:
+                path = tf.ensure_shape(tf.numpy_function(self._walk, [path, compression], tf.string), [])
             return tf.data.TFRecordDataset(path, compression, buffer_size=2**20)
 
         if not tf.is_tensor(shards):
             shards = tf.constant(list(shards), tf.string)
         return tf.data.Dataset.from_tensor_slices(shards).flat_map(records)
+
+    @property
+    def skipped(self) -> Skipped:
+        """What skip mode has left out so far."""
+        return self._left_out.total
+
+    def report_unfit(self, shard: str, count: int) -> None:
+        """Takes note that skip mode left out so many records of a shard that can be read but not be used."""
+        self._left_out.unfit(shard, count, type(self).__name__)
+
+    def nothing_usable(self) -> str:
+        """One sentence on a split of which skip mode leaves nothing."""
+        return (
+            f"{self.data_dir} (split {self.split!r}) has no record that can be used, what is damaged being left out: "
+            'download or make it again, or set on_corrupt = "raise" to see the first fault.'
+        )
 
     def first_clip(self, fields: Sequence[str]) -> Clip:
         """The first clip of the split.
@@ -135,11 +213,47 @@ class ClipReader(abc.ABC):
           UserError: a field is not one this dataset has, or the first record cannot be read.
         """
         self.check_fields(fields)
+        where = f"{self.data_dir} (split {self.split!r})"
+        if self.on_corrupt == "skip":
+            if tuple(fields) not in self._first_clips:
+                self._first_clips[tuple(fields)] = self._first_sound_clip(fields, where)
+            return self._first_clips[tuple(fields)]
         try:
             with tf.device("CPU:0"):
-                return self.parse(self.first_record(), fields)
+                stored = self._parse(self.first_record(), fields)
+                self.framing.check(stored, where)
+                return self.framing.apply(stored)
         except DATA_ERRORS as error:
             raise UserError(self._parse_fault(self.shards()[0], 0, self.first_record(), error)) from error
+
+    def _first_sound_clip(self, fields: Sequence[str], where: str) -> Clip:
+        with tf.device("CPU:0"):
+            parsed = self.serialized(self.shards()).map(lambda record: self._parse(record, fields))
+            for clip in parsed.ignore_errors():
+                self.framing.check(clip, where)
+                return self.framing.apply(clip)
+        raise UserError(self.nothing_usable())
+
+    def check_listed(self, names: Sequence[str], found: Sequence[str], listing: str) -> None:
+        """Raises UserError when shards that the dataset's own list names are not there; skip mode leaves them out.
+
+        Args:
+          names: the file names that are listed.
+          found: the paths that are there.
+          listing: name of the list.
+        """
+        folder = os.path.dirname(found[0])
+        missing = sorted(set(names) - {os.path.basename(path) for path in found})
+        missing = [name for name in missing if not self._left_out.has_file(os.path.join(folder, name))]
+        if missing and self.on_corrupt == "skip":
+            for name in missing:
+                self._left_out.file(os.path.join(folder, name), f"{listing} lists it, but it is not there")
+        elif missing:
+            shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+            raise UserError(
+                f"{folder} lacks {shown}, which its {listing} lists for split {self.split!r}: "
+                "copy or make the whole set again."
+            )
 
     def clip_shape(self) -> tuple[int, int, int]:
         """(T, H, W) of the split's first clip."""
@@ -157,8 +271,31 @@ class ClipReader(abc.ABC):
 
     @functools.cached_property
     def _compressions(self) -> dict[str, str]:
-        """Path of each shard, sorted -> its compression."""
-        return {path: tfrecord.sniff_compression(path) for path in self._find()}
+        """Path of each shard, sorted -> its compression (which skip mode does not need)."""
+        found = self._find()
+        if self.on_corrupt == "raise":
+            return {path: tfrecord.sniff_compression(path) for path in found}
+        usable = {}
+        for path in found:
+            damage = Damage()
+            if next(salvage(path, damage), None) is not None:
+                usable[path] = ""
+            else:
+                self._left_out.file(path, damage.end or "no record can be read in it")
+        if not usable:
+            raise UserError(self.nothing_usable())
+        return usable
+
+    def _walk(self, path: bytes, compression: bytes) -> bytes:
+        if path not in self._walked and not compression:
+            try:
+                tfrecord.check_lengths(path.decode())
+            except UserError as error:
+                raise ValueError(str(error)) from error  # TensorFlow has a word for it: InvalidArgumentError.
+            except OSError as error:
+                raise ValueError(f"{path.decode()}: {error.strerror}") from error
+            self._walked.add(path)
+        return path
 
     def _find(self) -> list[str]:
         pattern = re.compile(re.escape(self.file_pattern).replace("NNNNN", r"(\d+)") + r"\Z")
@@ -185,12 +322,25 @@ class ClipReader(abc.ABC):
         raise UserError(f"No {self.file_pattern} in {self.folders[0]}{elsewhere}, {found}: {advice}")
 
     def first_record(self) -> tf.Tensor:
-        """The first record of the first shard, serialized."""
-        shard = self.shards()[0]
+        """The first record of the first shard, serialized; in skip mode the first of all that looks right."""
+        shards = self.shards()
+        if self.on_corrupt == "skip":
+            for record in self.serialized(shards):
+                if self._looks_right(record):
+                    return record
+            raise UserError(self.nothing_usable())
+        if self._compressions[shards[0]] == "":
+            tfrecord.check_lengths(shards[0])
         try:
-            return next(iter(self.serialized([shard])))
+            return next(iter(self.serialized(shards[:1])))
         except DATA_ERRORS as error:
-            raise UserError(f"{shard} is damaged ({tfrecord.first_line(error)}): download or make it again.") from error
+            raise UserError(
+                f"{shards[0]} is damaged ({tfrecord.first_line(error)}): download or make it again."
+            ) from error
+
+    def _looks_right(self, record: tf.Tensor) -> bool:
+        """Whether a record has all features of this format, whatever is in them."""
+        return set(self.features) <= set(feature_names(record) or ())
 
     def _parse_fault(self, shard: str, index: int, record: tf.Tensor, error: Exception) -> str:
         """One sentence on why a record that could be read could not be parsed."""
@@ -208,89 +358,16 @@ class ClipReader(abc.ABC):
         return f"{where} ({tfrecord.first_line(error)}): download or make it again."
 
 
-def feature_names(record: tf.Tensor | bytes) -> list[str] | None:
-    """The sorted feature names of a serialized `tf.train.Example`, or None when it is no Example."""
-    serialized = record.numpy() if tf.is_tensor(record) else record
-    try:
-        return sorted(tf.train.Example.FromString(serialized).features.feature)
-    except Exception:  # The exception class depends on the protobuf implementation.
-        return None
-
-
-def explain_data_error(
-    error: Exception, reader: ClipReader, fields: Sequence[str] = ("video",), num_frames: int | None = None
-) -> UserError | None:
-    """Finds the file behind an error that TensorFlow raised while data was read.
-
-    TensorFlow's message names neither the shard nor the record, so the shards are read again, one by one, up to the
-    first that cannot be read or parsed. This takes as long as reading the dataset once, and happens once.
-
-    Args:
-      error: what iterating raised, one of `DATA_ERRORS`; for any other the answer is None at once.
-      reader: the reader whose data was iterated.
-      fields: the clip fields that were asked for.
-      num_frames: the frames that every clip needs; None where all clips need as many as the first.
-
-    Returns:
-      A `UserError` of one sentence that names the file, to be raised `from error`; None when every record reads and
-      parses well, so that the error has another cause.
-    """
-    if not isinstance(error, DATA_ERRORS):
-        return None
-    try:
-        shapes = {name: value.shape for name, value in reader.first_clip(fields).items()}
-        for shard in reader.shards():
-            fault = _fault(reader, shard, fields, shapes, num_frames)
-            if fault:
-                return UserError(fault)
-    except UserError as fault:
-        return fault
-    return None
-
-
-def _fault(
-    reader: ClipReader, shard: str, fields: Sequence[str], shapes: dict[str, tf.TensorShape], num_frames: int | None
-) -> str | None:
-    """One sentence on the first record of a shard that cannot be read, parsed or batched; None when all is well."""
-    if not tf.io.gfile.exists(shard):
-        return f"{shard} is gone: it was there when reading started; put it back and start again."
-    compression = tfrecord.sniff_compression(shard)
-    if compression == "":
-        # Before TensorFlow opens it: a damaged length field could end the process.
-        tfrecord.count_records(shard, compression)
-    index = -1
-    parse = tf.function(lambda record: reader.parse(record, fields), input_signature=[tf.TensorSpec([], tf.string)])
-    records = iter(reader.serialized([shard]))
-    while True:
-        try:
-            record = next(records, None)
-        except DATA_ERRORS as error:
-            return (
-                f"{shard} is damaged at record {index + 1} ({tfrecord.first_line(error)}): download or make it again."
-            )
-        if record is None:
-            return None
-        index += 1
-        try:
-            clip = parse(record)
-        except DATA_ERRORS as error:
-            return reader._parse_fault(shard, index, record, error)
-        for name, shape in shapes.items():
-            found = clip[name].shape
-            if num_frames is None or name not in FRAME_FIELDS:
-                fits = found == shape
-            else:
-                fits = found[1:] == shape[1:] and found[0] >= num_frames
-            if not fits:
-                wanted = f"at least {num_frames} frames and " if num_frames else ""
-                return (
-                    f"{shard}: {name} of record {index} has shape {list(found)}, but {wanted}the sizes of the first "
-                    f"record's {list(shape)} are needed: take this record out."
-                )
-
-
 def check_known_fields(fields: Sequence[str]) -> None:
     """Raises ValueError when a field is not one of `clip.FIELDS`."""
     unknown = [name for name in fields if name not in FIELDS]
     if unknown:
         raise ValueError(f"Unknown clip fields {unknown}; the fields are {', '.join(FIELDS)}.")
+
+
+def _is_lazy(value: object) -> bool:
+    return isinstance(value, functools.cached_property)
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, (str, int, float, tuple))

@@ -54,7 +54,8 @@ import tensorflow as tf
 
 from simone_tf.data import png
 from simone_tf.data.clip import DTYPES, FIELDS, FRAME_FIELDS, Clip
-from simone_tf.data.reader import DATA_ERRORS, Attribute, ClipReader, feature_names
+from simone_tf.data.faults import DATA_ERRORS, feature_names
+from simone_tf.data.reader import Attribute, ClipReader
 from simone_tf.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -186,12 +187,23 @@ class ClipRecords(ClipReader):
       data_dir: the dataset's folder, or "package:NAME" for a set that is shipped inside this package.
       split: for example "train".
       stand_in: a command line that makes such a set, named when the files are missing.
+      on_corrupt, crop, resize: as for `ClipReader`.
     """
 
     source = "a set made by tools/make_dataset.py"
+    pictures = "video"
     features = ("schema_version", "shape", "frames_per_image", "video")
 
-    def __init__(self, data_dir: str, split: str, *, stand_in: str = ""):
+    def __init__(
+        self,
+        data_dir: str,
+        split: str,
+        *,
+        stand_in: str = "",
+        on_corrupt: str = "raise",
+        crop: tuple[int, int, int, int] | None = None,
+        resize: tuple[int, int] | None = None,
+    ):
         data_dir = os.fspath(data_dir)
         if data_dir.startswith(PACKAGE_PREFIX):
             name = data_dir.removeprefix(PACKAGE_PREFIX)
@@ -203,7 +215,7 @@ class ClipRecords(ClipReader):
                     f"{', '.join(PACKAGE_PREFIX + other for other in shipped) or 'your own folders'}."
                 )
             data_dir = os.path.join(embedded, name)
-        super().__init__(data_dir, split, stand_in=stand_in)
+        super().__init__(data_dir, split, stand_in=stand_in, on_corrupt=on_corrupt, crop=crop, resize=resize)
 
     @property
     def file_pattern(self) -> str:
@@ -213,7 +225,7 @@ class ClipRecords(ClipReader):
     def fields(self) -> tuple[str, ...]:
         record = self.first_record()
         try:
-            self.parse(record, ())
+            self._parse(record, ())
         except DATA_ERRORS as error:
             raise UserError(self._parse_fault(self.shards()[0], 0, record, error)) from error
         present = feature_names(record)
@@ -221,16 +233,17 @@ class ClipRecords(ClipReader):
 
     def shards(self) -> tuple[str, ...]:
         shards = super().shards()
-        missing = sorted(set(self._listed_shards) - {os.path.basename(shard) for shard in shards})
-        if missing:
-            raise UserError(
-                f"{self.data_dir} lacks {', '.join(missing)}, which its {SIDECAR} lists for split {self.split!r}: "
-                "copy or make the whole set again."
-            )
+        self.check_listed(self._listed_shards, shards, SIDECAR)
         return shards
 
     def known_count(self, shard: str) -> int | None:
         return self._listed_shards.get(os.path.basename(shard))
+
+    @functools.cached_property
+    def camera_convention(self) -> str | None:
+        # Of generated clips it is known, an imported set may say it.
+        split = (read_sidecar(self.data_dir) or {"splits": {}})["splits"].get(self.split, {})
+        return "yaw_pitch" if "preset" in (split.get("generator") or {}) else split.get("camera_convention")
 
     @functools.cached_property
     def attributes(self) -> tuple[Attribute, ...]:
@@ -258,7 +271,7 @@ class ClipRecords(ClipReader):
             )
         return listed
 
-    def parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
+    def _parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
         one = tf.io.FixedLenFeature([], tf.int64)
         spec = {"schema_version": one, "shape": tf.io.FixedLenFeature([3], tf.int64), "frames_per_image": one}
         kinds = {"video": tf.string, "segments": tf.string}
@@ -293,6 +306,13 @@ class ClipRecords(ClipReader):
             elif name == "object_attributes":
                 clip[name] = tf.reshape(values, [record["num_objects"], record["attribute_width"]])
         return clip
+
+    def _looks_right(self, record: tf.Tensor) -> bool:
+        try:
+            self._parse(record, ())
+        except DATA_ERRORS:
+            return False
+        return super()._looks_right(record)
 
     def _parse_fault(self, shard: str, index: int, record: tf.Tensor, error: Exception) -> str:
         with contextlib.suppress(Exception):  # Whatever cannot be read as an Example is told by the base class.

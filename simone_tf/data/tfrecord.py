@@ -11,6 +11,7 @@ import os
 import struct
 import zlib
 
+import google_crc32c
 import tensorflow as tf
 
 from simone_tf.errors import UserError
@@ -18,8 +19,14 @@ from simone_tf.errors import UserError
 MAX_RECORD_BYTES = 2**31 - 1
 """Protocol buffers end here, so a greater length is damage."""
 
-_HEADER_BYTES = 12
-_FOOTER_BYTES = 4
+HEADER_BYTES = 12
+"""Of a length and its checksum."""
+
+FRAME_BYTES = HEADER_BYTES + 4
+"""What a record takes beside its data."""
+
+WINDOW_BITS = {"GZIP": 31, "ZLIB": 15}
+"""What zlib calls the two compressions."""
 
 
 def sniff_compression(path: str) -> str:
@@ -38,28 +45,38 @@ def sniff_compression(path: str) -> str:
         raise UserError(f"{path} is empty (0 bytes): download or make it again.")
     length = record_length(start)
     if length is not None:
-        if length > size - _HEADER_BYTES - _FOOTER_BYTES:
+        if length > size - FRAME_BYTES:
             raise UserError(
                 f"{path} is cut off: its first record claims {length} bytes in a file of {size}; "
                 "download or make it again."
             )
         return ""
-    for name, magic, window_bits in (("GZIP", start[:2] == b"\x1f\x8b", 31), ("ZLIB", _is_zlib_header(start), 15)):
-        if magic:
-            stream = zlib.decompressobj(window_bits)
-            try:
-                head = stream.decompress(start, _HEADER_BYTES)
-            except zlib.error:
-                continue
-            if stream.eof and not head:
-                raise UserError(f"{path} is empty ({name} of 0 bytes): download or make it again.")
-            length = record_length(head)
-            if length is not None and length <= MAX_RECORD_BYTES:
-                return name
+    name = compression_of(start)
+    if name:
+        stream = zlib.decompressobj(WINDOW_BITS[name])
+        try:
+            head = stream.decompress(start, HEADER_BYTES)
+        except zlib.error:
+            head = b""
+        if stream.eof and not head:
+            raise UserError(f"{path} is empty ({name} of 0 bytes): download or make it again.")
+        length = record_length(head)
+        if length is not None and length <= MAX_RECORD_BYTES:
+            return name
     raise UserError(
         f"{path} is not a TFRecord file, neither plain nor in GZIP or ZLIB: it starts with the bytes "
         f"{start[:8].hex(' ')}; download or make it again."
     )
+
+
+def compression_of(start: bytes) -> str:
+    """The compression that the first bytes of a file speak for, "" where they speak for none."""
+    if record_length(start) is not None:
+        return ""
+    if start[:2] == b"\x1f\x8b":
+        return "GZIP"
+    is_zlib = len(start) >= 2 and start[0] == 0x78 and int.from_bytes(start[:2], "big") % 31 == 0
+    return "ZLIB" if is_zlib else ""
 
 
 def count_records(path: str, compression: str) -> int:
@@ -76,20 +93,35 @@ def count_records(path: str, compression: str) -> int:
         raise UserError(f"{path} is damaged ({first_line(error)}): download or make it again.") from error
 
 
+def check_lengths(path: str) -> None:
+    """Looks at the lengths of a plain file's records, without reading the data; of a file elsewhere does nothing.
+
+    Raises:
+      UserError: a length is damaged or goes beyond the end of the file.
+    """
+    if "://" not in path:
+        _walk(path)
+
+
 def record_length(header: bytes) -> int | None:
     """The length a record header states, or None when the header's own checksum denies it."""
-    if len(header) < _HEADER_BYTES:
+    if len(header) < HEADER_BYTES:
         return None
-    length, checksum = struct.unpack("<QI", header[:_HEADER_BYTES])
+    length, checksum = struct.unpack("<QI", header[:HEADER_BYTES])
     return length if masked_crc32c(header[:8]) == checksum else None
 
 
+def unframed(framed: bytes, length: int) -> bytes | None:
+    """The data of a whole record of `length` bytes of data, None when it is cut off or its checksum denies it."""
+    data = framed[HEADER_BYTES : HEADER_BYTES + length]
+    footer = framed[HEADER_BYTES + length : FRAME_BYTES + length]
+    fits = len(footer) == 4 and int.from_bytes(footer, "little") == masked_crc32c(data)
+    return data if fits else None
+
+
 def masked_crc32c(data: bytes) -> int:
-    """TFRecord's checksum of a few bytes: CRC-32C (Castagnoli), rotated by 15 bits, plus 0xa282ead8."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    crc ^= 0xFFFFFFFF
+    """TFRecord's checksum: CRC-32C (Castagnoli), rotated by 15 bits, plus 0xa282ead8."""
+    crc = google_crc32c.value(data)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
@@ -108,8 +140,8 @@ def _walk(path: str) -> int:
     with open(path, "rb") as file:
         while position < size:
             file.seek(position)
-            length = record_length(file.read(_HEADER_BYTES))
-            end = None if length is None else position + _HEADER_BYTES + length + _FOOTER_BYTES
+            length = record_length(file.read(HEADER_BYTES))
+            end = None if length is None else position + FRAME_BYTES + length
             if end is None or end > size:
                 raise UserError(
                     f"{path} is damaged or cut off at record {count} (byte {position} of {size}): "
@@ -118,19 +150,3 @@ def _walk(path: str) -> int:
             position = end
             count += 1
     return count
-
-
-def _is_zlib_header(start: bytes) -> bool:
-    return len(start) >= 2 and start[0] == 0x78 and int.from_bytes(start[:2], "big") % 31 == 0
-
-
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return tuple(table)
-
-
-_CRC_TABLE = _crc_table()

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.data.reader import ClipReader, check_known_fields, explain_data_error, feature_names
+from simone_tf.data.faults import explain_data_error, feature_names
+from simone_tf.data.reader import ClipReader, check_known_fields
 from simone_tf.errors import UserError
 
 
@@ -18,7 +19,7 @@ class NumberReader(ClipReader):
     def folders(self):
         return (self.data_dir, f"{self.data_dir}/below")
 
-    def parse(self, serialized, fields):
+    def _parse(self, serialized, fields):
         spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in self.features}
         record = tf.io.parse_single_example(serialized, spec)
         clip = {

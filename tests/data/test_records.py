@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simone_tf.data import records
 from simone_tf.data.clip import DTYPES, FIELDS
-from simone_tf.data.reader import explain_data_error
+from simone_tf.data.faults import explain_data_error
 from simone_tf.data.records import ClipRecords, encode_clip, read_sidecar, shard_name, write_shard, write_sidecar
 from simone_tf.errors import UserError
 

@@ -1,0 +1,84 @@
+"""Which part of the stored frames a clip shows, and at what size: crop, then resize."""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from simone_tf.data.clip import Clip
+from simone_tf.errors import UserError
+
+MAX_SIDE = 2**14
+"""Pixels along a side; more is a slip of the pen, and would be asked of memory."""
+
+
+class Framing:
+    """Crops and resizes `video` and `segments`; every other field, the camera too, is left as it is.
+
+    `video` is averaged over the area of each new pixel (box filter, also where the factor is no whole number) and
+    rounded to uint8 where it was uint8. `segments` are taken from the stored pixel under each new pixel's centre.
+
+    Args:
+      crop: (top, left, height, width) in pixels of the stored frames, None for whole frames.
+      resize: (height, width), None to leave the size.
+
+    Raises:
+      UserError: these are no whole numbers, or not in range.
+    """
+
+    def __init__(self, crop: tuple[int, int, int, int] | None = None, resize: tuple[int, int] | None = None):
+        self.crop = None if crop is None else _whole_numbers("crop", crop, ("top", "left", "height", "width"))
+        self.resize = None if resize is None else _whole_numbers("resize", resize, ("height", "width"))
+
+    def apply(self, clip: Mapping[str, tf.Tensor]) -> Clip:
+        """The clip as framed, its new height and width static where crop or resize set them; graph code.
+
+        Raises:
+          tf.errors.InvalidArgumentError: the crop goes beyond the frames.
+        """
+        return {
+            name: self._applied(name, value) if name in ("video", "segments") else value for name, value in clip.items()
+        }
+
+    def check(self, clip: Mapping[str, tf.Tensor], where: str) -> None:
+        """Raises UserError when the crop goes beyond this clip's frames.
+
+        Args:
+          clip: as stored.
+          where: names the data in the error.
+        """
+        for name in ("video", "segments"):
+            if name in clip and self.crop is not None:
+                top, left, height, width = self.crop
+                rows, columns = clip[name].shape[1:3]
+                if top + height > rows or left + width > columns:
+                    raise UserError(
+                        f"{where} has frames of {rows}x{columns}, crop is {self.crop} (top, left, height, width): "
+                        "choose one inside the frames."
+                    )
+
+    def _applied(self, name: str, frames: tf.Tensor) -> tf.Tensor:
+        if self.crop is not None:
+            top, left, height, width = self.crop
+            rest = frames.shape.rank - 3
+            # tf.slice, unlike an index, fails where the crop goes beyond the frame.
+            frames = tf.slice(frames, [0, top, left, *[0] * rest], [-1, height, width, *[-1] * rest])
+        if self.resize is None:
+            return frames
+        if name == "segments":
+            for axis, size in enumerate(self.resize, start=1):
+                centres = (2 * tf.range(size) + 1) * tf.shape(frames)[axis] // (2 * size)
+                frames = tf.gather(frames, centres, axis=axis)
+            return frames
+        resized = tf.image.resize(frames, self.resize, tf.image.ResizeMethod.AREA)
+        return tf.cast(tf.round(resized), tf.uint8) if frames.dtype == tf.uint8 else resized
+
+
+def _whole_numbers(name: str, values: tuple[int, ...], parts: tuple[str, ...]) -> tuple[int, ...]:
+    least = {"top": 0, "left": 0}
+    fits = isinstance(values, (tuple, list)) and len(values) == len(parts)
+    if not fits or not all(
+        type(value) is int and least.get(part, 1) <= value <= MAX_SIDE
+        for part, value in zip(parts, values, strict=True)
+    ):
+        raise UserError(f"{name} is {values!r}: give ({', '.join(parts)}) as whole numbers of pixels, or None.")
+    return tuple(values)
