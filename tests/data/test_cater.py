@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.data.cater import CaterWithMasks
-from simone_tf.data.reader import explain_data_error
+from simone_tf.data.faults import explain_data_error
 from simone_tf.errors import UserError
 
-FIELDS = ("video", "segments", "camera", "object_positions")
+FIELDS = ("video", "segments", "camera", "object_positions", "object_moving")
 
 
 def make_arrays(seed):
@@ -73,6 +73,7 @@ def test_records_of_the_native_format(folder):
                 np.testing.assert_array_equal(
                     clip["object_positions"][t, entity - 1], arrays["object_positions"][entity, t]
                 )
+        assert clip["object_moving"].numpy().all()  # Random positions, and every entity has pixels.
         assert clip["segments"].dtype == tf.int32
         assert clip["camera"].shape == (33, 16)
         assert clip["object_positions"].shape == (33, 10, 3)
@@ -96,6 +97,26 @@ def test_only_the_asked_features_are_parsed(handmade):
     assert list(clip) == ["video"]
     with pytest.raises(tf.errors.InvalidArgumentError):
         CaterWithMasks("unused", "train").parse(tf.constant(record), ("segments",))
+
+
+def test_what_moves(handmade):
+    """Displacements chosen per entity; the background and an entity without a pixel never move."""
+    arrays, _ = make_arrays(0)
+    positions = np.zeros((11, 33, 3), np.float32) + np.float32([1, -2, 0.5])
+    positions[0, :, 0] = np.arange(33)  # The background is no object, wherever it goes.
+    positions[2, :, 1] += np.linspace(0, 1, 33)
+    positions[3, 16, 2] += 0.02  # Up and down again.
+    positions[4, 1:, 0] += 0.009
+    positions[6, :, 0] += np.arange(33)  # No pixel shows it.
+    positions[7, 5:] = np.nan
+    positions[8, 32, :] += 0.007  # 0.0121 on the diagonal.
+    masks = arrays["mask"].copy()
+    masks[:, 6] = 0
+    record = handmade.example(features(arrays | {"object_positions": positions, "mask": masks}))
+    for fields in (("object_moving",), FIELDS):
+        clip = CaterWithMasks("unused", "train").parse(tf.constant(record), fields)
+        assert clip["object_moving"].dtype == tf.bool
+        assert (np.flatnonzero(clip["object_moving"]) + 1).tolist() == [2, 3, 8]
 
 
 def test_the_folder_above_will_do(folder, tmp_path):

@@ -1,0 +1,69 @@
+"""Tells from the sizes that a video file states about itself whether its end is missing.
+
+Players, and FFmpeg with them, take a file that stops too early for a shorter video. For data that is a silent loss.
+"""
+
+import os
+import struct
+
+_EBML = b"\x1a\x45\xdf\xa3"
+_SEGMENT = b"\x18\x53\x80\x67"
+_GIF = (b"GIF87a", b"GIF89a")
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp")
+
+
+def missing_bytes(path: str | os.PathLike) -> int:
+    """How many bytes the file lacks by its own account, at least; 0 where it is complete or does not tell.
+
+    Known are MP4 and QuickTime (the sizes of the outermost boxes), WebM and Matroska (the size of the segment), AVI
+    (the size of the first RIFF chunk) and GIF (the byte that ends it).
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        start = file.read(64)
+        if start[:6] in _GIF:
+            # Some programs leave a line break or zeros behind the end.
+            file.seek(max(0, size - 64))
+            return 0 if file.read().rstrip(b"\0\r\n ").endswith(b";") else 1
+        if start[4:8] in _MP4_BOXES:
+            return max(0, _mp4_end(file, size) - size)
+    if start[:4] == _EBML:
+        return max(0, _matroska_end(start) - size)
+    if start[:4] == b"RIFF" and len(start) >= 12:
+        return max(0, struct.unpack("<I", start[4:8])[0] + 8 - size)
+    return 0
+
+
+def _mp4_end(file, size: int) -> int:
+    """Where the last of the outermost boxes ends."""
+    position = 0
+    while position + 8 <= size:
+        file.seek(position)
+        header = file.read(16)
+        length = int.from_bytes(header[:4], "big")
+        if length == 1 and len(header) == 16:
+            length = int.from_bytes(header[8:16], "big")
+        if length < 8:  # 0 means: up to the end of the file; the rest is no length at all.
+            return size
+        position += length
+    return position
+
+
+def _matroska_end(start: bytes) -> int:
+    """Where the segment, which holds everything behind the header, ends; 0 if it does not tell."""
+    header_length, width = _variable_length(start, 4)
+    position = 4 + width + (header_length or 0)
+    if header_length is None or start[position : position + 4] != _SEGMENT:
+        return 0
+    length, width = _variable_length(start, position + 4)
+    return 0 if length is None else position + 4 + width + length
+
+
+def _variable_length(data: bytes, position: int) -> tuple[int | None, int]:
+    """EBML's number of variable width at `position`, and its width; None where it is unknown or not there."""
+    first = data[position] if position < len(data) else 0
+    width = 9 - first.bit_length()
+    if not first or position + width > len(data):
+        return None, 1
+    value = int.from_bytes(data[position : position + width], "big") & ((1 << 7 * width) - 1)
+    return (None if value == (1 << 7 * width) - 1 else value), width

@@ -1,0 +1,186 @@
+import json
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simone_tf.data.inspection import find_sets, inspect_set
+from simone_tf.data.records import encode_clip, shard_name, write_sidecar
+from simone_tf.errors import UserError
+
+
+def clip(seed, objects=2, frames=2):
+    rng = np.random.default_rng(seed)
+    segments = np.zeros((frames, 4, 4), np.int32)
+    segments[:, 0, :objects] = np.arange(1, objects + 1)
+    return {
+        "video": rng.integers(10, 200, (frames, 4, 4, 3), np.uint8),
+        "segments": segments,
+        "camera": np.full((frames, 2), seed, np.float32),
+    }
+
+
+def write(path, clips, compression=""):
+    """Writes clips and returns where each record begins, of the content before compression."""
+    starts, position = [], 0
+    with tf.io.TFRecordWriter(str(path), compression) as writer:
+        for each in clips:
+            record = each if isinstance(each, bytes) else encode_clip(each)
+            writer.write(record)
+            starts.append(position)
+            position += len(record) + 16
+    return [*starts, position]
+
+
+def inspect(path, **options):
+    ((name, paths),) = find_sets(str(path)).items()
+    return inspect_set(name, paths, **options)
+
+
+@pytest.mark.parametrize("compression", ["", "GZIP", "ZLIB"])
+def test_a_whole_set(tmp_path, compression):
+    clips = [clip(seed, objects) for seed, objects in enumerate((2, 0, 3))]
+    for index in range(2):
+        write(tmp_path / shard_name("train", index, 2), clips, compression)
+    report = inspect(tmp_path)
+    assert (report.format, report.split) == ("ClipRecords", "train")
+    assert [(file.records, file.is_complete, file.compression) for file in report.files] == [(3, True, compression)] * 2
+    assert report.clips == 6
+    video = np.stack([each["video"] for each in clips])
+    assert report.fields["video"].shapes == [[2, 4, 4, 3]]
+    assert (report.fields["video"].least, report.fields["video"].greatest) == (video.min(), video.max())
+    assert (report.fields["camera"].least, report.fields["camera"].greatest) == (0, 2)
+    assert report.objects == (0, 3)
+    assert report.absent_fields == ["object_positions", "object_visible", "object_moving", "object_attributes"]
+    assert report.all_faults() == []
+    assert len(report.samples) == 4
+    np.testing.assert_array_equal(report.samples[2]["segments"], clips[2]["segments"])
+    assert json.loads(json.dumps(report.to_json()))["features"]["video"]["kind"] == "bytes"
+
+
+@pytest.mark.parametrize("compression", ["", "ZLIB"])
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_the_first_damaged_record_is_told(tmp_path, compression, damaged):
+    path = tmp_path / "train-00000-of-00001.tfrecord"
+    starts = write(path, [clip(seed) for seed in range(4)])
+    content = bytearray(path.read_bytes())
+    content[starts[damaged] + 20] ^= 1
+    if compression:
+        import zlib
+
+        content = zlib.compress(bytes(content))
+    path.write_bytes(content)
+    report = inspect(path)
+    (file,) = report.files
+    assert file.first_corrupt == {"record": damaged, "byte": starts[damaged]}
+    assert (file.records, file.lost_records, report.clips) == (3, 1, 3)
+    (fault,) = report.all_faults()
+    assert f"damaged at record {damaged} (byte {starts[damaged]} " in fault
+    assert ("inflated" in fault) == bool(compression)
+
+
+def test_a_file_that_is_cut_off(tmp_path):
+    path = tmp_path / "train-00000-of-00001.tfrecord"
+    starts = write(path, [clip(seed) for seed in range(3)])
+    path.write_bytes(path.read_bytes()[: starts[2] + 30])
+    (file,) = inspect(path).files
+    assert file.records == 2
+    assert file.first_corrupt == {"record": 2, "byte": starts[2]}
+    # Also when reading ends before it.
+    (file,) = inspect(path, max_records=1).files
+    assert "record 2" in file.fault
+
+
+def test_reading_ends_where_it_is_told(tmp_path):
+    for index in range(3):
+        write(tmp_path / shard_name("train", index, 3), [clip(seed) for seed in range(5)], "GZIP" if index else "")
+    report = inspect(tmp_path, max_records=2, max_files=2, samples=1)
+    assert report.clips == 4
+    assert [(file.records, file.is_complete) for file in report.files] == [(5, True), (2, False)]
+    assert report.unread_files == 1
+    assert len(report.samples) == 1
+
+
+def test_foreign_records_and_records_that_do_not_parse(tmp_path):
+    foreign = tf.train.Example(
+        features=tf.train.Features(feature={"a": tf.train.Feature(int64_list=tf.train.Int64List(value=[1, 2]))})
+    )
+    path = tmp_path / "x.tfrecord"
+    write(path, [foreign.SerializeToString()])
+    report = inspect(path)
+    assert report.format is None
+    assert report.features["a"][:2] == ("int64", 2)
+    write(path, [b"\xff\xfe no example"])
+    report = inspect(path)
+    assert (report.format, report.features, report.files[0].records) == (None, None, 1)
+    write(path, [clip(0), foreign.SerializeToString(), b"\xff\xfe", clip(1)])
+    report = inspect(path)
+    assert report.clips == 2
+    (fault,) = report.faults
+    assert "record 1 is not a record of ClipRecords" in fault
+
+
+def test_shapes_that_differ_and_numbers_that_are_none(tmp_path):
+    odd = clip(0, frames=3)
+    odd["camera"][0], odd["camera"][1:] = np.nan, 7
+    write(tmp_path / "x.tfrecord", [clip(0), odd, odd])
+    report = inspect(tmp_path)
+    assert report.fields["video"].shapes == [[2, 4, 4, 3], [3, 4, 4, 3]]
+    assert (report.fields["camera"].least, report.fields["camera"].greatest) == (0, 7)
+    assert report.faults == [f"camera holds numbers that are not finite, first in {tmp_path / 'x.tfrecord'}, record 1."]
+
+
+def test_the_sidecar_is_compared(tmp_path):
+    path = tmp_path / shard_name("train", 0, 2)
+    write(path, [clip(0)])
+    write_sidecar(tmp_path, "train", {"shards": {path.name: 2}})
+    (fault,) = inspect(tmp_path).all_faults()
+    assert "has 1 records, dataset.json lists 2" in fault
+    write_sidecar(tmp_path, "train", {"shards": {path.name: 1, shard_name("train", 1, 2): 1}})
+    (fault,) = inspect(tmp_path).all_faults()
+    assert f"lacks {shard_name('train', 1, 2)}" in fault
+
+
+def test_bad_files_beside_good_ones(tmp_path):
+    write(tmp_path / shard_name("train", 0, 3), [clip(0)])
+    (tmp_path / shard_name("train", 1, 3)).write_bytes(b"")
+    (tmp_path / shard_name("train", 2, 3)).write_bytes(b"no TFRecord at all")
+    report = inspect(tmp_path)
+    assert [file.compression for file in report.files] == ["", None, None]
+    assert report.clips == 1
+    assert "empty (0 bytes)" in report.all_faults()[0]
+    assert "not a TFRecord file" in report.all_faults()[1]
+
+
+def test_find_sets(tmp_path):
+    names = [
+        "a-00000-of-00002.tfrecord",
+        "a-00001-of-00002.tfrecord",
+        "sub/b.tfrecords-00000-of-00100",
+        "sub/c.tfrecords",
+        "sub/deep/001-of-240.tfrecord",
+    ]
+    for name in [*names, "readme.txt", ".hidden.tfrecord", ".git/x.tfrecord"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    sets = {os.path.relpath(name, tmp_path): len(paths) for name, paths in find_sets(str(tmp_path)).items()}
+    assert sets == {
+        "a-NNNNN-of-NNNNN.tfrecord": 2,
+        "sub/b.tfrecords-NNNNN-of-NNNNN": 1,
+        "sub/c.tfrecords": 1,
+        "sub/deep/NNN-of-NNN.tfrecord": 1,
+    }
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(UserError, match="holds no TFRecord file"):
+        find_sets(str(tmp_path / "nothing"))
+    with pytest.raises(UserError, match="does not exist"):
+        find_sets(str(tmp_path / "nowhere"))
+
+
+def test_a_field_without_any_number_is_null_in_json(tmp_path):
+    odd = clip(0)
+    odd["camera"][:] = np.inf
+    write(tmp_path / "x.tfrecord", [odd])
+    camera = inspect(tmp_path).to_json()["fields"]["camera"]
+    assert (camera["least"], camera["greatest"]) == (None, None)
