@@ -2,10 +2,10 @@
 
     python tools/benchmark.py --gin_file=gin/quickstart.gin
 
-Flags are those of `python -m simone_tf.train`; nothing is written. Training, evaluation and the input pipeline are each
-measured in a process of their own, so that each peak of memory is its own. The step is timed on random video, which
-costs the same as any other, and alternately with large matrix products: the share of their rate that the step reaches
-then also holds on a machine that is busy with other things.
+`--gin_file`, `--gin_param` and `--run_dir` are those of `python -m simone_tf.train`; nothing is written. Training,
+evaluation and the input pipeline are each measured in a process of their own, so that each peak of memory is its own.
+The step is timed on random video, which costs the same as any other, and alternately with large matrix products: the
+share of their rate that the step reaches then also holds on a machine that is busy with other things.
 """
 
 import inspect
@@ -37,6 +37,9 @@ def main(arguments=None):
     parser = command.argument_parser(__doc__.split("\n\n")[0])
     parser.add_argument("--steps", type=int, help="timed training steps (default: about 20 seconds of them)")
     parser.add_argument("--batch_size", type=int, help="clips per step, instead of the configuration's")
+    parser.add_argument(
+        "--input", action="store_true", help="measure the reader alone, beside the bare cost of reading the same bytes"
+    )
     parser.add_argument("--part", choices=tuple(_PARTS), help="measure this alone and print it as JSON")
     flags = parser.parse_args(arguments)
     for name in ("steps", "batch_size"):
@@ -48,6 +51,9 @@ def main(arguments=None):
 
         with config.errors_in_one_sentence():
             print(json.dumps(_PARTS[flags.part](flags)))
+        return
+    if flags.input:
+        _print_input(_in_own_process("input", arguments))
         return
     training = _in_own_process("training", arguments)
     _print_training(training)
@@ -102,6 +108,20 @@ def _print_training(training):
     _print_row("large matrix products", f"{training['product_rate'] / 1e9:.4g} GFLOP/s (float32, between the steps)")
     _print_row("share of their rate", f"{training['share']:.1%}")
     _print_row("training, peak memory", f"{_gibibytes(training)} (without the input pipeline)")
+
+
+def _print_input(measured):
+    rates = measured["rates"]
+    print(
+        f"{measured['reader']} of {measured['data_dir']}: {measured['shards']} files, "
+        f"{measured['bytes'] / 1e6:.4g} MB, CPU ({measured['cores']} cores)\n"
+    )
+    _print_row("records, read alone", f"{rates['records']:.4g} clips/s (checksums checked, inflated, not parsed)")
+    if "pictures" in rates:
+        _print_row("and pictures decoded", f"{rates['pictures']:.4g} clips/s")
+    _print_row("batches of video", f"{rates['batches']:.4g} clips/s")
+    shares = ", ".join(f"{share:.2f}" for share in measured["shares"])
+    _print_row("share of the bare cost", f"{measured['share']:.2f} (rounds: {shares})")
 
 
 def _print_row(name, value):
@@ -234,7 +254,18 @@ def _measure_pipeline(flags):
     return {"clips_per_second": num_batches * settings["batch_size"] / seconds, "peak_bytes": _peak_bytes()}
 
 
-_PARTS = {"training": _measure_training, "evaluation": _measure_evaluation, "pipeline": _measure_pipeline}
+def _measure_input(flags):
+    import input_rates
+
+    return input_rates.measure(_read_settings(flags))
+
+
+_PARTS = {
+    "input": _measure_input,
+    "training": _measure_training,
+    "evaluation": _measure_evaluation,
+    "pipeline": _measure_pipeline,
+}
 
 
 def _read_settings(flags):
@@ -248,21 +279,20 @@ def _read_settings(flags):
 
 
 def _build_model(settings):
-    import keras
+    from simone_tf.train import build_model
 
-    keras.utils.set_random_seed(settings["seed"])
-    keras.config.set_dtype_policy(settings["precision"])
-    model = settings["model"]()
-    model.build((None, settings["num_frames"], *settings["frame_size"], 3))
-    return model
+    return build_model(**_arguments_of(build_model, settings))
 
 
 def _build_step(strategy, settings):
     """The training step as `train` builds it."""
     from simone_tf.train import build_step
 
-    names = [name for name in inspect.signature(build_step).parameters if name != "strategy"]
-    return build_step(strategy, **{name: settings[name] for name in names})
+    return build_step(strategy, **_arguments_of(build_step, settings))
+
+
+def _arguments_of(function, settings):
+    return {name: settings[name] for name in inspect.signature(function).parameters if name in settings}
 
 
 def _peak_bytes():

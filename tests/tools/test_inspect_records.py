@@ -1,0 +1,110 @@
+import importlib.util
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parents[2]
+QUICKSTART = ROOT / "simone_tf" / "data" / "embedded" / "quickstart"
+FILES = ROOT / "tests" / "data" / "files"
+
+
+@pytest.fixture(scope="module")
+def main():
+    spec = importlib.util.spec_from_file_location("inspect_records", ROOT / "tools" / "inspect_records.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def test_the_shipped_set(main, tmp_path, capsys):
+    assert main([str(QUICKSTART), "--max_records=20", f"--out={tmp_path}", "--clips=2"]) == 0
+    output = capsys.readouterr().out
+    assert "format: ClipRecords, split 'test'" in output
+    assert "train-00002-of-00003.tfrecord" in output
+    assert "video: uint8 [4, 24, 24, 3]" in output
+    assert "FAULT" not in output
+    listed = json.loads((QUICKSTART / "dataset.json").read_text())["splits"]
+    for name, count in {**listed["train"]["shards"], **listed["test"]["shards"]}.items():
+        assert any(name in line and f", {count} records" in line for line in output.splitlines())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"quickstart_{split}.{kind}" for split in ("test", "train") for kind in ("gif", "png")
+    ]
+    assert Image.open(tmp_path / "quickstart_train.gif").n_frames == 4
+    assert np.asarray(Image.open(tmp_path / "quickstart_train.png")).shape[-1] == 3
+
+
+def test_json_for_programs(main, capsys):
+    assert main([str(FILES / "tetrominoes_mini.tfrecords"), "--json"]) == 0
+    (report,) = json.loads(capsys.readouterr().out)
+    assert report["format"] == "Tetrominoes"
+    assert report["files"][0] | {"path": ""} == {
+        "path": "",
+        "bytes": 3715,
+        "compression": "GZIP",
+        "records": 10,
+        "is_complete": True,
+        "lost_records": 0,
+        "first_corrupt": None,
+        "fault": None,
+    }
+    assert report["objects"] == [3, 3]
+    assert report["features"]["image"] == {"kind": "bytes", "count": 35 * 35 * 3, "sizes": [1] * 8}
+    assert report["all_faults"] == []
+
+
+def test_a_foreign_schema_is_listed(main, capsys):
+    assert main([str(FILES / "sketchy_without_pictures.tfrecords")]) == 1
+    output = capsys.readouterr().out
+    assert "no reader of simone_tf fits" in output
+    assert "sawyer/tcp/pose: 7 float" in output
+    assert "gripper/grasp: 1 int64" in output
+
+
+def test_damage_is_a_finding(main, tmp_path, capsys):
+    shutil.copy(QUICKSTART / "test-00000-of-00001.tfrecord", tmp_path)
+    path = tmp_path / "test-00000-of-00001.tfrecord"
+    content = bytearray(path.read_bytes())
+    content[40] ^= 255
+    path.write_bytes(content)
+    assert main([str(path), "--max_records=0"]) == 1
+    output = capsys.readouterr().out
+    assert "319 records" in output
+    assert "FAULT" in output
+    assert "damaged at record 0 (byte 0 on)" in output
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("zero.tfrecord", b"", "is empty"),
+        ("text.tfrecord", b"hello world, this is no record", "not a TFRecord file"),
+        ("cut.tfrecord", (FILES / "sketchy_without_pictures.tfrecords").read_bytes()[:500], "is cut off"),
+        ("bzip2.tfrecord", b"BZh91AY&SY" + bytes(40), "neither plain nor in GZIP or ZLIB"),
+    ],
+)
+def test_what_is_no_tfrecord_is_one_sentence(main, tmp_path, capsys, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    for path in (tmp_path / name, tmp_path):
+        assert main([str(path)]) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1
+        assert words in captured.err
+        assert str(tmp_path / name) in captured.err
+
+
+@pytest.mark.parametrize("flags", [["--clips=0"], ["--max_records=-1"], ["nowhere"]])
+def test_mistakes(main, capsys, flags):
+    assert main([str(FILES), *flags]) == 2
+    assert capsys.readouterr().err.startswith("inspect_records: ")
+
+
+def test_names_cannot_move_the_cursor(main, tmp_path, capsys):
+    path = tmp_path / "a\x1b[2J.tfrecord"
+    shutil.copy(FILES / "sketchy_without_pictures.tfrecords", path)
+    main([str(path)])
+    assert "\x1b" not in capsys.readouterr().out

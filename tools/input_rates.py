@@ -1,0 +1,122 @@
+"""How fast a configuration's reader is, beside what reading the same bytes costs at the least; for `benchmark.py`.
+
+Two or three streams take turns in one process: the bare records (read, checksums checked, inflated, not parsed); where
+frames are stored as PNG or JPEG the same with those pictures decoded, which no reader can do without; and the training
+batches with nothing but `video` asked for. The share is the rate of the batches by the rate of the last of the others.
+"""
+
+import os
+import statistics
+import time
+
+_ROUNDS = 5
+_SECONDS = 3.0  # of each stream in a round
+
+
+def measure(settings):
+    """Measures the reader of the training clips.
+
+    Args:
+        settings: arguments of `train`, as `trained_run.read_settings` gives them.
+
+    Returns:
+        dict of the rates in clips/s, the share, and what was read.
+    """
+    import tensorflow as tf
+
+    reader = settings["clips"]
+    streams = {"records": _records(reader)}
+    if reader.pictures is not None:
+        streams["pictures"] = _records(reader).map(_decoder(reader.pictures), tf.data.AUTOTUNE)
+    batch_size = 16
+    options = {name: settings[name] for name in ("num_frames", "frame_size", "seed")}
+    # What a record is shuffled for costs the same for all; the augmentations and the cache are not the reader's.
+    batches = settings["batches"](
+        reader,
+        batch_size=batch_size,
+        shuffle_buffer=batch_size,
+        cache=False,
+        mirror=False,
+        permute_colours=False,
+        reverse_time=False,
+        fields=("video",),
+        **options,
+    )
+    takers = {name: _taker(stream.batch(batch_size).prefetch(2)) for name, stream in streams.items()}
+    takers["batches"] = _taker(batches)
+    rates = {name: [] for name in takers}
+    for _ in range(_ROUNDS):
+        for name, take in takers.items():
+            rates[name].append(_rate(take) * batch_size)
+    bound = "pictures" if "pictures" in rates else "records"
+    shares = [ours / least for ours, least in zip(rates["batches"], rates[bound], strict=True)]
+    sizes = [tf.io.gfile.stat(shard).length for shard in reader.shards()]
+    return {
+        "reader": type(reader).__name__,
+        "data_dir": reader.data_dir,
+        "shards": len(sizes),
+        "bytes": sum(sizes),
+        "cores": os.cpu_count(),
+        "rates": {name: statistics.median(values) for name, values in rates.items()},
+        "share": statistics.median(shares),
+        "shares": shares,
+    }
+
+
+def _records(reader):
+    """The bare records, endlessly, as many files at a time as in training."""
+    import tensorflow as tf
+
+    from simone_tf.data.order import INTERLEAVED_SHARDS
+
+    shards = reader.shards()
+    files = tf.data.Dataset.from_tensor_slices(list(shards)).repeat()
+    return files.interleave(
+        lambda shard: reader.serialized(tf.stack([shard]), portable=True),
+        cycle_length=min(INTERLEAVED_SHARDS, len(shards)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+def _decoder(feature):
+    """A function of a record that decodes its pictures and gives back next to nothing of them."""
+    import tensorflow as tf
+
+    def decode(record):
+        spec = {feature: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)}
+        pictures = tf.io.parse_single_example(record, spec)[feature]
+        first = tf.map_fn(
+            lambda picture: tf.io.decode_image(picture, expand_animations=False)[0, 0], pictures, tf.uint8
+        )
+        return first[0]
+
+    return decode
+
+
+def _taker(dataset):
+    """A function that takes n elements."""
+    import tensorflow as tf
+
+    iterator = iter(dataset)
+
+    @tf.function
+    def take(count):
+        for _ in tf.range(count):
+            next(iterator)
+
+    take(tf.constant(2))
+    return take
+
+
+def _rate(take):
+    """Elements per second; the ones that were prepared while other streams ran are taken before the clock starts."""
+    import tensorflow as tf
+
+    begin = time.perf_counter()
+    while time.perf_counter() - begin < _SECONDS / 4:
+        take(tf.constant(1))
+    taken, begin = 0, time.perf_counter()
+    while (seconds := time.perf_counter() - begin) < _SECONDS:
+        take(tf.constant(2))
+        taken += 2
+    return taken / seconds
