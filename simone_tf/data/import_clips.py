@@ -20,7 +20,8 @@ import tensorflow as tf
 from simone_tf.data.camera_files import SUFFIXES as CAMERA_SUFFIXES
 from simone_tf.data.camera_files import read_camera
 from simone_tf.data.mask_files import MaskFolder
-from simone_tf.data.records import read_sidecar, shard_name, write_shard, write_sidecar
+from simone_tf.data.records import shard_name, write_shard
+from simone_tf.data.sidecar import read_sidecar, write_sidecar
 from simone_tf.data.video_clips import ImportPlan, Source, check_count, video_clips
 from simone_tf.data.video_files import find_videos, list_pictures, video_name
 from simone_tf.errors import UserError, first_line

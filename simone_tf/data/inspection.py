@@ -18,8 +18,9 @@ from simone_tf.data.clip import FIELDS
 from simone_tf.data.detect import FeatureSummary, detect_reader, summarize_features
 from simone_tf.data.faults import DATA_ERRORS
 from simone_tf.data.reader import ClipReader
-from simone_tf.data.records import SIDECAR, ClipRecords
+from simone_tf.data.records import ClipRecords
 from simone_tf.data.salvage import Damage, salvage
+from simone_tf.data.sidecar import SIDECAR
 from simone_tf.errors import UserError, first_line
 
 _MAX_DEPTH = 4

@@ -3,7 +3,6 @@
 import abc
 import functools
 import os
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from simone_tf.data.faults import DATA_ERRORS, feature_names
 from simone_tf.data.framing import Framing
 from simone_tf.data.left_out import LeftOut, Skipped
 from simone_tf.data.salvage import Damage, salvage
+from simone_tf.data.shards import find_shards
 from simone_tf.errors import UserError
 
 
@@ -272,7 +272,9 @@ class ClipReader(abc.ABC):
     @functools.cached_property
     def _compressions(self) -> dict[str, str]:
         """Path of each shard, sorted -> its compression (which skip mode does not need)."""
-        found = self._find()
+        found = find_shards(
+            self.folders, self.file_pattern, split=self.split, source=self.source, stand_in=self.stand_in
+        )
         if self.on_corrupt == "raise":
             return {path: tfrecord.sniff_compression(path) for path in found}
         usable = {}
@@ -296,30 +298,6 @@ class ClipReader(abc.ABC):
                 raise ValueError(f"{path.decode()}: {error.strerror}") from error
             self._walked.add(path)
         return path
-
-    def _find(self) -> list[str]:
-        pattern = re.compile(re.escape(self.file_pattern).replace("NNNNN", r"(\d+)") + r"\Z")
-        for folder in self.folders:
-            if not tf.io.gfile.isdir(folder):
-                continue
-            matches = [match for match in map(pattern.match, sorted(tf.io.gfile.listdir(folder))) if match]
-            set_sizes = sorted({match.groups()[-1] for match in matches if match.groups()})
-            if len(set_sizes) > 1:
-                raise UserError(
-                    f"{folder} holds shards of {len(set_sizes)} different sets for split {self.split!r} "
-                    f"(-of-{' and -of-'.join(set_sizes)}): move all but one set away."
-                )
-            if matches:
-                return [os.path.join(folder, match.string) for match in matches]
-        found = "which does not exist" if not tf.io.gfile.isdir(self.data_dir) else "which holds no such file"
-        advice = f"put the files of {self.source} there"
-        if self.stand_in:
-            # No full stop behind it: the line is there to be copied.
-            advice += f", or make a stand-in with: {self.stand_in.replace('{data_dir}', self.data_dir)}"
-        else:
-            advice += "."
-        elsewhere = f" or {' or '.join(self.folders[1:])}" if len(self.folders) > 1 else ""
-        raise UserError(f"No {self.file_pattern} in {self.folders[0]}{elsewhere}, {found}: {advice}")
 
     def first_record(self) -> tf.Tensor:
         """The first record of the first shard, serialized; in skip mode the first of all that looks right."""

@@ -43,11 +43,8 @@ To read one record without this package: parse the Example, decode the PNGs of `
 
 import contextlib
 import functools
-import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -56,12 +53,11 @@ from simone_tf.data import png
 from simone_tf.data.clip import DTYPES, FIELDS, FRAME_FIELDS, Clip
 from simone_tf.data.faults import DATA_ERRORS, feature_names
 from simone_tf.data.reader import Attribute, ClipReader
+from simone_tf.data.sidecar import SCHEMA_VERSION, SIDECAR, read_sidecar
 from simone_tf.errors import UserError
+from simone_tf.files import replacing
 
-SCHEMA_VERSION = 1
-SIDECAR = "dataset.json"
 PACKAGE_PREFIX = "package:"
-MAX_SIDECAR_BYTES = 2**24
 MAX_CLIP_PIXELS = 2**27
 """A record that claims more pixels than this in all its frames is refused: 2**27 is 8,192 frames of 128x128."""
 
@@ -126,58 +122,12 @@ def write_shard(path: str | os.PathLike, clips: Iterable[Mapping[str, np.ndarray
       The number of clips written.
     """
     count = 0
-    with _replacing(path) as temporary, tf.io.TFRecordWriter(temporary, compression) as writer:
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with replacing(path) as temporary, tf.io.TFRecordWriter(temporary, compression) as writer:
         for clip in clips:
             writer.write(encode_clip(clip))
             count += 1
     return count
-
-
-def write_sidecar(data_dir: str | os.PathLike, split: str, info: Mapping[str, Any]) -> None:
-    """Merges one split into `<data_dir>/dataset.json`, atomically; the other splits stay as they are.
-
-    Args:
-      data_dir: the dataset's folder.
-      split: for example "train".
-      info: JSON-able; `num_clips`, `shards` {file name: clips}, `frames`, `height`, `width`, `fields`, `generator`.
-
-    Raises:
-      UserError: the sidecar that is there cannot be read.
-    """
-    path = os.path.join(data_dir, SIDECAR)
-    sidecar = read_sidecar(data_dir) or {"schema_version": SCHEMA_VERSION, "splits": {}}
-    sidecar["splits"][split] = dict(info)
-    with _replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        json.dump(sidecar, file, indent=2, sort_keys=True)
-        file.write("\n")
-
-
-def read_sidecar(data_dir: str | os.PathLike) -> dict[str, Any] | None:
-    """The content of `<data_dir>/dataset.json`, or None when there is none.
-
-    Raises:
-      UserError: it is not the JSON object described above, or newer than this program.
-    """
-    path = os.path.join(data_dir, SIDECAR)
-    if not tf.io.gfile.exists(path):
-        return None
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            text = file.read(MAX_SIDECAR_BYTES + 1)
-        if len(text) > MAX_SIDECAR_BYTES:
-            raise ValueError(f"it has more than {MAX_SIDECAR_BYTES} bytes")
-        sidecar = json.loads(text)
-    except (tf.errors.OpError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not readable JSON ({error}): restore it or delete it.") from error
-    splits = sidecar.get("splits") if isinstance(sidecar, dict) else None
-    if not isinstance(splits, dict) or not all(isinstance(info, dict) for info in splits.values()):
-        raise UserError(f"{path} has no object 'splits' of one object per split: restore it or delete it.")
-    version = sidecar.get("schema_version")
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise UserError(
-            f"{path} has schema_version {version!r}, this program reads up to {SCHEMA_VERSION}: update simone_tf."
-        )
-    return sidecar
 
 
 class ClipRecords(ClipReader):
@@ -381,22 +331,3 @@ def _int64(values: Iterable[int]) -> tf.train.Feature:
 
 def _floats(array: np.ndarray) -> tf.train.Feature:
     return tf.train.Feature(float_list=tf.train.FloatList(value=array.astype(np.float32).ravel().tolist()))
-
-
-@contextlib.contextmanager
-def _replacing(path: str | os.PathLike):
-    """Yields the name of a new file beside `path` that takes its place when the block succeeds."""
-    folder, name = os.path.split(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
-    os.close(handle)
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
-        raise

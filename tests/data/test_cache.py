@@ -9,7 +9,8 @@ import tensorflow as tf
 from simone_tf.data import cache
 from simone_tf.data.part import Part
 from simone_tf.data.pipeline import training_batches
-from simone_tf.data.records import ClipRecords, shard_name, write_shard, write_sidecar
+from simone_tf.data.records import ClipRecords, shard_name, write_shard
+from simone_tf.data.sidecar import write_sidecar
 from simone_tf.data.sound import SoundRecords
 from simone_tf.errors import UserError
 

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.data.inspection import find_sets, inspect_set
-from simone_tf.data.records import encode_clip, shard_name, write_sidecar
+from simone_tf.data.records import encode_clip, shard_name
+from simone_tf.data.sidecar import write_sidecar
 from simone_tf.errors import UserError
 
 

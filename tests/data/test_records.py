@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from simone_tf.data import records
 from simone_tf.data.clip import DTYPES, FIELDS
 from simone_tf.data.faults import explain_data_error
-from simone_tf.data.records import ClipRecords, encode_clip, read_sidecar, shard_name, write_shard, write_sidecar
+from simone_tf.data.records import ClipRecords, encode_clip, shard_name, write_shard
+from simone_tf.data.sidecar import read_sidecar, write_sidecar
 from simone_tf.errors import UserError
 
 

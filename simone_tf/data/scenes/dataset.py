@@ -14,11 +14,12 @@ import tensorflow as tf
 
 from simone_tf.data import tfrecord
 from simone_tf.data.clip import FIELDS
-from simone_tf.data.records import SIDECAR, read_sidecar, shard_name, write_shard, write_sidecar
+from simone_tf.data.records import shard_name, write_shard
 from simone_tf.data.scenes.cater_format import cater_shard_name, write_cater_shard
 from simone_tf.data.scenes.preset import ScenePreset, preset_from_json, preset_to_json
 from simone_tf.data.scenes.presets import FAMILIES
 from simone_tf.data.scenes.processes import RenderProcesses
+from simone_tf.data.sidecar import SIDECAR, read_sidecar, write_sidecar
 from simone_tf.errors import UserError
 
 # Goes up whenever the same settings give other clips, so that a set is never continued with different ones.

@@ -3,9 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from simone_tf.data.records import ClipRecords, write_sidecar
+from simone_tf.data.records import ClipRecords
 from simone_tf.data.scenes.dataset import SplitPlan, make_split, plan_from_sidecar
 from simone_tf.data.scenes.presets import PRESETS
+from simone_tf.data.sidecar import write_sidecar
 from simone_tf.errors import UserError
 
 PLAN = SplitPlan(PRESETS["quickstart"], "train", seed=4, num_clips=7, clips_per_shard=3)

@@ -1,0 +1,65 @@
+"""`dataset.json` of a folder of clip files: what is in which split; `records` says what it looks like."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from simone_tf.errors import UserError
+from simone_tf.files import replacing
+
+SCHEMA_VERSION = 1
+"""Of the clip records and of the sidecar alike."""
+
+SIDECAR = "dataset.json"
+MAX_SIDECAR_BYTES = 2**24
+
+
+def write_sidecar(data_dir: str | os.PathLike, split: str, info: Mapping[str, Any]) -> None:
+    """Merges one split into `<data_dir>/dataset.json`, atomically; the other splits stay as they are.
+
+    Args:
+      data_dir: the dataset's folder.
+      split: for example "train".
+      info: JSON-able; `num_clips`, `shards` {file name: clips}, `frames`, `height`, `width`, `fields`, `generator`.
+
+    Raises:
+      UserError: the sidecar that is there cannot be read.
+    """
+    path = os.path.join(data_dir, SIDECAR)
+    sidecar = read_sidecar(data_dir) or {"schema_version": SCHEMA_VERSION, "splits": {}}
+    sidecar["splits"][split] = dict(info)
+    os.makedirs(data_dir, exist_ok=True)
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        json.dump(sidecar, file, indent=2, sort_keys=True)
+        file.write("\n")
+
+
+def read_sidecar(data_dir: str | os.PathLike) -> dict[str, Any] | None:
+    """The content of `<data_dir>/dataset.json`, or None when there is none.
+
+    Raises:
+      UserError: it is not the JSON object that `records` describes, or newer than this program.
+    """
+    path = os.path.join(data_dir, SIDECAR)
+    if not tf.io.gfile.exists(path):
+        return None
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            text = file.read(MAX_SIDECAR_BYTES + 1)
+        if len(text) > MAX_SIDECAR_BYTES:
+            raise ValueError(f"it has more than {MAX_SIDECAR_BYTES} bytes")
+        sidecar = json.loads(text)
+    except (tf.errors.OpError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not readable JSON ({error}): restore it or delete it.") from error
+    splits = sidecar.get("splits") if isinstance(sidecar, dict) else None
+    if not isinstance(splits, dict) or not all(isinstance(info, dict) for info in splits.values()):
+        raise UserError(f"{path} has no object 'splits' of one object per split: restore it or delete it.")
+    version = sidecar.get("schema_version")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise UserError(
+            f"{path} has schema_version {version!r}, this program reads up to {SCHEMA_VERSION}: update simone_tf."
+        )
+    return sidecar
