@@ -108,6 +108,7 @@ def training_batches(
     part = Part(records, num_input_pipelines, input_pipeline_id)
     with tf.device("CPU:0"):
         key = tf.constant([seed, input_pipeline_id], tf.int64)
+        clip_key = order.fold_in(key, order.CLIP)
 
     if cache:
         clips = clip_cache.load(part, fields, cache)
@@ -123,7 +124,7 @@ def training_batches(
 
     def prepare(position, source):
         clip = read(source)
-        draw = order.fold_in(order.fold_in(key, order.CLIP), position)
+        draw = order.fold_in(clip_key, position)
         clip = window_of(clip, num_frames, draw if window == "random" else None)
         clip = augment(clip, draw, mirror, permute_colours, reverse_time)
         return {name: tf.ensure_shape(value, shapes[name]) for name, value in clip.items()}
