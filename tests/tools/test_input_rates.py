@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from simone_tf.data.pipeline import training_batches
 from simone_tf.data.records import ClipRecords, shard_name, write_shard
@@ -16,8 +17,15 @@ def input_rates(monkeypatch):
     spec = importlib.util.spec_from_file_location("input_rates", TOOLS / "input_rates.py")
     module = sys.modules["input_rates"] = importlib.util.module_from_spec(spec)  # AutoGraph looks modules up by name
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "_ROUNDS", 2)
-    monkeypatch.setattr(module, "_SECONDS", 0.3)
+    monkeypatch.setattr(module, "_ROUNDS", 3)
+    # Elements per second of records, pictures and batches, round by round; every stream is really read.
+    told = iter([900, 50, 40, 800, 60, 30, 700, 40, 36])
+
+    def rate(take):
+        take(tf.constant(2))
+        return next(told)
+
+    monkeypatch.setattr(module, "_rate", rate)
     yield module
     del sys.modules["input_rates"]
 
@@ -32,8 +40,8 @@ def test_measures_batches_beside_reading_and_decoding(input_rates, tmp_path):
     assert measured["reader"] == "ClipRecords"
     assert measured["shards"] == 2
     assert measured["bytes"] == sum(path.stat().st_size for path in tmp_path.iterdir())
-    rates = measured["rates"]
-    assert rates["records"] > rates["pictures"] > rates["batches"] > 0
-    assert len(measured["shares"]) == 2
+    # 16 clips an element, and the medians of the rounds.
+    assert measured["rates"] == {"records": 12800, "pictures": 800, "batches": 576}
     # Of the decoded pictures, not of the records, which no reader of PNGs can keep up with.
-    assert measured["share"] > 2 * rates["batches"] / rates["records"]
+    assert measured["shares"] == [0.8, 0.5, 0.9]
+    assert measured["share"] == 0.8
