@@ -29,10 +29,14 @@ def _local_folder(path):
     return path
 
 
-def run(main):
+GOES_ON = "what was saved so far is kept, the same command goes on from there"
+
+
+def run(main, interrupted=GOES_ON):
     """Calls `main()` and leaves with its exit code: 2 after a `UserError`, told on stderr without a traceback.
 
-    Ctrl-C and SIGTERM (what a scheduler sends before it kills) both end the work in order, as `KeyboardInterrupt`.
+    Ctrl-C and SIGTERM (what a scheduler sends before it kills) both end the work in order, as `KeyboardInterrupt`;
+    `interrupted` says what becomes of it.
     """
     received = [signal.SIGINT]
 
@@ -48,5 +52,5 @@ def run(main):
         say(f"Error: {str(error).splitlines()[0]}", sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        say("Interrupted; what was saved so far is kept, the same command goes on from there.", sys.stderr)
+        say(f"Interrupted; {interrupted}.", sys.stderr)
         sys.exit(128 + received[0])

@@ -308,7 +308,7 @@ def main(arguments=None):
     say(f"\n{'measure':32} value")
     for name, value in metrics.items():
         say(f"{name:32} {value:.4f}" if isinstance(value, float) else f"{name:32} {value}")
-    say(f"\nPictures, metrics.json and TensorBoard events are in {flags.run_dir}.")
+    say(f"\nmetrics.json, TensorBoard events and pictures are in {flags.run_dir}.")
 
 
 def _memory_told(advice):

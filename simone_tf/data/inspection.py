@@ -21,6 +21,7 @@ from simone_tf.data.reader import ClipReader
 from simone_tf.data.records import ClipRecords
 from simone_tf.data.salvage import Damage, salvage
 from simone_tf.data.sidecar import SIDECAR
+from simone_tf.data.video_files import ANIMATION_SUFFIXES, VIDEO_SUFFIXES
 from simone_tf.errors import UserError, first_line
 
 _MAX_DEPTH = 4
@@ -176,8 +177,13 @@ def _records(file: FileReport, most: int) -> Iterator[tuple[int, bytes]]:
         file.bytes = os.path.getsize(file.path)
         file.compression = tfrecord.sniff_compression(file.path)
     except UserError as error:
-        file.fault = str(error)
-        return
+        if file.path.lower().endswith(VIDEO_SUFFIXES + ANIMATION_SUFFIXES):
+            file.fault = f"{file.path} is a video, no TFRecord file: import it with tools/import_video.py."
+            return
+        if not file.bytes or next(salvage(file.path, Damage()), None) is None:
+            file.fault = str(error)
+            return
+        file.compression = ""  # Its first record is damaged, which is told below; others follow.
     except OSError as error:
         file.fault = f"{file.path} cannot be opened ({first_line(error)}): check its permissions."
         return

@@ -22,7 +22,8 @@ numbers). All but the first three may be missing; what is missing is not known.
 | `camera`           | float | T * C     | row-major [T, C]; generated scenes have C = 7: x, y, z, sin(yaw),         |
 |                    |       |           | cos(yaw), sin(pitch), cos(pitch) of the viewing direction                 |
 | `num_objects`      | int64 | 1         | N; index i of the lists below is instance k = i + 1 of `segments`   |
-| `object_positions` | float | T * N * 3 | row-major [T, N, 3], world coordinates                                    |
+| `object_positions` | float | T * N * 3 | row-major [T, N, 3], world coordinates; of generated clips the centre of  |
+|                    |       |           | the object's bounding box, which of a ring or a table lies off its mask   |
 | `object_visible`   | int64 | T * N     | row-major [T, N], 0 or 1: the instance shows at least one pixel           |
 | `object_moving`    | int64 | N         | 0 or 1: the instance moves by itself during the clip                      |
 | `attribute_width`  | int64 | 1         | A                                                                         |
@@ -235,6 +236,10 @@ class ClipRecords(ClipReader):
         if any(name.startswith("object_") for name in fields):
             spec["num_objects"] = one
         record = tf.io.parse_single_example(serialized, spec)
+        for name in ("camera_width", "attribute_width", "num_objects"):
+            if name in record:
+                # To a reshape, -1 would be whatever fits.
+                tf.debugging.assert_non_negative(record[name], f"{name} is negative.")
         shape = _checked_shape(record["schema_version"], record["shape"])
         frames, height, width = shape[0], shape[1], shape[2]
         clip = {}

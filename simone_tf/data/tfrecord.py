@@ -8,6 +8,7 @@ the masked CRC-32C of the data (4). The whole file may be compressed with GZIP o
 """
 
 import os
+import re
 import struct
 import zlib
 
@@ -65,7 +66,7 @@ def sniff_compression(path: str) -> str:
             return name
     raise UserError(
         f"{path} is not a TFRecord file, neither plain nor in GZIP or ZLIB: it starts with the bytes "
-        f"{start[:8].hex(' ')}; download or make it again."
+        f"{start[:8].hex(' ')}, which no record does that is whole; download or make it again."
     )
 
 
@@ -130,6 +131,10 @@ def first_line(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "it holds bytes that are no text, and TensorFlow's own words quote them"
     text = (getattr(error, "message", None) or str(error)).split("}} ", 1)[-1].strip()
+    # Of a failed assertion its own words, without the list that TensorFlow writes them in.
+    told = re.match(r"assertion failed: \[(.*?)\](.*)", text, re.DOTALL)
+    if told:
+        text = told[1].replace("\\'", "'") + told[2].replace("] [", ", ").replace("[", "").replace("]", "")
     line = (text.splitlines() or [type(error).__name__])[0].split(" [Op:")[0][:200].rstrip(".")
     return "".join(character if character.isprintable() else "?" for character in line)
 

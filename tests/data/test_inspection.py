@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.data.inspection import find_sets, inspect_set
-from simone_tf.data.records import encode_clip, shard_name
+from simone_tf.data.records import encode_clip, shard_name, write_shard
 from simone_tf.data.sidecar import write_sidecar
 from simone_tf.errors import UserError
 
@@ -185,3 +185,21 @@ def test_a_field_without_any_number_is_null_in_json(tmp_path):
     write(tmp_path / "x.tfrecord", [odd])
     camera = inspect(tmp_path).to_json()["fields"]["camera"]
     assert (camera["least"], camera["greatest"]) == (None, None)
+
+
+def test_a_file_whose_first_record_is_damaged_is_read_on(tmp_path):
+    path = tmp_path / shard_name("train", 0, 1)
+    write_shard(path, [{"video": np.full((2, 4, 4, 3), number, np.uint8)} for number in range(3)])
+    content = bytearray(path.read_bytes())
+    content[1] ^= 4
+    path.write_bytes(content)
+    ((name, paths),) = find_sets(str(tmp_path)).items()
+    report = inspect_set(name, paths)
+    assert report.files[0].records == 2
+    assert "damaged at record 0" in report.files[0].fault
+
+
+def test_a_video_is_sent_to_the_tool_that_imports_it(tmp_path):
+    path = tmp_path / "clip.gif"
+    path.write_bytes(b"GIF89a" + bytes(50))
+    assert "tools/import_video.py" in inspect_set("clip", [str(path)]).files[0].fault

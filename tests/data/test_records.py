@@ -320,3 +320,11 @@ def test_a_shipped_set_is_found_in_the_package(tmp_path, monkeypatch):
     for name in ("other", "../tiny", ""):
         with pytest.raises(UserError, match="use one of package:tiny"):
             ClipRecords(f"package:{name}", "train")
+
+
+@pytest.mark.parametrize("name", ["num_objects", "camera_width", "attribute_width"])
+def test_a_negative_size_is_refused(name):
+    example = tf.train.Example.FromString(encode_clip(make_clip(np.random.default_rng(0))))
+    example.features.feature[name].int64_list.value[0] = -1
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name} is negative"):
+        ClipRecords("unused", "train").parse(tf.constant(example.SerializeToString()), FIELDS)
