@@ -121,7 +121,7 @@ def _print_input(measured):
         _print_row("and pictures decoded", f"{rates['pictures']:.4g} clips/s")
     _print_row("batches of video", f"{rates['batches']:.4g} clips/s")
     shares = ", ".join(f"{share:.2f}" for share in measured["shares"])
-    _print_row("share of the bare cost", f"{measured['share']:.2f} (rounds: {shares})")
+    _print_row("share of the bare cost", f"{measured['share']:.2f} of clips per processor second (rounds: {shares})")
 
 
 def _print_row(name, value):

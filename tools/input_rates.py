@@ -2,7 +2,8 @@
 
 Two or three streams take turns in one process: the bare records (read, checksums checked, inflated, not parsed); where
 frames are stored as PNG or JPEG the same with those pictures decoded, which no reader can do without; and the training
-batches with nothing but `video` asked for. The share is the rate of the batches by the rate of the last of the others.
+batches with nothing but `video` asked for. The share is the rate of the batches by the rate of the last of the others,
+in clips per second of processor time, which other programs on the machine disturb least.
 """
 
 import os
@@ -44,12 +45,14 @@ def measure(settings):
     )
     takers = {name: _taker(stream.batch(batch_size).prefetch(2)) for name, stream in streams.items()}
     takers["batches"] = _taker(batches)
-    rates = {name: [] for name in takers}
+    rates, costs = {name: [] for name in takers}, {name: [] for name in takers}
     for _ in range(_ROUNDS):
         for name, take in takers.items():
-            rates[name].append(_rate(take) * batch_size)
+            rate, cost = _measure(take)
+            rates[name].append(rate * batch_size)
+            costs[name].append(cost / batch_size)
     bound = "pictures" if "pictures" in rates else "records"
-    shares = [ours / least for ours, least in zip(rates["batches"], rates[bound], strict=True)]
+    shares = [least / ours for ours, least in zip(costs["batches"], costs[bound], strict=True)]
     sizes = [tf.io.gfile.stat(shard).length for shard in reader.shards()]
     return {
         "reader": type(reader).__name__,
@@ -108,15 +111,18 @@ def _taker(dataset):
     return take
 
 
-def _rate(take):
-    """Elements per second; the ones that were prepared while other streams ran are taken before the clock starts."""
+def _measure(take):
+    """Elements per second, and the processor's seconds for one, all threads together.
+
+    Those that were prepared while other streams ran are taken before the clocks start.
+    """
     import tensorflow as tf
 
     begin = time.perf_counter()
     while time.perf_counter() - begin < _SECONDS / 4:
         take(tf.constant(1))
-    taken, begin = 0, time.perf_counter()
+    taken, begin, cpu_begin = 0, time.perf_counter(), time.process_time()
     while (seconds := time.perf_counter() - begin) < _SECONDS:
         take(tf.constant(2))
         taken += 2
-    return taken / seconds
+    return taken / seconds, (time.process_time() - cpu_begin) / taken
