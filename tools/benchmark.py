@@ -120,8 +120,9 @@ def _print_input(measured):
     if "pictures" in rates:
         _print_row("and pictures decoded", f"{rates['pictures']:.4g} clips/s")
     _print_row("batches of video", f"{rates['batches']:.4g} clips/s")
-    shares = ", ".join(f"{share:.2f}" for share in measured["shares"])
-    _print_row("share of the bare cost", f"{measured['share']:.2f} of clips per processor second (rounds: {shares})")
+    for by, shares in measured["shares"].items():
+        rounds = ", ".join(f"{share:.2f}" for share in shares)
+        _print_row(f"share, by the {by}", f"{statistics.median(shares):.2f} of the bare cost (rounds: {rounds})")
 
 
 def _print_row(name, value):

@@ -3,7 +3,7 @@
 Two or three streams take turns in one process: the bare records (read, checksums checked, inflated, not parsed); where
 frames are stored as PNG or JPEG the same with those pictures decoded, which no reader can do without; and the training
 batches with nothing but `video` asked for. The share is the rate of the batches by the rate of the last of the others,
-in clips per second of processor time, which other programs on the machine disturb least.
+by the clock (what a training gets of it) and by the processor's time (which other programs on the machine disturb least).
 """
 
 import os
@@ -52,7 +52,10 @@ def measure(settings):
             rates[name].append(rate * batch_size)
             costs[name].append(cost / batch_size)
     bound = "pictures" if "pictures" in rates else "records"
-    shares = [least / ours for ours, least in zip(costs["batches"], costs[bound], strict=True)]
+    shares = {
+        "clock": [ours / least for ours, least in zip(rates["batches"], rates[bound], strict=True)],
+        "processor": [least / ours for ours, least in zip(costs["batches"], costs[bound], strict=True)],
+    }
     sizes = [tf.io.gfile.stat(shard).length for shard in reader.shards()]
     return {
         "reader": type(reader).__name__,
@@ -61,7 +64,6 @@ def measure(settings):
         "bytes": sum(sizes),
         "cores": os.cpu_count(),
         "rates": {name: statistics.median(values) for name, values in rates.items()},
-        "share": statistics.median(shares),
         "shares": shares,
     }
 

@@ -11,6 +11,8 @@ from simone_tf.errors import UserError
 
 def window_of(clip: Clip, num_frames: int, draw: tf.Tensor | None) -> Clip:
     """`num_frames` frames of a clip: from a uniformly drawn one on, or the first ones."""
+    if all(clip[name].shape[0] == num_frames for name in clip if name in FRAME_FIELDS):
+        return clip  # As of images: there is nothing to draw.
     start = tf.constant(0, tf.int64)
     if draw is not None:
         total = next(tf.shape(clip[name], tf.int64)[0] for name in clip if name in FRAME_FIELDS)
@@ -24,7 +26,8 @@ def augment(clip: Clip, draw: tf.Tensor, mirror: bool, permute_colours: bool, re
     """Flips half of the clips left to right, permutes their colour channels, plays half of them backwards."""
     clip = dict(clip)
     # One number per choice, whether it is used or not, so that switching one on leaves the others as they were.
-    coins = tf.random.stateless_uniform([2], fold_in(draw, 1), alg="philox") < 0.5
+    if mirror or reverse_time:
+        coins = tf.random.stateless_uniform([2], fold_in(draw, 1), alg="philox") < 0.5
     for name in ("video", "segments"):
         if name in clip and mirror:
             clip[name] = tf.where(coins[0], tf.reverse(clip[name], [2]), clip[name])
