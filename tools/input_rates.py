@@ -3,7 +3,7 @@
 Two or three streams take turns in one process: the bare records (read, checksums checked, inflated, not parsed); where
 frames are stored as PNG or JPEG the same with those pictures decoded, which no reader can do without; and the training
 batches with nothing but `video` asked for. The share is the rate of the batches by the rate of the last of the others,
-by the clock (what a training gets of it) and by the processor's time (which other programs on the machine disturb least).
+by the clock (what a training gets of it) and by the processor's time (which other programs disturb least).
 """
 
 import os

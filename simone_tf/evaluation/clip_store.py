@@ -1,0 +1,147 @@
+"""Measures of clips on disk, so that an evaluation that was ended goes on where it stopped."""
+
+import glob
+import json
+import os
+import re
+import zipfile
+import zlib
+
+import numpy as np
+
+from simone_tf.errors import UserError, first_line
+from simone_tf.files import replacing, write_text
+
+_KEY_FILE = "key.json"
+_MAX_BYTES = 2**31
+_DAMAGE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+class ClipStore:
+    """A folder of `clips-<first>-<end>.npz`, each with the measures of some consecutive clips.
+
+    Args:
+        folder: made when missing; only files of the names above are ever deleted in it.
+        key: JSON-able; what the measures depend on (checkpoint, data, sizes). Measures of another key are deleted, and
+            so are those behind a gap.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+
+    def __init__(self, folder, key):
+        self._folder = folder
+        self._paths, self._end = [], 0
+        try:
+            os.makedirs(folder, exist_ok=True)
+            found = self._find()
+            if self._stored_key() == json.loads(json.dumps(key)):
+                while self._end in found:
+                    end, path = found.pop(self._end)
+                    self._paths.append(path)
+                    self._end = end
+            # What a killed process was writing is left under a name of its own.
+            half_written = glob.glob(os.path.join(glob.escape(folder), ".clips-*.npz.*.tmp"))
+            for path in [*half_written, *(path for _, path in found.values())]:
+                os.remove(path)
+            if not self._paths:
+                write_text(os.path.join(folder, _KEY_FILE), json.dumps(key, indent=2, sort_keys=True) + "\n")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def count(self):
+        """The number of clips that are measured, from the first on, without a gap."""
+        return self._end
+
+    def append(self, clips):
+        """Writes the measures of the next clips, at once or not at all.
+
+        Args:
+            clips: list of dicts of arrays, all with the same names and shapes.
+
+        Raises:
+            UserError: the disk is full or the folder cannot be written.
+        """
+        arrays = {name: np.stack([clip[name] for clip in clips]) for name in clips[0]}
+        end = self._end + len(clips)
+        path = os.path.join(self._folder, f"clips-{self._end:08d}-{end:08d}.npz")
+        try:
+            with replacing(path) as temporary, open(temporary, "wb") as file:
+                np.savez(file, **arrays)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._paths.append(path)
+        self._end = end
+
+    def parts(self, names=None, num_clips=None):
+        """Reads measures file by file, so that any number of clips can be gone through in little memory.
+
+        Args:
+            names: which; None for all.
+            num_clips: the first clips only; None for all.
+
+        Yields:
+            dict of name -> `[n, ...]` for the next n clips, those of the names that were stored.
+
+        Raises:
+            UserError: a file is damaged.
+        """
+        left = self._end if num_clips is None else num_clips
+        for path in self._paths:
+            if left <= 0:
+                return
+            part = {name: values[:left] for name, values in self._read(path, names).items()}
+            left -= _first_and_end(path)[1] - _first_and_end(path)[0]
+            yield part
+
+    def load(self, names=None, num_clips=None):
+        """The same at once: dict of name -> `[num_clips, ...]`."""
+        parts = list(self.parts(names, num_clips))
+        if not parts:
+            return {}
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _find(self):
+        """First clip -> (end, path) of the files that are there."""
+        found = {}
+        for path in sorted(glob.glob(os.path.join(glob.escape(self._folder), "clips-*.npz"))):
+            first, end = _first_and_end(path)
+            if end > first:
+                found[first] = (end, path)
+        return found
+
+    def _read(self, path, names):
+        first, end = _first_and_end(path)
+        try:
+            # An array's size is in its header: a small file cannot claim more than it holds without failing here.
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
+                    raise ValueError("it claims more than 2 GiB")
+            with np.load(path, allow_pickle=False) as archive:
+                part = {name: archive[name] for name in archive.files if names is None or name in names}
+            if any(value.shape[:1] != (end - first,) for value in part.values()):
+                raise ValueError(f"it does not hold {end - first} clips")
+        except _DAMAGE as error:
+            raise UserError(
+                f"{path} is damaged ({first_line(error)}): delete it and run the same command again, which measures "
+                "its clips anew."
+            ) from error
+        return part
+
+    def _stored_key(self):
+        try:
+            with open(os.path.join(self._folder, _KEY_FILE), encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def _unwritable(self, error):
+        return UserError(
+            f"{self._folder} cannot be written ({first_line(error)}): free space or mend its permissions, then run the "
+            "same command again; measured clips are kept."
+        )
+
+
+def _first_and_end(path):
+    match = re.search(r"clips-(\d{8})-(\d{8})\.npz\Z", path)
+    return (int(match[1]), int(match[2])) if match else (0, 0)

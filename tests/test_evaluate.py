@@ -1,0 +1,334 @@
+"""The evaluate command on a tiny trained run: whole, ended and resumed, and on data that lack or hold this and that."""
+
+import csv
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simone_tf import command, evaluate
+from simone_tf.data.records import shard_name, write_shard
+from simone_tf.data.sidecar import write_sidecar
+from simone_tf.evaluation.clip_measures import ClipMeasures
+from simone_tf.evaluation.probe_data import ProbeSettings
+from simone_tf.evaluation.regressors import MLPSettings
+
+from tiny_run import SIZE, fails, make_clips
+
+COUNTS = {"train": 10, "test": 7}
+FRAMES = 3
+
+
+def rich_clips(count, seed):
+    """Clips with everything that a dataset may say of them."""
+    rng = np.random.default_rng(seed)
+    for clip in make_clips(count, seed, FRAMES):
+        angles = rng.uniform(-1, 1, (FRAMES, 2))
+        trigonometry = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(FRAMES, 4)
+        yield clip | {
+            "camera": np.concatenate([rng.normal(size=(FRAMES, 3)), trigonometry], axis=-1).astype(np.float32),
+            "object_positions": rng.normal(size=(FRAMES, 2, 3)).astype(np.float32),
+            "object_visible": np.broadcast_to([True, False], (FRAMES, 2)),
+            "object_moving": np.array([True, False]),
+            "object_attributes": np.stack([rng.integers(0, 2, 2), rng.random(2)], axis=-1).astype(np.float32),
+        }
+
+
+def write_set(folder, clips_of, **sidecar):
+    for split, count in COUNTS.items():
+        write_shard(folder / shard_name(split, 0, 1), clips_of(count, len(split)))
+        if sidecar:
+            shards = {shard_name(split, 0, 1): count}
+            write_sidecar(str(folder), split, {"num_clips": count, "shards": shards, **sidecar})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory):
+    attributes = [{"name": "shape", "values": ["cube", "ball"]}, {"name": "size"}]
+    folder = tmp_path_factory.mktemp("rich")
+    return write_set(folder, rich_clips, camera_convention="yaw_pitch", attributes=attributes)
+
+
+@pytest.fixture(autouse=True)
+def quick_probes(monkeypatch):
+    quick = MLPSettings(hidden_sizes=(4,), max_epochs=3)
+    monkeypatch.setattr(
+        evaluate, "ProbeSettings", lambda seed: ProbeSettings(seed=seed, num_decoders=2, num_controls=1, mlp=quick)
+    )
+
+
+def flags_of(run_dir, data=None, *further):
+    folders = [f"--gin_param={part}/ClipRecords.data_dir = '{data}'" for part in ("training", "held_out")]
+    return [f"--run_dir={run_dir}", *(folders if data else []), *further]
+
+
+@pytest.fixture
+def copied(run, tmp_path):
+    return shutil.copytree(run, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def evaluated(run, rich, tmp_path_factory):
+    """One whole evaluation; the tests that change something take a copy."""
+    run_dir = shutil.copytree(run, tmp_path_factory.mktemp("evaluated") / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        quick = ProbeSettings(num_decoders=2, num_controls=1, mlp=MLPSettings(hidden_sizes=(4,), max_epochs=3))
+        patch.setattr(evaluate, "ProbeSettings", lambda seed: quick)
+        evaluate.main(flags_of(run_dir, rich, "--num_pictures=2"))
+    return run_dir / "evaluation"
+
+
+def metrics_of(run_dir):
+    return json.loads((run_dir / "evaluation" / "metrics.json").read_text())
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_scores_are_those_that_the_training_reports(run, copied):
+    evaluate.main(flags_of(copied, None, "--num_pictures=0"))
+    trained, metrics = json.loads((run / "metrics.json").read_text()), metrics_of(copied)
+    for name in ("video_ari_foreground", "video_ari", "static_ari_foreground", "static_ari"):
+        assert metrics["segmentation"][name]["mean"] == pytest.approx(trained[name], abs=1e-6), name
+        assert metrics["segmentation"][name]["std"] == pytest.approx(trained[f"{name}_std"], abs=1e-6), name
+    assert metrics["reconstruction"]["mse"]["mean"] == pytest.approx(trained["reconstruction_mse"], rel=1e-4)
+    assert "This dataset has no `camera`: no camera probes." in metrics["not_computed"]
+
+
+def test_everything_is_written(evaluated):
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    assert metrics["run"]["num_clips"] == COUNTS["test"]
+    assert (metrics["run"]["split"], metrics["run"]["step"], metrics["run"]["frames"]) == ("test", 6, 2)
+    assert metrics["not_computed"] == []
+    assert {row["probe"] for row in metrics["probes"]} == {"camera", "trajectory", "attribute"}
+    for row in metrics["probes"]:
+        assert (row["num_train_clips"], row["num_test_clips"]) == (COUNTS["train"], COUNTS["test"])
+    coordinates = {row["coordinates"] for row in metrics["probes"] if "coordinates" in row}
+    assert coordinates in ({"world", "camera of frame 0"}, {"world", "camera of frame 1"})
+    figures = {path.name for path in (evaluated / "figures").iterdir()}
+    for name in ("decomposition_0", "recomposition_1", "crossing"):
+        assert {f"{name}.png", f"{name}.gif"} <= figures
+    assert Image.open(evaluated / "figures" / "crossing.gif").n_frames == 2
+
+
+def test_tables_hold_what_the_metrics_do(evaluated):
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    measures = {(row["table"], row["measure"]): float(row["mean"]) for row in table(evaluated / "measures.csv")}
+    assert measures["segmentation", "video_ari"] == metrics["segmentation"]["video_ari"]["mean"]
+    assert measures["latents", "object_kl"] == metrics["latents"]["object_kl"]["mean"]
+    clips = table(evaluated / "clips.csv")
+    assert [int(row["clip"]) for row in clips] == list(range(COUNTS["test"]))
+    assert np.mean([float(row["psnr"]) for row in clips]) == pytest.approx(metrics["reconstruction"]["psnr"]["mean"])
+    for probe in ("camera", "trajectory", "attribute"):
+        rows = [row for row in metrics["probes"] if row["probe"] == probe]
+        written = table(evaluated / f"{probe}_probes.csv")
+        assert [row["input"] for row in written] == [row["input"] for row in rows]
+
+
+def test_the_report_holds_the_numbers_of_the_metrics(evaluated):
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    page = (evaluated / "report.html").read_text(encoding="utf-8")
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
+    for name, value in metrics["segmentation"].items():
+        assert f"{value['mean']:.3f} ± {value['std']:.3f}".replace("-0.000", "0.000") in cells, name
+    for row in metrics["probes"]:
+        if row.get("r2_mean") is not None:
+            assert f"{row['r2_mean']:.3f} ± {row['r2_std']:.3f}".replace("-0.000", "0.000") in cells, row
+    assert page.count('class="explorer"') >= 1
+    assert "video ARI-F, held-out clips" in page
+    assert "PixelDecoder.hidden_size" in page
+
+
+class KilledError(Exception):
+    pass
+
+
+def count_measured(monkeypatch, end_after=None):
+    """Counts the clips that are measured; with `end_after` the process is "killed" after so many batches."""
+    counted, calls, measure = [], [], ClipMeasures.__call__
+
+    def counting(self, batch):
+        if end_after is not None and len(calls) == end_after:
+            raise KilledError
+        calls.append(batch)
+        measured = measure(self, batch)
+        counted.append(len(measured))
+        return measured
+
+    monkeypatch.setattr(ClipMeasures, "__call__", counting)
+    return counted
+
+
+def same_measures(folder, evaluated):
+    for part in ("held_out", "probe_training"):
+        a, b = (_load(path / part) for path in (folder, evaluated))
+        assert set(a) == set(b)
+        for name, value in a.items():
+            np.testing.assert_allclose(value, b[name], rtol=2e-4, atol=1e-5, err_msg=f"{part} {name}")
+
+
+def _load(folder):
+    parts = [np.load(path) for path in sorted(folder.glob("clips-*.npz"))]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0].files}
+
+
+def test_an_evaluation_that_was_killed_goes_on(copied, rich, evaluated, monkeypatch):
+    flags = flags_of(copied, rich, "--num_pictures=0")
+    with monkeypatch.context() as patch:
+        count_measured(patch, end_after=2)
+        with pytest.raises(KilledError):
+            evaluate.main(flags)
+    assert not (copied / "evaluation" / "metrics.json").exists()
+    # Another batch size, whose batches do not end where the finished clips do.
+    with monkeypatch.context() as patch:
+        counted = count_measured(patch)
+        evaluate.main([*flags, "--batch_size=3"])
+    assert sum(counted) == (COUNTS["test"] - 2 * 2 + 1) + COUNTS["train"]  # one finished clip shares a batch
+    same_measures(copied / "evaluation", evaluated)
+    with monkeypatch.context() as patch:
+        counted = count_measured(patch)
+        evaluate.main(flags)
+    assert counted == []
+
+
+def test_fewer_clips_than_are_stored_and_more_later(evaluated, tmp_path, rich, monkeypatch):
+    run_dir = shutil.copytree(evaluated.parent, tmp_path / "run")
+    counted = count_measured(monkeypatch)
+    evaluate.main(flags_of(run_dir, rich, "--num_clips=3", "--num_probe_clips=5", "--num_pictures=0"))
+    assert counted == []
+    metrics = metrics_of(run_dir)
+    assert metrics["run"]["num_clips"] == 3
+    assert metrics["reconstruction"]["mse"]["num"] == 3
+    assert {(row["num_train_clips"], row["num_test_clips"]) for row in metrics["probes"]} == {(5, 3)}
+    assert len(table(run_dir / "evaluation" / "clips.csv")) == 3
+    evaluate.main(flags_of(run_dir, rich, "--num_pictures=0"))
+    assert counted == []
+    assert metrics_of(run_dir)["run"]["num_clips"] == COUNTS["test"]
+    # Pictures that are not made any more would be another evaluation's.
+    assert list((run_dir / "evaluation" / "figures").iterdir())
+    evaluate.main(flags_of(run_dir, rich, "--num_clips=3", "--num_pictures=1"))
+    assert not (run_dir / "evaluation" / "figures" / "decomposition_1.png").exists()
+
+
+def test_other_settings_or_other_data_are_measured_anew(evaluated, tmp_path, rich, monkeypatch):
+    run_dir = shutil.copytree(evaluated.parent, tmp_path / "run")
+    counted = count_measured(monkeypatch)
+    flags = flags_of(run_dir, rich, "--num_pictures=0", "--num_probe_clips=0")
+    evaluate.main(flags)
+    assert counted == []
+    before = metrics_of(run_dir)["reconstruction"]["nats_per_pixel"]["mean"]
+    evaluate.main([*flags, "--gin_param=PixelMixture.pixel_scale = 0.5"])
+    assert sum(counted) == COUNTS["test"]
+    assert metrics_of(run_dir)["reconstruction"]["nats_per_pixel"]["mean"] > before
+    moved = shutil.copytree(rich, tmp_path / "rich")
+    write_shard(moved / shard_name("test", 0, 1), rich_clips(COUNTS["test"], 99))
+    evaluate.main(flags_of(run_dir, moved, "--num_pictures=0", "--num_probe_clips=0"))
+    assert sum(counted) == 2 * COUNTS["test"]
+
+
+def test_a_damaged_file_is_told_and_nothing_is_overwritten(evaluated, tmp_path, rich, capsys):
+    run_dir = shutil.copytree(evaluated.parent, tmp_path / "run")
+    before = (run_dir / "evaluation" / "metrics.json").read_bytes()
+    path = run_dir / "evaluation" / "held_out" / "clips-00000002-00000004.npz"
+    path.write_bytes(path.read_bytes()[:300])
+    line = fails(capsys, flags_of(run_dir, rich), main=evaluate.main)
+    assert "clips-00000002-00000004.npz is damaged" in line
+    assert "delete it" in line
+    assert (run_dir / "evaluation" / "metrics.json").read_bytes() == before
+    path.unlink()
+    evaluate.main(flags_of(run_dir, rich, "--num_pictures=0"))
+    same_measures(run_dir / "evaluation", evaluated)
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentences"),
+    [
+        (
+            ("segments",),
+            [
+                "This dataset has no `segments`: ARI, mIoU and mBO need them; reconstruction metrics were computed.",
+                "This dataset has no `segments`: no trajectory probes.",
+                "This dataset has no `segments`: no attribute probes.",
+            ],
+        ),
+        (("camera", "object_positions", "object_attributes"), None),
+    ],
+)
+def test_data_that_lack_ground_truth(copied, tmp_path, missing, sentences, capsys):
+    def poor(count, seed):
+        return ({k: v for k, v in clip.items() if k not in missing} for clip in rich_clips(count, seed))
+
+    data = write_set(tmp_path / "poor", poor, camera_convention="yaw_pitch")
+    evaluate.main(flags_of(copied, data, "--num_pictures=1"))
+    metrics = metrics_of(copied)
+    assert metrics["reconstruction"]["psnr"]["num"] == COUNTS["test"]
+    assert ("segments" in missing) == (metrics["segmentation"] == {})
+    assert (copied / "evaluation" / "report.html").exists()
+    if sentences:
+        assert metrics["not_computed"] == sentences
+        assert {row["probe"] for row in metrics["probes"]} == {"camera"}
+        assert sentences[0] in capsys.readouterr().out
+    else:
+        assert len(metrics["not_computed"]) == 3
+        assert not (copied / "evaluation" / "probe_training").exists()
+
+
+def test_without_the_training_clips_the_held_out_ones_are_split(copied, rich, tmp_path):
+    only_test = tmp_path / "only_test"
+    shutil.copytree(rich, only_test, ignore=shutil.ignore_patterns("train-*"))
+    evaluate.main(flags_of(copied, only_test, "--num_pictures=0"))
+    metrics = metrics_of(copied)
+    assert metrics["not_computed"][0].startswith("The clips of the training cannot be read")
+    assert {(row["num_train_clips"], row["num_test_clips"]) for row in metrics["probes"]} == {(5, 2)}
+
+
+def test_several_runs_are_summed_up(evaluated, tmp_path, rich, capsys):
+    runs = [shutil.copytree(evaluated.parent, tmp_path / name) for name in "ab"]
+    evaluate.main([f"--run_dir={runs[1]}", *flags_of(runs[0], rich, "--num_pictures=0")])
+    output = capsys.readouterr().out
+    assert "over 2 runs" in output
+    mean = metrics_of(runs[0])["segmentation"]["video_ari"]["mean"]
+    assert f"{'video_ari':32} {mean:.4f} +- 0.0000" in output
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ([], "--run_dir is missing"),
+        (["--run_dir=nowhere"], "nowhere"),
+        (["--run_dir=x", "--num_clips=0"], "--num_clips=0 is out of range"),
+        (["--run_dir=x", "--num_pictures=-1"], "--num_pictures=-1 is out of range"),
+        (["--run_dir=x", "--batch_size=0"], "--batch_size=0 is out of range"),
+    ],
+)
+def test_mistakes_in_flags(flags, words, capsys):
+    assert words in fails(capsys, flags, main=evaluate.main)
+
+
+def test_other_data_than_the_model_takes_are_refused(copied, tmp_path, capsys):
+    data = write_set(tmp_path / "large", lambda count, seed: make_clips(count, seed, FRAMES, 2 * SIZE))
+    line = fails(capsys, flags_of(copied, data), main=evaluate.main)
+    assert "frame_size is 8x8" in line
+    assert not (copied / "evaluation" / "metrics.json").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(copied, rich, capsys):
+    (copied / "evaluation").write_text("in the way")
+    assert "cannot be written" in fails(capsys, flags_of(copied, rich), main=evaluate.main)
+
+
+def test_ctrl_c_is_told(copied, rich, monkeypatch, capsys):
+    def interrupt(self, batch):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ClipMeasures, "__call__", interrupt)
+    with pytest.raises(SystemExit) as caught:
+        command.run(lambda: evaluate.main(flags_of(copied, rich)))
+    assert caught.value.code == 130
+    assert "goes on from there" in capsys.readouterr().err

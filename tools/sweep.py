@@ -1,0 +1,206 @@
+"""Trains one gin file with several seeds and evaluates each run.
+
+    python tools/sweep.py --gin_file=gin/quickstart.gin --sweep_dir=runs/quickstart --seeds=0,1,2
+
+Runs go to <sweep_dir>/seed_<seed>, one after the other, or with --devices=0,1 one at a time on each of these GPUs. The
+same command again goes on where it was ended: finished runs and evaluations are not repeated. A seed that fails is told
+and the others go on.
+"""
+
+import argparse
+import os
+import queue
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from simone_tf import command
+from simone_tf.console import say
+from simone_tf.errors import UserError, first_line
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_WAIT_SECONDS = 60
+
+
+class Sweep:
+    """Trains and evaluates seeds, a worker for each device.
+
+    Args:
+        sweep_dir: folder of the runs.
+        gin_files, gin_params: as for `simone_tf.train`.
+        evaluate_flags: further flags for `simone_tf.evaluate`.
+        devices: `CUDA_VISIBLE_DEVICES` of each worker; None for one worker on whatever there is.
+        program: the command that runs Python.
+    """
+
+    def __init__(self, sweep_dir, gin_files, gin_params=(), evaluate_flags=(), devices=None, program=(sys.executable,)):
+        self._sweep_dir = sweep_dir
+        self._train_flags = [f"--gin_file={path}" for path in gin_files] + [f"--gin_param={one}" for one in gin_params]
+        self._evaluate_flags = list(evaluate_flags)
+        self._devices = [None] if devices is None else list(devices)
+        self._program = list(program)
+        self._children = set()
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def run(self, seeds):
+        """Runs all seeds.
+
+        Returns:
+            dict of seed -> why it failed, of those that did.
+        """
+        waiting, failed = queue.Queue(), {}
+        for seed in seeds:
+            waiting.put(seed)
+        workers = [
+            threading.Thread(target=self._work, args=(waiting, failed, device), daemon=True) for device in self._devices
+        ]
+        for worker in workers:
+            worker.start()
+        try:
+            for worker in workers:
+                while worker.is_alive():
+                    worker.join(0.2)  # A wait without an end would keep Ctrl-C waiting too.
+        except KeyboardInterrupt:
+            self._end()
+            raise
+        return failed
+
+    def run_dir(self, seed):
+        """Where the run of a seed is."""
+        return os.path.join(self._sweep_dir, f"seed_{seed}")
+
+    def _work(self, waiting, failed, device):
+        while not self._ended:
+            try:
+                seed = waiting.get_nowait()
+            except queue.Empty:
+                return
+            problem = self._run_seed(seed, device)
+            if problem and not self._ended:
+                failed[seed] = problem
+                say(f"seed {seed} failed: {problem}", sys.stderr)
+
+    def _run_seed(self, seed, device):
+        """Trains and evaluates; returns what went wrong, or None."""
+        run_dir = self.run_dir(seed)
+        log = os.path.join(self._sweep_dir, f"seed_{seed}.log")
+        place = "" if device is None else f" on device {device}"
+        say(f"seed {seed}: training in {run_dir}{place}, log {log}")
+        flags = [*self._train_flags, f"--gin_param=train.seed = {seed}", f"--run_dir={run_dir}"]
+        problem = self._call("simone_tf.train", flags, log, device)
+        if problem or is_evaluated(run_dir):
+            return problem
+        say(f"seed {seed}: evaluating{place}")
+        return self._call("simone_tf.evaluate", [f"--run_dir={run_dir}", *self._evaluate_flags], log, device)
+
+    def _call(self, module, flags, log, device):
+        environment = dict(os.environ)
+        environment["PYTHONPATH"] = os.pathsep.join([REPOSITORY, *filter(None, [environment.get("PYTHONPATH")])])
+        if device is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = device
+        try:
+            with open(log, "ab") as output:
+                start = output.tell()
+                with self._lock:
+                    if self._ended:
+                        return "ended"
+                    child = subprocess.Popen(
+                        [*self._program, "-m", module, *flags],
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        env=environment,
+                        stdin=subprocess.DEVNULL,
+                    )
+                    self._children.add(child)
+                code = child.wait()
+        except OSError as error:
+            return f"{log} cannot be written or {module} not be started ({first_line(error)})"
+        with self._lock:
+            self._children.discard(child)
+        return None if code == 0 else f"{module} ended with exit code {code}: {_last_words(log, start)}"
+
+    def _end(self):
+        """Ends the processes in order, as they save what they have when they are told."""
+        with self._lock:
+            self._ended = True
+            children = list(self._children)
+        for child in children:
+            child.terminate()
+        for child in children:
+            try:
+                child.wait(_WAIT_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def is_evaluated(run_dir):
+    """Whether a run was evaluated since its last checkpoint."""
+    try:
+        evaluated = os.stat(os.path.join(run_dir, "evaluation", "metrics.json")).st_mtime_ns
+        return evaluated > os.stat(os.path.join(run_dir, "checkpoints", "checkpoint")).st_mtime_ns
+    except OSError:
+        return False
+
+
+def parse_seeds(text):
+    """`0,1,2` or `0-4` or both mixed -> list of seeds, each once; UserError for anything else."""
+    seeds = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or len(first + last) > 9:
+            raise UserError(f"--seeds={text} is no list of seeds: write for example 0,1,2 or 0-4.")
+        seeds += range(int(first), int(last or first) + 1)
+    if not seeds or len(set(seeds)) > 1000:
+        raise UserError(f"--seeds={text} names {len(set(seeds))} seeds: name 1 to 1000.")
+    return list(dict.fromkeys(seeds))
+
+
+def _last_words(log, start):
+    """The last line that a process wrote, without the name of its error."""
+    with open(log, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(start, size - 4096))
+        lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1].removeprefix("Error: ")[:400] if lines else f"nothing was said, see {log}"
+
+
+def main(arguments=None):
+    """Parses flags, runs the seeds."""
+    parser = argparse.ArgumentParser(prog="sweep", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--gin_file", action="append", default=[], help="as for simone_tf.train; repeatable")
+    parser.add_argument("--gin_param", action="append", default=[], help="as for simone_tf.train; repeatable")
+    parser.add_argument("--sweep_dir", help="folder of the runs")
+    parser.add_argument("--seeds", default="0,1,2", help="for example 0,1,2 or 0-4")
+    parser.add_argument("--devices", help="GPUs, a run at a time on each, for example 0,1 (default: one run at a time)")
+    parser.add_argument(
+        "--evaluate_flag", action="append", default=[], help="flag for simone_tf.evaluate, --evaluate_flag=--best"
+    )
+    flags = parser.parse_args(arguments)
+    if not flags.gin_file or not flags.sweep_dir:
+        missing = "--sweep_dir" if flags.gin_file else "--gin_file"
+        raise UserError(f"{missing} is missing, for example --gin_file=gin/quickstart.gin --sweep_dir=runs/quickstart.")
+    seeds = parse_seeds(flags.seeds)
+    devices = None if flags.devices is None else [device.strip() for device in flags.devices.split(",")]
+    if devices is not None and (not all(devices) or len(set(devices)) < len(devices)):
+        raise UserError(f"--devices={flags.devices} is no list of devices: write for example 0,1.")
+    try:
+        os.makedirs(flags.sweep_dir, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{flags.sweep_dir} cannot be made ({first_line(error)}): choose another --sweep_dir."
+        ) from error
+    sweep = Sweep(flags.sweep_dir, flags.gin_file, flags.gin_param, flags.evaluate_flag, devices)
+    failed = sweep.run(seeds)
+    if failed:
+        raise UserError(
+            f"{len(failed)} of {len(seeds)} seeds failed ({', '.join(map(str, sorted(failed)))}): mend what their logs "
+            "say, then run the same command again."
+        )
+    say(f"{len(seeds)} seeds are done; compare them: python tools/compare_runs.py --group=seeds={flags.sweep_dir}")
+
+
+if __name__ == "__main__":
+    command.run(main)
