@@ -16,7 +16,7 @@ absent, never faked. Only `video` is required.
 On disk, in memory caches and in the scene generator `video` is uint8 in [0, 255]; `as_float` is the one conversion.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
@@ -55,3 +55,10 @@ def as_float(clip: Mapping[str, tf.Tensor]) -> Clip:
     if "video" in clip and clip["video"].dtype == tf.uint8:
         clip["video"] = tf.cast(clip["video"], tf.float32) * (1.0 / 255.0)
     return clip
+
+
+def check_known_fields(fields: Sequence[str]) -> None:
+    """Raises ValueError when a field is not one of `clip.FIELDS`."""
+    unknown = [name for name in fields if name not in FIELDS]
+    if unknown:
+        raise ValueError(f"Unknown clip fields {unknown}; the fields are {', '.join(FIELDS)}.")

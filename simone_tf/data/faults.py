@@ -38,6 +38,30 @@ def feature_names(record: tf.Tensor | bytes) -> list[str] | None:
         return None
 
 
+def unfit_record(where: str, reader: str, features: Sequence[str], record: tf.Tensor, error: Exception) -> str:
+    """One sentence on a record that could be read but not parsed.
+
+    Args:
+      where: the file and the record's number.
+      reader: the name of the reader's class.
+      features: what every record of the reader has.
+      record: the serialized record.
+      error: what parsing it raised.
+    """
+    found = feature_names(record)
+    where = f"{where} is not a record of {reader}"
+    if found is None:
+        return f"{where}: it is not a tf.train.Example; check that the files are those of this dataset."
+    missing = [name for name in features if name not in found]
+    if missing:
+        shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+        return (
+            f"{where}: it has no feature {' and no '.join(missing)}, only {shown or 'none at all'}; "
+            "name the reader that fits these files."
+        )
+    return f"{where} ({tfrecord.first_line(error)}): download or make it again."
+
+
 def explain_data_error(
     error: Exception, reader: ClipReader, fields: Sequence[str] = ("video",), num_frames: int | None = None
 ) -> UserError | None:
@@ -99,12 +123,13 @@ def _fault(
             return reader._parse_fault(shard, index, record, error)
         for name, shape in shapes.items():
             found = clip[name].shape
-            if num_frames is None or name not in FRAME_FIELDS:
+            # Read batch by batch, all records are held to the first one's length.
+            if num_frames is None or name not in FRAME_FIELDS or (reader.parses_batches and shape[0] == num_frames):
                 fits = found == shape
             else:
                 fits = found[1:] == shape[1:] and found[0] >= num_frames
             if not fits:
-                wanted = f"at least {num_frames} frames and " if num_frames else ""
+                wanted = f"at least {num_frames} frames and " if num_frames and found[0] < num_frames else ""
                 return (
                     f"{shard}: {name} of record {index} has shape {list(found)}, but {wanted}the sizes of the first "
                     f"record's {list(shape)} are needed: take this record out."

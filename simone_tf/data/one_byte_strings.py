@@ -27,47 +27,51 @@ _NO_END = 2**62
 
 
 def decode_one_byte_strings(serialized: tf.Tensor, shapes: Mapping[str, Sequence[int]]) -> dict[str, tf.Tensor]:
-    """Reads features of one-byte strings out of a serialized `tf.train.Example`; graph code.
+    """Reads features of one-byte strings out of serialized `tf.train.Example`s; graph code.
 
     Args:
-      serialized: scalar string.
+      serialized: [B] strings, B static.
       shapes: feature name -> its shape; the order in which the record holds its features does not matter.
 
     Returns:
-      Feature name -> uint8 tensor of that shape.
+      Feature name -> uint8 tensor [B, *shape].
 
     Raises:
       tf.errors.InvalidArgumentError: a feature is missing, has another number of elements, or elements that are not one
-        byte long; or the record is no Example.
+        byte long; or a record is no Example.
     """
     if not shapes:
         return {}
-    content = _strings(serialized, "tensorflow.Example", "features")[0]
-    entries = _strings(content, "tensorflow.Features", "feature")
+    batch, width = serialized.shape[0], len(_ELEMENT_START) + 1
+    # Lists of fields are padded with empty strings to the length of the longest of the batch.
+    contents = _strings(serialized, "tensorflow.Example", "features")[:, 0]
+    entries = _strings(contents, "tensorflow.Features", "feature")
     names, values = tf.io.decode_proto(
         entries, "tensorflow.Features.FeatureEntry", ["key", "value"], [tf.string, tf.string]
     ).values
+    order = tf.range(1, tf.shape(entries)[1] + 1)
     decoded = {}
     for name, shape in shapes.items():
-        matches = tf.where(tf.equal(names[:, 0], name))[:, 0]
-        _check(tf.size(matches) > 0, f"It has no feature {name}.")
         # A name that comes twice counts as it was written last, as everywhere in protocol buffers.
-        elements = _strings(values[matches[-1], 0], "tensorflow.Feature", "bytes_list")
+        last = tf.reduce_max(tf.where(tf.equal(names[:, :, 0], name), order, 0), axis=1)
+        _check(tf.reduce_all(last > 0), f"It has no feature {name}.")
+        feature = tf.gather(values[:, :, 0], tf.maximum(last - 1, 0), axis=1, batch_dims=1)
+        elements = _strings(feature, "tensorflow.Feature", "bytes_list")
         size = math.prod(shape)
         refusal = f"Its feature {name} is not a list of {size} one-byte strings."
-        length = tf.reduce_sum(tf.strings.length(elements))
-        _check(tf.equal(length, size * (len(_ELEMENT_START) + 1)), refusal)
-        # [n, 3] bytes: two that say "a string of one byte", and the byte.
-        triples = tf.reshape(tf.io.decode_raw(elements[-1], tf.uint8), [size, len(_ELEMENT_START) + 1])
-        starts = tf.bitcast(triples[:, : len(_ELEMENT_START)], tf.uint16)
+        _check(tf.equal(tf.shape(elements)[1], 1), refusal)
+        _check(tf.reduce_all(tf.equal(tf.strings.length(elements), size * width)), refusal)
+        # [B, n, 3] bytes: two that say "a string of one byte", and the byte.
+        triples = tf.reshape(tf.io.decode_raw(elements[:, 0], tf.uint8), [batch, size, width])
+        starts = tf.bitcast(triples[:, :, : len(_ELEMENT_START)], tf.uint16)
         _check(tf.reduce_all(tf.equal(starts, _START_AS_NUMBER)), refusal)
-        decoded[name] = tf.reshape(triples[:, len(_ELEMENT_START)], shape)
+        decoded[name] = tf.reshape(triples[:, :, len(_ELEMENT_START)], [batch, *shape])
     return decoded
 
 
-def _strings(message: tf.Tensor, message_type: str, field: str) -> tf.Tensor:
-    """The occurrences of a field of one serialized message, as serialized strings `[n]`."""
-    return tf.io.decode_proto(message, message_type, [field], [tf.string]).values[0]
+def _strings(messages: tf.Tensor, message_type: str, field: str) -> tf.Tensor:
+    """The occurrences of a field in each of [B] serialized messages, as serialized strings `[B, n]`."""
+    return tf.io.decode_proto(messages, message_type, [field], [tf.string]).values[0]
 
 
 def _check(condition: tf.Tensor, text: str) -> None:
@@ -92,6 +96,8 @@ class OneByteStringImages(ClipReader):
 
     folder = ""
     """The folder in the bucket gs://multi-object-datasets."""
+
+    parses_batches = True
 
     num_background = 1
     """How many of the first entities are background; the others are the objects."""
@@ -192,10 +198,14 @@ class OneByteStringImages(ClipReader):
             if name in needed
         }
         record = tf.io.parse_single_example(serialized, floats) if floats else {}
-        record |= decode_one_byte_strings(
-            serialized, {name: shape for name, shape in self.byte_features.items() if name in needed}
-        )
+        shapes = {name: shape for name, shape in self.byte_features.items() if name in needed}
+        record |= {name: values[0] for name, values in decode_one_byte_strings(serialized[tf.newaxis], shapes).items()}
         return {name: getattr(self, f"_{name}")(record) for name in fields}
+
+    def _parse_videos(self, serialized: tf.Tensor, num_frames: int) -> tf.Tensor:
+        assert num_frames == 1, num_frames
+        images = decode_one_byte_strings(serialized, {"image": self.byte_features["image"]})["image"]
+        return self._video({"image": images})[0][:, tf.newaxis]  # [B, 1, H, W, 3]
 
     def _video(self, record: Mapping[str, tf.Tensor]) -> tf.Tensor:
         image = record["image"]

@@ -14,9 +14,9 @@ import tensorflow as tf
 from simone_tf.data import cache as clip_cache
 from simone_tf.data import order, service
 from simone_tf.data.augment import augment, check_augmentations, window_of
-from simone_tf.data.clip import FRAME_FIELDS, RANKS, Clip, as_float
+from simone_tf.data.clip import FRAME_FIELDS, RANKS, Clip, as_float, check_known_fields
 from simone_tf.data.part import Part
-from simone_tf.data.reader import ClipReader, check_known_fields
+from simone_tf.data.reader import ClipReader
 from simone_tf.data.sound import SoundRecords
 from simone_tf.errors import UserError
 
@@ -129,8 +129,18 @@ def training_batches(
         clip = augment(clip, draw, mirror, permute_colours, reverse_time)
         return {name: tf.ensure_shape(value, shapes[name]) for name, value in clip.items()}
 
-    batches = stream.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    batches = batches.batch(batch_size, drop_remainder=True)
+    def prepare_batch(_, sources):
+        video = reader.parse_videos(sources, num_frames)
+        return {"video": tf.ensure_shape(video, [batch_size, *shapes["video"]])}
+
+    drawn = mirror or permute_colours or reverse_time or reader.clip_shape()[0] != num_frames
+    kept = cache or reader.on_corrupt == "skip" or tuple(fields) != ("video",)
+    if reader.parses_batches and not drawn and not kept:
+        batches = stream.batch(batch_size, drop_remainder=True)
+        batches = batches.map(prepare_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    else:
+        clips = stream.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        batches = clips.batch(batch_size, drop_remainder=True)
     if data_service is not None:
         choices = (reader.settings(), seed, start_step, batch_size, num_frames, shuffle_buffer, window, mirror)
         choices += (permute_colours, reverse_time, tuple(fields))

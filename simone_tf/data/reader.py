@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from simone_tf.data import tfrecord
-from simone_tf.data.clip import FIELDS, Clip
-from simone_tf.data.faults import DATA_ERRORS, feature_names
+from simone_tf.data.clip import Clip
+from simone_tf.data.faults import DATA_ERRORS, feature_names, unfit_record
 from simone_tf.data.framing import Framing
 from simone_tf.data.left_out import LeftOut, Skipped
 from simone_tf.data.salvage import Damage, salvage
@@ -45,6 +45,9 @@ class ClipReader(abc.ABC):
 
     camera_convention: str | None = None
     """What the numbers of `camera` are, a key of `evaluation.camera_pose.CONVENTIONS`; None where nobody knows."""
+
+    parses_batches = False
+    """Whether `parse_videos` is there: for records so small that handling each costs more than its bytes do."""
 
     source = "its publisher"
     """Where the files come from, to be named when they are missing."""
@@ -133,6 +136,29 @@ class ClipReader(abc.ABC):
           tf.errors.InvalidArgumentError: the record is not of this format.
         """
         return self.framing.apply(self._parse(serialized, fields))
+
+    def parse_videos(self, serialized: tf.Tensor, num_frames: int) -> tf.Tensor:
+        """The videos of a whole batch of records in few operations; only where `parses_batches`; graph code.
+
+        Args:
+          serialized: [B] strings.
+          num_frames: T, which every record has.
+
+        Returns:
+          uint8 [B, T, H, W, 3], each as `parse` gives it.
+
+        Raises:
+          tf.errors.InvalidArgumentError: a record is not of this format, or of another size than the first.
+        """
+        stored = self._parse_videos(serialized, num_frames)
+        batch, _, height, width, _ = stored.shape
+        # Framing knows frames, not clips: those of all clips go through it as those of one.
+        framed = self.framing.apply({"video": tf.reshape(stored, [-1, height, width, 3])})["video"]
+        return tf.reshape(framed, [batch, num_frames, *framed.shape[1:]])
+
+    def _parse_videos(self, serialized: tf.Tensor, num_frames: int) -> tf.Tensor:
+        """`parse_videos` at the stored size, which is static."""
+        raise NotImplementedError
 
     def shards(self) -> tuple[str, ...]:
         """The sorted paths of the split's shards; in skip mode those of which at least one record can be read.
@@ -322,25 +348,7 @@ class ClipReader(abc.ABC):
 
     def _parse_fault(self, shard: str, index: int, record: tf.Tensor, error: Exception) -> str:
         """One sentence on why a record that could be read could not be parsed."""
-        found = feature_names(record)
-        where = f"{shard}: record {index} is not a record of {type(self).__name__}"
-        if found is None:
-            return f"{where}: it is not a tf.train.Example; check that the files are those of this dataset."
-        missing = [name for name in self.features if name not in found]
-        if missing:
-            shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
-            return (
-                f"{where}: it has no feature {' and no '.join(missing)}, only {shown or 'none at all'}; "
-                "name the reader that fits these files."
-            )
-        return f"{where} ({tfrecord.first_line(error)}): download or make it again."
-
-
-def check_known_fields(fields: Sequence[str]) -> None:
-    """Raises ValueError when a field is not one of `clip.FIELDS`."""
-    unknown = [name for name in fields if name not in FIELDS]
-    if unknown:
-        raise ValueError(f"Unknown clip fields {unknown}; the fields are {', '.join(FIELDS)}.")
+        return unfit_record(f"{shard}: record {index}", type(self).__name__, self.features, record, error)
 
 
 def _is_lazy(value: object) -> bool:

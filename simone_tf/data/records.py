@@ -143,6 +143,7 @@ class ClipRecords(ClipReader):
 
     source = "a set made by tools/make_dataset.py"
     pictures = "video"
+    parses_batches = True
     features = ("schema_version", "shape", "frames_per_image", "video")
 
     def __init__(
@@ -261,6 +262,30 @@ class ClipRecords(ClipReader):
             elif name == "object_attributes":
                 clip[name] = tf.reshape(values, [record["num_objects"], record["attribute_width"]])
         return clip
+
+    def _parse_videos(self, serialized: tf.Tensor, num_frames: int) -> tf.Tensor:
+        # The size and layout are those of the first record, the other records are held to them.
+        height, width, per_image = self._layout
+        batch, count = serialized.shape[0], num_frames // per_image
+        layout = {"shape": [num_frames, height, width], "frames_per_image": [per_image]}
+        spec = {name: tf.io.FixedLenFeature([len(values)], tf.int64) for name, values in layout.items()}
+        spec["schema_version"] = tf.io.FixedLenFeature([], tf.int64)
+        record = tf.io.parse_example(serialized, spec | {"video": tf.io.FixedLenFeature([count], tf.string)})
+        tf.debugging.assert_less_equal(record["schema_version"], tf.constant(SCHEMA_VERSION, tf.int64))
+        for name, values in layout.items():
+            tf.debugging.assert_equal(record[name], tf.constant([values], tf.int64), "A clip has another size.")
+        images = tf.reshape(record["video"], [batch * count])
+        frames = png.decode_frames(images, batch * num_frames, height, width, channels=3)
+        return tf.reshape(frames, [batch, num_frames, height, width, 3])
+
+    @functools.cached_property
+    def _layout(self) -> tuple[int, int, int]:
+        """H and W of the stored frames, and how many frames one picture holds, in the first record."""
+        features = {"shape": [3], "frames_per_image": []}
+        spec = {name: tf.io.FixedLenFeature(shape, tf.int64) for name, shape in features.items()}
+        with tf.init_scope():  # Asked for while a graph is made.
+            first = tf.io.parse_single_example(self.first_record(), spec)
+            return (*first["shape"].numpy().tolist()[1:], int(first["frames_per_image"]))
 
     def _looks_right(self, record: tf.Tensor) -> bool:
         try:

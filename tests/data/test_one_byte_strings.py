@@ -18,7 +18,7 @@ from image_sets import byte_strings, delimited, example, floats
 
 
 def decode(record, shapes):
-    return decode_one_byte_strings(tf.constant(record), shapes)
+    return {name: value[0] for name, value in decode_one_byte_strings(tf.constant([record]), shapes).items()}
 
 
 @settings(max_examples=60, deadline=None)
@@ -81,9 +81,18 @@ FAULTS = {
 @pytest.mark.parametrize("record", FAULTS.values(), ids=FAULTS.keys())
 @pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
 def test_other_bytes_are_refused(record, graph):
-    read = tf.function(lambda text: decode_one_byte_strings(text, {"image": (4,)})) if graph else decode
-    with pytest.raises((tf.errors.InvalidArgumentError, tf.errors.DataLossError)):
-        read(tf.constant(record)) if graph else read(record, {"image": (4,)})
+    read = tf.function(decode_one_byte_strings) if graph else decode_one_byte_strings
+    sound = example({"x": floats([1.0]), "image": RUN})
+    for batch in ([record], [sound, record], [record, sound, sound]):
+        with pytest.raises((tf.errors.InvalidArgumentError, tf.errors.DataLossError)):
+            read(tf.constant(batch), {"image": (4,)})
+
+
+def test_records_of_a_batch_may_hold_their_features_in_any_order():
+    one = example({"x": floats([1.0]), "image": RUN, "mask": byte_strings([1, 2, 3, 4])})
+    other = example({"image": byte_strings([3, 4, 5, 6])})
+    decoded = decode_one_byte_strings(tf.constant([one, other]), {"image": (2, 2)})["image"]
+    np.testing.assert_array_equal(decoded, [[[7, 8], [9, 10]], [[3, 4], [5, 6]]])
 
 
 @settings(max_examples=150, deadline=None)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simone_tf.data.clip import check_known_fields
 from simone_tf.data.faults import explain_data_error, feature_names
-from simone_tf.data.reader import ClipReader, check_known_fields
+from simone_tf.data.reader import ClipReader
 from simone_tf.errors import UserError
 
 

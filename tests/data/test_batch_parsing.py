@@ -1,0 +1,98 @@
+"""Records parsed a batch at a time: the same videos as one by one, the same errors."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simone_tf.data import png
+from simone_tf.data.clevr import ClevrWithMasks
+from simone_tf.data.faults import DATA_ERRORS, explain_data_error
+from simone_tf.data.multi_dsprites import MultiDSprites
+from simone_tf.data.objects_room import ObjectsRoom
+from simone_tf.data.pipeline import training_batches
+from simone_tf.data.records import ClipRecords, encode_clip, write_shard
+from simone_tf.data.tetrominoes import Tetrominoes
+
+import image_sets
+
+FRAMES, SIZE = 4, 12
+SETS = {
+    "objects_room_train": (ObjectsRoom, {}),
+    "multi_dsprites_binarized": (MultiDSprites, {"variant": "binarized"}),  # one channel
+    "clevr_with_masks_train": (ClevrWithMasks, {"crop": (29, 64, 192, 192), "resize": (64, 64)}),
+    "tetrominoes_train": (Tetrominoes, {"resize": (32, 32)}),
+}
+
+
+def clip(seed, frames=FRAMES, size=SIZE):
+    video = np.random.default_rng(seed).integers(0, 256, [frames, size, size, 3], np.uint8)
+    return {"video": video, "segments": video[..., 0] % 3}
+
+
+@pytest.fixture(params=[*SETS, "one picture per clip", "one picture per frame"])
+def reader(request, tmp_path, monkeypatch):
+    if request.param in SETS:
+        kind, options = SETS[request.param]
+        image_sets.write_set(tmp_path, request.param, 6)
+        return kind(tmp_path, "train", **options)
+    if request.param == "one picture per frame":
+        monkeypatch.setattr(png, "MAX_HEIGHT", SIZE)
+    write_shard(tmp_path / "train-00000-of-00001.tfrecord", map(clip, range(6)))
+    return ClipRecords(tmp_path, "train", crop=(1, 2, 9, 8), resize=(5, 4))
+
+
+def test_a_batch_of_records_holds_what_its_records_hold(reader):
+    records = list(reader.serialized(reader.shards()))
+    num_frames = reader.clip_shape()[0]
+    videos = tf.function(lambda batch: reader.parse_videos(batch, num_frames))(tf.stack(records))
+    one_by_one = [reader.parse(record, ("video",))["video"] for record in records]
+    assert videos.dtype == tf.uint8
+    np.testing.assert_array_equal(videos, one_by_one)
+    assert len(np.unique(np.reshape(videos, [6, -1]), axis=0)) == 6
+
+
+def test_training_sees_the_same_batches_either_way(reader, monkeypatch):
+    def batches():
+        options = {"batch_size": 4, "num_frames": reader.clip_shape()[0], "seed": 3, "shuffle_buffer": 4}
+        return [batch["video"].numpy() for batch in training_batches(reader, **options).take(4)]
+
+    at_once = batches()
+    called = []
+    monkeypatch.setattr(type(reader), "parses_batches", False)
+    monkeypatch.setattr(type(reader), "parse_videos", lambda *arguments: called.append(arguments))
+    np.testing.assert_array_equal(at_once, batches())
+    assert not called
+
+
+def damaged_records():
+    sound = encode_clip(clip(0))
+    example = tf.train.Example.FromString(sound)
+    example.features.feature["schema_version"].int64_list.value[0] = 2
+    newer = example.SerializeToString()
+    example = tf.train.Example.FromString(sound)
+    picture = example.features.feature["video"].bytes_list.value
+    picture[0] = picture[0][:60]
+    return {
+        "longer": (encode_clip(clip(1, frames=FRAMES + 2)), "record 2 has shape"),
+        "shorter": (encode_clip(clip(1, frames=FRAMES - 1)), "record 2 has shape"),
+        "larger": (encode_clip(clip(1, size=SIZE + 1)), "record 2 has shape"),
+        "newer": (newer, "record 2 has schema_version 2"),
+        "picture cut off": (example.SerializeToString(), "record 2 is not a record of ClipRecords"),
+        "no example": (b"\xff" * 9, "record 2 is not a record of ClipRecords"),
+    }
+
+
+@pytest.mark.parametrize("fault", damaged_records())
+def test_a_fault_among_the_records_of_a_batch_is_told_by_file_and_record(tmp_path, fault):
+    record, sentence = damaged_records()[fault]
+    path = tmp_path / "train-00000-of-00001.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for one in (encode_clip(clip(0)), encode_clip(clip(1)), record, encode_clip(clip(2))):
+            writer.write(one)
+    reader = ClipRecords(tmp_path, "train")
+    with pytest.raises(DATA_ERRORS) as caught:
+        for _ in training_batches(reader, batch_size=4, num_frames=FRAMES, seed=0).take(1):
+            pass
+    explained = explain_data_error(caught.value, reader, num_frames=FRAMES)
+    assert str(path) in str(explained)
+    assert sentence in str(explained)
