@@ -40,6 +40,9 @@ def main(arguments=None):
     parser.add_argument(
         "--input", action="store_true", help="measure the reader alone, beside the bare cost of reading the same bytes"
     )
+    parser.add_argument(
+        "--serving", action="store_true", help="measure `segment` of the run's export beside the library's own rate"
+    )
     parser.add_argument("--part", choices=tuple(_PARTS), help="measure this alone and print it as JSON")
     flags = parser.parse_args(arguments)
     for name in ("steps", "batch_size"):
@@ -52,9 +55,13 @@ def main(arguments=None):
         with config.errors_in_one_sentence():
             print(json.dumps(_PARTS[flags.part](flags)))
         return
-    if flags.input:
-        _print_input(_in_own_process("input", arguments))
-        return
+    for part in ("input", "serving"):
+        if getattr(flags, part):
+            title, rows = _in_own_process(part, arguments)
+            print(f"{title}, CPU ({os.cpu_count()} cores)\n")
+            for row in rows:
+                _print_row(*row)
+            return
     training = _in_own_process("training", arguments)
     _print_training(training)
     evaluation = _in_own_process("evaluation", arguments)
@@ -108,21 +115,6 @@ def _print_training(training):
     _print_row("large matrix products", f"{training['product_rate'] / 1e9:.4g} GFLOP/s (float32, between the steps)")
     _print_row("share of their rate", f"{training['share']:.1%}")
     _print_row("training, peak memory", f"{_gibibytes(training)} (without the input pipeline)")
-
-
-def _print_input(measured):
-    rates = measured["rates"]
-    print(
-        f"{measured['reader']} of {measured['data_dir']}: {measured['shards']} files, "
-        f"{measured['bytes'] / 1e6:.4g} MB, CPU ({measured['cores']} cores)\n"
-    )
-    _print_row("records, read alone", f"{rates['records']:.4g} clips/s (checksums checked, inflated, not parsed)")
-    if "pictures" in rates:
-        _print_row("and pictures decoded", f"{rates['pictures']:.4g} clips/s")
-    _print_row("batches of video", f"{rates['batches']:.4g} clips/s")
-    for by, shares in measured["shares"].items():
-        rounds = ", ".join(f"{share:.2f}" for share in shares)
-        _print_row(f"share, by the {by}", f"{statistics.median(shares):.2f} of the bare cost (rounds: {rounds})")
 
 
 def _print_row(name, value):
@@ -258,7 +250,15 @@ def _measure_pipeline(flags):
 def _measure_input(flags):
     import input_rates
 
-    return input_rates.measure(_read_settings(flags))
+    return input_rates.table(input_rates.measure(_read_settings(flags)))
+
+
+def _measure_serving(flags):
+    import serving_rates
+
+    if not flags.run_dir or flags.gin_file:
+        raise UserError("--serving measures a trained run: name its folder with --run_dir, and no --gin_file.")
+    return serving_rates.table(serving_rates.measure(flags.run_dir, batch_size=flags.batch_size))
 
 
 _PARTS = {
@@ -266,6 +266,7 @@ _PARTS = {
     "training": _measure_training,
     "evaluation": _measure_evaluation,
     "pipeline": _measure_pipeline,
+    "serving": _measure_serving,
 }
 
 

@@ -6,7 +6,6 @@ batches with nothing but `video` asked for. The share is the rate of the batches
 by the clock (what a training gets of it) and by the processor's time (which other programs disturb least).
 """
 
-import os
 import statistics
 import time
 
@@ -62,10 +61,25 @@ def measure(settings):
         "data_dir": reader.data_dir,
         "shards": len(sizes),
         "bytes": sum(sizes),
-        "cores": os.cpu_count(),
         "rates": {name: statistics.median(values) for name, values in rates.items()},
         "shares": shares,
     }
+
+
+def table(measured):
+    """What `measure` gives as a title and rows of (name, value)."""
+    rates = measured["rates"]
+    title = (
+        f"{measured['reader']} of {measured['data_dir']}: {measured['shards']} files, {measured['bytes'] / 1e6:.4g} MB"
+    )
+    rows = [("records, read alone", f"{rates['records']:.4g} clips/s (checksums checked, inflated, not parsed)")]
+    if "pictures" in rates:
+        rows.append(("and pictures decoded", f"{rates['pictures']:.4g} clips/s"))
+    rows.append(("batches of video", f"{rates['batches']:.4g} clips/s"))
+    for by, shares in measured["shares"].items():
+        rounds = ", ".join(f"{share:.2f}" for share in shares)
+        rows.append((f"share, by the {by}", f"{statistics.median(shares):.2f} of the bare cost (rounds: {rounds})"))
+    return title, rows
 
 
 def _records(reader):

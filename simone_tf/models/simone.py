@@ -149,7 +149,7 @@ class SIMONe(keras.Model):
             object_latents: `[B, K, Do]` float32.
             frame_latents: `[B, T, Df]` float32, of the same clips or of others.
             query: `Query` of P queries, frames in [0, T).
-            chunk_size: queries decoded at a time, None for all at once.
+            chunk_size: queries decoded at a time, an int or a scalar int32 tensor, None for all at once.
 
         Returns:
             `Decoded` of `[B, K, P, 3]` and `[B, K, P]`.
@@ -160,36 +160,13 @@ class SIMONe(keras.Model):
         def decode_raw(part):
             return self._decode_queries(object_latents, _at_frames(frame_latents, part.frames), part, num_frames)
 
+        # A number that is None here, in a model that serves any number of queries, is known when it runs.
         num_queries = query.frames.shape[1]
-        if chunk_size is None or num_queries <= chunk_size:
+        if chunk_size is None or (
+            isinstance(chunk_size, int) and num_queries is not None and num_queries <= chunk_size
+        ):
             return self._normalize(decode_raw(query))
-
-        batch, slots = object_latents.shape[0], object_latents.shape[1]
-
-        def decode_chunk(start, rgb_means, mask_logits):
-            stop = tf.minimum(start + chunk_size, num_queries)
-            part = decode_raw(Query(query.frames[:, start:stop], query.coordinates[:, start:stop]))
-            # Queries lead in the arrays, so that chunks of unequal length can be concatenated.
-            number = start // chunk_size
-            rgb_means = rgb_means.write(number, tf.transpose(part.rgb_means, [2, 0, 1, 3]))
-            mask_logits = mask_logits.write(number, tf.transpose(part.mask_logits, [2, 0, 1]))
-            return stop, rgb_means, mask_logits
-
-        def array(*trailing):
-            count = -(-num_queries // chunk_size)
-            shape = [None, batch, slots, *trailing]
-            return tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=shape)
-
-        _, rgb_means, mask_logits = tf.while_loop(
-            lambda start, *_: start < num_queries,
-            decode_chunk,
-            (tf.constant(0), array(3), array()),
-            parallel_iterations=1,
-        )
-        rgb_means = tf.ensure_shape(rgb_means.concat(), [num_queries, batch, slots, 3])
-        mask_logits = tf.ensure_shape(mask_logits.concat(), [num_queries, batch, slots])
-        decoded = Decoded(tf.transpose(rgb_means, [1, 2, 0, 3]), tf.transpose(mask_logits, [1, 2, 0]))
-        return self._normalize(decoded)
+        return self._normalize(_decode_in_chunks(decode_raw, query, chunk_size, object_latents.shape[:2]))
 
     def decompose(self, video, chunk_size=None):
         """Takes `[B, T, H, W, 3]` video apart at the posterior means; see `Decomposition`."""
@@ -269,3 +246,42 @@ def _at_frames(frame_latents, frames):
     if frames.shape[0] == 1:
         return tf.gather(frame_latents, frames[0], axis=1)
     return tf.gather(frame_latents, frames, axis=1, batch_dims=1)
+
+
+def _decode_in_chunks(decode_raw, query, chunk_size, batch_and_slots):
+    """`decode_raw(query)`, of one chunk of queries after another.
+
+    All chunks have the same length, and the last is filled up with the last query: arrays of unequal parts are beyond
+    other runtimes than TensorFlow's.
+    """
+    num_queries = query.frames.shape[1]
+    if num_queries is None:
+        num_queries = tf.shape(query.frames)[1]
+    num_chunks = -(-num_queries // chunk_size)
+    chunk_size = -(-num_queries // num_chunks)
+    numbers = tf.minimum(tf.range(num_chunks * chunk_size), num_queries - 1)
+    query = Query(tf.gather(query.frames, numbers, axis=1), tf.gather(query.coordinates, numbers, axis=1))
+
+    def array(*trailing):
+        length = chunk_size if isinstance(chunk_size, int) else None
+        return tf.TensorArray(tf.float32, num_chunks, element_shape=[*batch_and_slots, length, *trailing])
+
+    def decode_chunk(number, rgb_means, mask_logits):
+        places = slice(number * chunk_size, (number + 1) * chunk_size)
+        part = decode_raw(Query(query.frames[:, places], query.coordinates[:, places]))
+        return number + 1, rgb_means.write(number, part.rgb_means), mask_logits.write(number, part.mask_logits)
+
+    _, rgb_means, mask_logits = tf.while_loop(
+        lambda number, *_: number < num_chunks,
+        decode_chunk,
+        (tf.constant(0), array(3), array()),
+        parallel_iterations=1,
+    )
+
+    def joined(parts):
+        parts = tf.transpose(parts, [1, 2, 0, *range(3, len(parts.shape))])  # [B, K, chunks, queries of a chunk, ...]
+        batch, slots = batch_and_slots
+        leading = [tf.shape(parts)[0] if batch is None else batch, slots, num_chunks * chunk_size]
+        return tf.reshape(parts, [*leading, *parts.shape[4:]])[:, :, :num_queries]
+
+    return Decoded(joined(rgb_means.stack()), joined(mask_logits.stack()))

@@ -126,3 +126,8 @@ def test_a_measurement_that_dies_is_told(benchmark, monkeypatch):
 def test_mistakes_are_one_sentence(benchmark, arguments, message):
     with pytest.raises(UserError, match=message):
         benchmark.main(arguments)
+
+
+def test_serving_needs_a_run(benchmark):
+    with pytest.raises(UserError, match="--run_dir"):
+        benchmark.main(["--serving", SMALL[0]])

@@ -46,3 +46,6 @@ def test_measures_batches_beside_reading_and_decoding(input_rates, tmp_path):
     # Of the decoded pictures, not of the records, which no reader of PNGs can keep up with.
     for by in ("clock", "processor"):
         assert measured["shares"][by] == pytest.approx([0.8, 0.5, 0.9])
+    _, rows = input_rates.table(measured)
+    assert dict(rows)["share, by the clock"] == "0.80 of the bare cost (rounds: 0.80, 0.50, 0.90)"
+    assert dict(rows)["batches of video"] == "576 clips/s"

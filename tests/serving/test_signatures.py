@@ -1,0 +1,164 @@
+"""What an export computes, in a process that has TensorFlow and nothing else of ours, against the library."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simone_tf.models.queries import Query
+from simone_tf.serving.signatures import signature_table, sizes_of
+
+# What a client has: TensorFlow and NumPy. With -I neither the working directory nor PYTHONPATH is searched.
+CLIENT = """
+import sys
+sys.modules.update({"simone_tf": None, "keras": None, "tensorflow_probability": None, "gin": None})
+import numpy as np
+import tensorflow as tf
+export_dir, given, answers = sys.argv[1:]
+model = tf.saved_model.load(export_dir)
+asked, found = np.load(given), {}
+for case in {name.split("/")[0] for name in asked.files}:
+    signature = case.split("-")[0]
+    inputs = {name.split("/")[1]: tf.constant(asked[name]) for name in asked.files if name.split("/")[0] == case}
+    for name, value in model.signatures[signature](**inputs).items():
+        found[case + "/" + name] = value.numpy()
+assert not any(name.startswith("simone_tf.") for name in sys.modules)
+np.savez(answers, **found)
+"""
+BATCHES = (1, 7)
+
+
+def _inputs(signature, batch, sizes):
+    rng = np.random.default_rng(batch)
+    frames, slots, queries = sizes.num_frames, sizes.num_slots, 45
+    video = {
+        name: rng.integers(0, 256, (batch, frames, *sizes.frame_size, 3), np.uint8)
+        for name in ("video", "object_video", "frame_video")
+    }
+    if not signature.endswith("_uint8"):
+        video = {name: value.astype(np.float32) / np.float32(255) for name, value in video.items()}
+    if signature.startswith("decode"):
+        latents = {
+            "object_latents": rng.normal(size=(batch, slots, sizes.object_latent_size)).astype(np.float32),
+            "frame_latents": rng.normal(size=(batch, frames, sizes.frame_latent_size)).astype(np.float32),
+        }
+        query = {
+            "frames": rng.integers(0, frames, (batch, queries), np.int32),
+            "coordinates": rng.uniform(-1, 1, (batch, queries, 2)).astype(np.float32),
+        }
+        return latents | (query if signature == "decode_queries" else {})
+    names = ("object_video", "frame_video") if signature.startswith("recompose") else ("video",)
+    return {name: video[name] for name in names}
+
+
+def _expected(model, signature, inputs, sizes):
+    """The library's own answer, eagerly and in one piece."""
+    inputs = {name: tf.constant(value) for name, value in inputs.items()}
+    if signature.endswith("_uint8"):
+        inputs = {name: tf.cast(value, tf.float32) / 255 for name, value in inputs.items()}
+    signature = signature.removesuffix("_uint8")
+    if signature == "encode":
+        objects, frames = model.encode(inputs["video"])
+        names = ("object_means", "object_log_scales", "frame_means", "frame_log_scales")
+        return dict(zip(names, (*objects, *frames), strict=True))
+    if signature == "recompose":
+        return {"recomposition": model.recompose(inputs["object_video"], inputs["frame_video"]).reconstruction}
+    if signature == "decode":
+        drawn = model.render(inputs["object_latents"], inputs["frame_latents"], sizes.frame_size)
+        return {name: getattr(drawn, name) for name in ("reconstruction", "slot_rgb", "slot_masks")}
+    if signature == "decode_queries":
+        query = Query(inputs["frames"], inputs["coordinates"])
+        decoded = model.decode(inputs["object_latents"], inputs["frame_latents"], query)
+        masks = np.exp(decoded.mask_logits) / np.exp(decoded.mask_logits).sum(axis=1, keepdims=True)
+        rgb = (masks[..., None] * decoded.rgb_means.numpy()).sum(axis=1)
+        return {"rgb": rgb, "slot_rgb": decoded.rgb_means, "slot_masks": masks}
+    drawn = model.decompose(inputs["video"])
+    outputs = {
+        "segment": ("segments",),
+        "segment_soft": ("segments", "slot_masks"),
+        "reconstruct": ("reconstruction",),
+    }
+    return {name: getattr(drawn, name) for name in outputs[signature]}
+
+
+@pytest.fixture(scope="module")
+def answers(tiny_export, tiny_sizes, tmp_path_factory):
+    """Every signature asked for one clip and for seven, by a process without simone_tf."""
+    folder = tmp_path_factory.mktemp("client")
+    asked = {
+        f"{signature}-{batch}/{name}": value
+        for signature in [*signature_table(tiny_sizes), "serving_default"]
+        for batch in BATCHES
+        for name, value in _inputs(signature, batch, tiny_sizes).items()
+    }
+    np.savez(folder / "asked.npz", **asked)
+    line = [sys.executable, "-I", "-c", CLIENT, str(tiny_export), str(folder / "asked.npz"), str(folder / "found.npz")]
+    done = subprocess.run(
+        line, cwd=folder, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    with np.load(folder / "found.npz") as found:
+        return dict(found)
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_a_process_without_the_library_gets_the_librarys_answers(answers, tiny_model, tiny_sizes, batch):
+    for signature, table in [*signature_table(tiny_sizes).items(), ("serving_default", None)]:
+        inputs = _inputs(signature, batch, tiny_sizes)
+        known = "segment" if table is None else signature
+        expected = _expected(tiny_model, known, inputs, tiny_sizes)
+        found = {
+            name.split("/")[1]: value for name, value in answers.items() if name.startswith(f"{signature}-{batch}/")
+        }
+        assert set(found) == set(expected), signature
+        for name, value in found.items():
+            if name == "segments":
+                masks = tiny_model.decompose(_as_float(inputs["video"])).slot_masks.numpy()
+                largest = np.sort(masks, axis=1)
+                clear = largest[:, -1] - largest[:, -2] > 1e-4
+                assert clear.mean() > 0.9
+                np.testing.assert_array_equal(value[clear], expected[name].numpy()[clear], err_msg=signature)
+            else:
+                np.testing.assert_allclose(value, expected[name], atol=1e-5, rtol=0, err_msg=f"{signature} {name}")
+
+
+def _as_float(video):
+    return tf.constant(video.astype(np.float32) / 255 if video.dtype == np.uint8 else video)
+
+
+def test_tensors_are_what_the_table_says(answers, tiny_sizes):
+    table = signature_table(tiny_sizes)
+    table["serving_default"] = table["segment"]
+    for place, value in answers.items():
+        case, name = place.split("/")
+        signature, batch = case.split("-")
+        text = table[signature].outputs[name]
+        assert value.dtype == text.dtype, place
+        assert value.shape[0] == int(batch), place
+        assert all(stated in (None, size) for size, stated in zip(value.shape, text.shape, strict=True)), place
+        if text.range:
+            low, high = text.range
+            assert low <= value.min(), place
+            assert value.max() <= high + 1e-6, place
+
+
+def test_the_numbers_are_those_of_the_model(tiny_sizes, tiny_model):
+    assert tiny_sizes == (3, (8, 16), 4, 5, 3)
+    # The biggest tensor by hand: 7 clips, 4 slots, 3 frames of 8x16.
+    assert signature_table(tiny_sizes)["decode"].outputs["slot_rgb"].shape == (None, 4, 3, 8, 16, 3)
+    assert sizes_of(tiny_model, 3, [8, 16]) == tiny_sizes
+
+
+def test_a_frame_that_there_is_not_is_refused(tiny_export, tiny_sizes):
+    loaded = tf.saved_model.load(str(tiny_export))
+    inputs = _inputs("decode_queries", 1, tiny_sizes)
+    inputs["frames"][0, 3] = tiny_sizes.num_frames
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        loaded.signatures["decode_queries"](**{name: tf.constant(value) for name, value in inputs.items()})
+
+
+def test_nothing_in_the_file_names_a_class_of_the_library(tiny_export):
+    assert b"simone_tf" not in (tiny_export / "saved_model.pb").read_bytes()
