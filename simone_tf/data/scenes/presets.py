@@ -4,6 +4,7 @@ import dataclasses
 
 from simone_tf.data.scenes.cater import CaterPreset
 from simone_tf.data.scenes.furniture import FURNITURE
+from simone_tf.data.scenes.glancing import GlancingPreset
 from simone_tf.data.scenes.playroom import PlayroomPreset
 from simone_tf.data.scenes.preset import COLORS, SATURATED_COLORS, ScenePreset
 from simone_tf.data.scenes.room import RoomPreset
@@ -188,7 +189,26 @@ PLAYROOM = PlayroomPreset(
     min_mean_object_fraction=0.12,
 )
 
+# The quickstart's scenes for long videos: the camera turns as fast per frame as there and goes on turning, while it
+# glances aside often enough for every object to leave the view and come back many times.
+QUICKSTART_LONG = GlancingPreset(
+    **{
+        **{field.name: getattr(QUICKSTART, field.name) for field in dataclasses.fields(QUICKSTART)},
+        "name": "quickstart_long",
+        "frames": 128,
+        "camera_arc": (7.0, 15.0),
+        "max_object_fraction": 0.3,
+        "min_object_fraction": 0.0,
+        "objects_inside_view": False,
+    },
+    glance_gap=(12.0, 30.0),
+    glance_turn=(2.0, 4.0),
+    glance_stay=(0.0, 0.0),
+    glance_margin=(-0.4, -0.1),
+    max_absence=2,
+)
+
 PRESETS: dict[str, ScenePreset] = {
-    preset.name: preset for preset in (QUICKSTART, OBJECTS_ROOM, OBJECTS_ROOM_MOVING, CATER, PLAYROOM)
+    preset.name: preset for preset in (QUICKSTART, OBJECTS_ROOM, OBJECTS_ROOM_MOVING, CATER, PLAYROOM, QUICKSTART_LONG)
 }
 FAMILIES: dict[str, type[ScenePreset]] = {type(preset).family: type(preset) for preset in PRESETS.values()}
