@@ -25,7 +25,7 @@ ANIMATION_SUFFIXES = (".gif", ".apng")
 
 _PICTURE_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM", "GIF")
 # FFmpeg finds out by itself what a file is: without this list a text file could send it to other files or addresses.
-_OPTIONS = {
+CONTAINER_OPTIONS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg,flv,asf",
     "protocol_whitelist": "file",
 }
@@ -195,7 +195,7 @@ def _read_video(path: str) -> Iterator[np.ndarray]:
         raise UserError(f"{path} is cut off (at least {lacking} bytes are missing): copy or make it again.")
     index = 0
     try:
-        with av.open("file:" + os.path.abspath(path), options=_OPTIONS) as container:
+        with av.open("file:" + os.path.abspath(path), options=CONTAINER_OPTIONS) as container:
             if not container.streams.video:
                 raise UserError(f"{path} holds no video that can be read ({_first_bytes(path)}): check the file.")
             stream = container.streams.video[0]

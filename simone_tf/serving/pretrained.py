@@ -1,0 +1,90 @@
+"""The folder of a pretrained model: weights, config and card, and how what was packed is told from what was changed.
+
+weights.npz   float32 arrays by name, no pickle
+config.gin    every binding of its training
+card.json     where it comes from: data, command, seed, metrics, size and SHA-256 of the two files
+card.md       the same for people
+"""
+
+import hashlib
+import json
+import os
+
+from simone_tf.errors import UserError, first_line
+
+WEIGHTS, CONFIG, CARD, CARD_TEXT = "weights.npz", "config.gin", "card.json", "card.md"
+
+SHIPPED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pretrained")
+"""The folder of the models that are installed with the library."""
+
+FORMAT = "simone_tf pretrained"
+FORMAT_VERSION = 1
+
+_MAX_CARD_BYTES = 2**20
+
+
+def shipped_names() -> list[str]:
+    """The models that are installed with the library, sorted."""
+    if not os.path.isdir(SHIPPED):
+        return []
+    return sorted(name for name in os.listdir(SHIPPED) if os.path.isfile(os.path.join(SHIPPED, name, CARD)))
+
+
+def find_pretrained(name: str) -> str:
+    """The folder of a pretrained model.
+
+    Args:
+        name: one of `shipped_names()`, or the path of a folder that `tools/pack_pretrained.py` made, with a separator
+            in it (`./mine`).
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if os.sep in name:
+        if not os.path.isdir(name):
+            raise UserError(f"--pretrained={name}: there is no such folder; name one that pack_pretrained.py made.")
+        return name
+    if name not in shipped_names():
+        known = ", ".join(shipped_names()) or "none"
+        raise UserError(f"--pretrained={name}: there is no such model; installed with the library: {known}.")
+    return os.path.join(SHIPPED, name)
+
+
+def file_sums(folder: str) -> dict:
+    """Size and SHA-256 of weights and config; OSError if one cannot be read."""
+    sums = {}
+    for name in (WEIGHTS, CONFIG):
+        path = os.path.join(folder, name)
+        with open(path, "rb") as file:
+            sums[name] = {"bytes": os.path.getsize(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    return sums
+
+
+def read_card(folder: str) -> dict:
+    """Reads `card.json` and compares the files with the sums in it.
+
+    Raises:
+        UserError: a file is missing, damaged, or not the one that was packed.
+    """
+    path = os.path.join(folder, CARD)
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_MAX_CARD_BYTES + 1)
+        if len(content) > _MAX_CARD_BYTES:
+            raise ValueError(f"it has more than {_MAX_CARD_BYTES} bytes")
+        card = json.loads(content)
+        if not isinstance(card, dict) or card.get("format") != FORMAT:
+            raise ValueError(f'its "format" is not "{FORMAT}"')
+        if card.get("format_version") != FORMAT_VERSION or type(card.get("step")) is not int:
+            raise ValueError(f'its "format_version" is not {FORMAT_VERSION}, or it has no "step"')
+        found = file_sums(folder)
+    except (OSError, ValueError, RecursionError) as error:
+        place = getattr(error, "filename", None) or path
+        raise UserError(f"{place} cannot be read ({first_line(error)}): install or pack the model again.") from error
+    for name, sums in found.items():
+        if card.get("files", {}).get(name) != sums:
+            raise UserError(
+                f"{os.path.join(folder, name)} is not the file that {CARD} describes (another size or SHA-256): "
+                "install or pack the model again."
+            )
+    return card

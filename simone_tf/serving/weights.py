@@ -1,0 +1,90 @@
+"""A model's weights as a `.npz` file: names that follow the model's own attributes, shapes and size checked."""
+
+import os
+import zipfile
+import zlib
+
+import keras
+import numpy as np
+
+from simone_tf.errors import UserError, first_line
+
+_MAX_HEADER = 4096
+
+
+def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Every variable of a built model by the attributes that lead to it, such as `decoder.hidden.0.kernel`.
+
+    Keras's own paths number the layers of a process, so that two models in it would have different names.
+
+    Raises:
+        ValueError: a variable is held in a place that is no attribute.
+    """
+    found: dict[str, keras.Variable] = {}
+    _collect(model, "", found, set())
+    if {id(variable) for variable in found.values()} != {id(variable) for variable in model.variables}:
+        raise ValueError(f"{type(model).__name__} holds variables outside its attributes and tuples of layers.")
+    return found
+
+
+def save_weights(path: str | os.PathLike, model: keras.Model) -> None:
+    """Writes the weights of a built model, float32, without pickle; OSError if it cannot be written."""
+    arrays = {name: np.asarray(variable, "<f4", order="C") for name, variable in named_variables(model).items()}
+    with open(path, "wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def load_weights(path: str | os.PathLike, model: keras.Model) -> None:
+    """Reads weights into a built model; all names and shapes have to be the model's.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another model; the model is left as it was.
+    """
+    variables = named_variables(model)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            if set(members) != set(variables):
+                names = ", ".join(sorted(set(members) ^ set(variables))[:3])
+                raise UserError(f"{path} holds the weights of another model ({names}): use the config beside it.")
+            arrays = {name: _read(archive, members[name], tuple(v.shape)) for name, v in variables.items()}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise UserError(f"{path} cannot be read ({first_line(error)}): install or pack it again.") from error
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def _read(archive, info, shape):
+    """One array, which is as large as the model says: what the file says of its size is checked before it is read."""
+    size = 4 * int(np.prod(shape))
+    if not size < info.file_size <= size + _MAX_HEADER:
+        raise ValueError(f"{info.filename} has {info.file_size} bytes, its variable {size}")
+    try:
+        with archive.open(info) as file:
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError("its format is not version 1.0")
+            found = np.lib.format.read_array_header_1_0(file)
+            content = file.read()
+    except (ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{info.filename}: {first_line(error)}") from error
+    if found != (shape, False, np.dtype("<f4")) or len(content) != size:
+        raise ValueError(f"{info.filename} is {found[2]} {list(found[0])}, its variable float32 {list(shape)}")
+    return np.frombuffer(content, "<f4").reshape(shape)
+
+
+def _collect(layer, prefix, found, visited):
+    visited.add(id(layer))
+    for attribute, value in vars(layer).items():
+        name = prefix + attribute.lstrip("_")
+        for part_name, part in _parts_of(name, value):
+            if isinstance(part, keras.Variable):
+                found.setdefault(part_name, part)
+            elif isinstance(part, keras.layers.Layer) and id(part) not in visited:
+                _collect(part, f"{part_name}.", found, visited)
+
+
+def _parts_of(name, value):
+    """The attribute itself, or the members of a tuple by their numbers."""
+    if isinstance(value, tuple):
+        return [(f"{name}.{index}", member) for index, member in enumerate(value)]
+    return [(name, value)]
