@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from simone_tf.data.video_files import (
-    CONTAINER_OPTIONS,
     ANIMATION_SUFFIXES,
+    CONTAINER_OPTIONS,
     PICTURE_SUFFIXES,
     list_pictures,
     read_frames,
