@@ -1,0 +1,77 @@
+"""A video of any length cut into overlapping windows of T frames, as it streams in."""
+
+import collections
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from simone_tf.errors import UserError
+
+
+class Window(NamedTuple):
+    """T consecutive frames of a video."""
+
+    start: int  # index of the first frame in the video
+    video: np.ndarray  # [T, H, W, 3] float32 in [0, 1]
+    num_frames: int  # frames that are the video's; the others, at the end, repeat the last one
+
+
+def default_overlap(num_frames: int) -> int:
+    """Half of a window, rounded down: every frame but the first and the last ones lies in two windows."""
+    return num_frames // 2
+
+
+def check_overlap(overlap: int, num_frames: int) -> None:
+    """Raises UserError unless windows of `num_frames` can share `overlap` frames and still move on."""
+    least = min(1, num_frames - 1)
+    if not isinstance(overlap, int) or not least <= overlap < num_frames:
+        raise UserError(
+            f"An overlap of {overlap} frames does not suit windows of {num_frames}: choose {least} to {num_frames - 1}."
+        )
+
+
+def cut_windows(
+    frames: Iterable[np.ndarray], num_frames: int, frame_size: tuple[int, int], overlap: int
+) -> Iterator[Window]:
+    """Cuts a stream of frames; holds one window of them.
+
+    The last window is shifted back so that it ends with the video, and shares more frames with the one before. A video
+    shorter than a window is one window in which its last frame is held.
+
+    Args:
+      frames: `[H, W, 3]` each, uint8 or floating point in [0, 1].
+      num_frames: T.
+      frame_size: (H, W).
+      overlap: frames that a window shares with the next.
+
+    Raises:
+      UserError: there is no frame at all, or `overlap` is out of range.
+      ValueError: a frame has another shape or type.
+    """
+    check_overlap(overlap, num_frames)
+    last: collections.deque[np.ndarray] = collections.deque(maxlen=num_frames)
+    count = end = 0  # frames seen, end of the last window
+    for frame in frames:
+        last.append(_as_float(frame, frame_size, count))
+        count += 1
+        if count == (end - overlap if end else 0) + num_frames:
+            yield Window(count - num_frames, np.stack(last), num_frames)
+            end = count
+    if not count:
+        raise UserError("The video has no frame: name one that has.")
+    if not end:
+        yield Window(0, np.stack([*last, *[last[-1]] * (num_frames - count)]), count)
+    elif count > end:
+        yield Window(count - num_frames, np.stack(last), num_frames)
+
+
+def _as_float(frame: np.ndarray, frame_size: tuple[int, int], index: int) -> np.ndarray:
+    frame = np.asarray(frame)
+    if frame.shape != (*frame_size, 3):
+        raise ValueError(f"frame {index} is {list(frame.shape)}, the model sees {[*frame_size, 3]}.")
+    if frame.dtype == np.uint8:
+        return frame.astype(np.float32) * np.float32(1.0 / 255.0)
+    if not np.issubdtype(frame.dtype, np.floating):
+        raise ValueError(f"frame {index} is {frame.dtype}; frames are uint8, or floating point in [0, 1].")
+    return frame.astype(np.float32)
