@@ -13,7 +13,9 @@ from simone_tf import command
 from simone_tf.console import say
 from simone_tf.data.records import PACKAGE_PREFIX
 from simone_tf.errors import UserError, first_line
+from simone_tf.pretrained_run import load_pretrained
 from simone_tf.serving.chunks import CHUNK_SIZE
+from simone_tf.serving.pretrained import CARD, read_card
 from simone_tf.serving.signatures import sizes_of
 from simone_tf.serving.write_export import check_replaceable, write_export
 from simone_tf.trained_run import load_run
@@ -25,7 +27,7 @@ def export(run, export_dir, chunk_size=CHUNK_SIZE):
     """Writes a run's model as a SavedModel.
 
     Args:
-        run: `TrainedRun`.
+        run: `TrainedRun`, also of a pretrained model.
         export_dir: the folder to be, see `write_export`.
         chunk_size: queries of all clips of a request together that are decoded at a time.
 
@@ -33,12 +35,15 @@ def export(run, export_dir, chunk_size=CHUNK_SIZE):
         UserError: the folder holds something else, or cannot be written; the run's metrics cannot be read.
     """
     settings, clips = run.settings, run.settings["clips"]
+    # A pretrained model has its metrics in its card.
+    card = os.path.join(run.run_dir, CARD)
+    metrics = read_card(run.run_dir).get("metrics") if os.path.isfile(card) else _read_metrics(run.run_dir)
     origin = {
         "step": run.step,
         "checkpoint": os.path.basename(os.path.dirname(run.checkpoint)) + "/" + os.path.basename(run.checkpoint),
         "precision": settings["precision"],
         "training_data": {"reader": type(clips).__name__, "data_dir": _portable(clips.data_dir), "split": clips.split},
-        "metrics": _read_metrics(run.run_dir),
+        "metrics": metrics,
         "config": run.config_text,
     }
     sizes = sizes_of(run.model, settings["num_frames"], settings["frame_size"])
@@ -49,6 +54,7 @@ def main(arguments=None):
     """Parses flags, reads the run back, writes the export."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run_dir", help="folder of a trained run")
+    parser.add_argument("--pretrained", help="in its place: a model installed with the library, such as quickstart")
     parser.add_argument(
         "--export_dir",
         help="folder to write, such as exports/quickstart/1; an earlier export there is replaced. For "
@@ -65,7 +71,10 @@ def main(arguments=None):
         "--gin_param", action="append", default=[], help="one binding that wins over the run's config; repeatable"
     )
     flags = parser.parse_args(arguments)
-    for name, example in (("run_dir", "runs/quickstart"), ("export_dir", "exports/quickstart/1")):
+    if flags.pretrained and (flags.run_dir or flags.best):
+        raise UserError("--pretrained goes with neither --run_dir nor --best: leave one out.")
+    folders = (("run_dir", "runs/quickstart"), ("export_dir", "exports/quickstart/1"))
+    for name, example in folders[1:] if flags.pretrained else folders:
         value = getattr(flags, name)
         if not value:
             raise UserError(f"--{name} is missing; name a folder, for example --{name}={example}.")
@@ -74,8 +83,11 @@ def main(arguments=None):
     if not 1 <= flags.chunk_size < 2**31:
         raise UserError(f"--chunk_size={flags.chunk_size} is out of range: choose 1 to 2 ** 31 - 1.")
     check_replaceable(flags.export_dir)
-    run = load_run(flags.run_dir, flags.gin_param, flags.best)
-    say(f"{flags.run_dir}: step {run.step}")
+    if flags.pretrained:
+        run = load_pretrained(flags.pretrained, flags.gin_param)
+    else:
+        run = load_run(flags.run_dir, flags.gin_param, flags.best)
+    say(f"{flags.pretrained or flags.run_dir}: step {run.step}")
     export(run, flags.export_dir, flags.chunk_size)
     say(f"The export is {flags.export_dir}; serving.json in it describes every signature.")
     parent, version = os.path.split(os.path.abspath(flags.export_dir))

@@ -9,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from simone_tf import export
+from simone_tf.pretrained_run import load_pretrained
+from simone_tf.serving.pretrained import find_pretrained, read_card
 from simone_tf.serving.saved_model import load_export
 from simone_tf.trained_run import load_run
 
@@ -83,6 +85,9 @@ def test_a_set_that_is_shipped_goes_by_its_name(copied, tmp_path):
         (["--run_dir=x", "--export_dir=x", "--chunk_size=0"], "--chunk_size=0 is out of range"),
         (["--run_dir=x", "--export_dir=x", "--chunk_size=2147483648"], "--chunk_size=2147483648 is out of range"),
         (["--run_dir=nowhere", "--export_dir=x"], "nowhere"),
+        (["--run_dir=x", "--pretrained=quickstart", "--export_dir=x"], "leave one out"),
+        (["--pretrained=nothing", "--export_dir=x"], "there is no such model"),
+        (["--pretrained=quickstart"], "--export_dir is missing"),
     ],
 )
 def test_mistakes_in_flags(flags, words, capsys, tmp_path, monkeypatch):
@@ -140,3 +145,15 @@ def test_a_folder_that_cannot_be_made_is_told(run, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     flags = [f"--run_dir={run}", f"--export_dir={tmp_path / 'file' / '1'}"]
     assert "cannot be written" in fails(capsys, flags, main=export.main)
+
+
+def test_a_pretrained_model_is_exported_with_its_card(tmp_path):
+    export.main(["--pretrained=quickstart", f"--export_dir={tmp_path / '1'}"])
+    written = load_export(str(tmp_path / "1"))
+    pretrained = load_pretrained("quickstart")
+    video = np.random.default_rng(0).random([1, 4, 24, 24, 3], np.float32)
+    means = written.loaded.signatures["encode"](video=tf.constant(video))["object_means"]
+    np.testing.assert_allclose(means, pretrained.model.encode(video).objects.mean, atol=1e-5)
+    card = read_card(find_pretrained("quickstart"))
+    assert written.description["metrics"] == card["metrics"]
+    assert written.description["step"] == card["step"]

@@ -3,11 +3,12 @@ import tracemalloc
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
-from square_world import COLOURS, FLOOR, FRAMES, SIZE, SLOTS, SquareModel, draw
 
 from simone_tf.errors import UserError
 from simone_tf.serving.long_video import VideoDecomposition
 from simone_tf.serving.tracks import Unlinked
+
+from square_world import COLOURS, FLOOR, FRAMES, SIZE, SLOTS, SquareModel, draw
 
 
 def wandering(count, leave=True):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import adjusted_rand_score
-from square_world import SquareModel, draw
 
 from simone_tf.data.records import shard_name, write_shard
 from simone_tf.errors import UserError
 
+from square_world import SquareModel, draw
 from tiny_run import clips, make_clips, run  # noqa: F401
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools" / "long_videos.py"
