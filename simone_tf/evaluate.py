@@ -12,7 +12,6 @@ import os
 import sys
 
 import numpy as np
-from tqdm import tqdm
 
 from simone_tf import command
 from simone_tf.console import say
@@ -23,8 +22,10 @@ from simone_tf.evaluation.gallery import draw_gallery
 from simone_tf.evaluation.paper import VIDEO_ARI_FOREGROUND
 from simone_tf.evaluation.probe_data import ProbeSettings
 from simone_tf.evaluation.probes import PROBED, PROBES, run_probes
+from simone_tf.evaluation.progress import clip_progress
 from simone_tf.evaluation.regressors import require_scikit_learn
 from simone_tf.evaluation.report import require_jinja, write_report
+from simone_tf.evaluation.shared_clips import shared_file
 from simone_tf.evaluation.training_curves import training_curves
 from simone_tf.files import replacing, write_text
 from simone_tf.trained_run import load_run
@@ -36,7 +37,7 @@ MAX_TESTED_CLIPS = 2000
 _SPLIT_INSTEAD = "the probes are trained on some of the held-out clips and tested on the others."
 
 
-def evaluate(run, *, num_clips=None, num_probe_clips=1000, num_pictures=12, batch_size=None, paper_name=None):
+def evaluate(run, *, num_clips=None, num_probe_clips=1000, num_pictures=12, batch_size=None, paper_name=None, flags=()):
     """Evaluates one run and writes `<run_dir>/evaluation/`.
 
     Args:
@@ -46,6 +47,7 @@ def evaluate(run, *, num_clips=None, num_probe_clips=1000, num_pictures=12, batc
         num_pictures: held-out clips drawn.
         batch_size: clips measured at a time; None for what the training used.
         paper_name: the paper's dataset that this one stands for, key of `paper.VIDEO_ARI_FOREGROUND`.
+        flags: the command's flags, kept in `metrics.json` to tell later how it was made.
 
     Returns:
         dict as written to `metrics.json`.
@@ -59,7 +61,14 @@ def evaluate(run, *, num_clips=None, num_probe_clips=1000, num_pictures=12, batc
     # What is resumed apart is kept apart.
     test = _measured(run, held_out, os.path.join(folder, "held_out"), num_clips, batch_size, "held-out clips")
     summary = summarize(run, held_out, test, num_clips)
-    rows, missing, notes = _probe(run, held_out, training, test, folder, num_clips, num_probe_clips, batch_size)
+    summary["run"]["flags"] = list(flags)
+    shared = shared_file(held_out, training)
+    if shared is not None:
+        summary["notes"].append(
+            f"The held-out clips are clips of the training as well (both are read from {shared}): no score here tells "
+            "how the model does on clips that it never saw."
+        )
+    rows, missing, notes = _probe(run, held_out, training, test, folder, num_clips, num_probe_clips, batch_size, shared)
     summary["not_computed"] += missing
     summary["notes"] += notes
     summary["probes"] = rows
@@ -81,11 +90,13 @@ def evaluate(run, *, num_clips=None, num_probe_clips=1000, num_pictures=12, batc
     return summary
 
 
-def _probe(run, held_out, training, test, folder, num_clips, num_probe_clips, batch_size):
-    """`run_probes`, its training clips measured where there are any."""
+def _probe(run, held_out, training, test, folder, num_clips, num_probe_clips, batch_size, shared):
+    """`run_probes`, its training clips measured where there are any; none where they are the held-out ones."""
     num_tested = min(num_clips or MAX_TESTED_CLIPS, MAX_TESTED_CLIPS)
     train, problems = None, []
     if num_probe_clips and _can_probe(held_out):
+        if shared is not None:
+            return [], [_sharing(held_out, training, shared)], []
         try:
             readable = _can_probe(training)
         except UserError as error:
@@ -101,8 +112,18 @@ def _probe(run, held_out, training, test, folder, num_clips, num_probe_clips, ba
     return rows, problems + missing, notes
 
 
+def _sharing(held_out, training, path):
+    one, other = (f"{clips.data_dir} (split {clips.split!r})" for clips in (training, held_out))
+    return (
+        f"No probes: their clips to train on, {one}, and the held-out ones, {other}, both come from {path}, so that "
+        "they would be tested on clips that they were trained on: name other held-out clips, or divide these by "
+        "--num_probe_clips=0."
+    )
+
+
 def main(arguments=None):
     """Parses flags, evaluates each run, prints the main numbers."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--gin_param", action="append", default=[], help="one binding that wins over the run's config; repeatable"
@@ -130,6 +151,10 @@ def main(arguments=None):
     require_scikit_learn()
     require_jinja()
     summaries = []
+    if len(flags.run_dir) > 1:
+        # What is wrong with the last one is not to be told after the hours that the others take.
+        for run_dir in flags.run_dir:
+            load_run(run_dir, flags.gin_param, flags.best)
     for run_dir in flags.run_dir:
         run = load_run(run_dir, flags.gin_param, flags.best)
         say(f"{run_dir}: step {run.step}")
@@ -141,6 +166,7 @@ def main(arguments=None):
                 num_pictures=flags.num_pictures,
                 batch_size=flags.batch_size,
                 paper_name=flags.paper,
+                flags=_without_run_dirs(arguments),
             )
         )
         _print_summary(summaries[-1])
@@ -150,12 +176,23 @@ def main(arguments=None):
 
 
 def _measured(run, clips, folder, num_clips, batch_size, what):
-    on_terminal = sys.stderr.isatty()
     known = num_clips or sum(clips.count(shard) for shard in clips.shards())
-    with tqdm(total=known, unit="clip", desc=what, disable=not on_terminal) as bar:
-        store = measure_clips(run, clips, folder, num_clips, batch_size, on_clips=bar.update)
+    with clip_progress(what, known) as on_clips:
+        store = measure_clips(run, clips, folder, num_clips, batch_size, on_clips=on_clips)
     say(f"{what}: {store.count()} measured")
     return store
+
+
+def _without_run_dirs(arguments):
+    """The flags that an evaluation depends on, as they were given."""
+    kept, waiting = [], list(arguments)
+    while waiting:
+        flag = waiting.pop(0)
+        if flag == "--run_dir":
+            waiting.pop(0)
+        elif not flag.startswith("--run_dir="):
+            kept.append(flag)
+    return kept
 
 
 def _can_probe(clips: ClipReader):
@@ -202,12 +239,15 @@ def _print_summary(summary):
     for row in summary["probes"]:
         if "r2_mean" in row:
             name = f"{row['target']} ({row['coordinates']}) from {row['input']}, {row['regressor']}"
-            mean, std, shuffled = (_number(row[f"r2_{part}"]) for part in ("mean", "std", "shuffled_mean"))
-            say(f"{name:62} R2 {mean} +- {std}, shuffled {shuffled}")
+            mean, std, shuffled, clock = (
+                _number(row[f"r2_{part}"]) for part in ("mean", "std", "shuffled_mean", "clock")
+            )
+            say(f"{name:62} R2 {mean} +- {std}, shuffled {shuffled}, from t alone {clock}")
         else:
             name = f"{row['target']} from {row['input']}, {row['regressor']}"
-            mean, std, baseline = (_number(row[f"score_{part}"]) for part in ("mean", "std", "baseline"))
-            say(f"{name:62} {row['score']} {mean} +- {std}, baseline {baseline}")
+            parts = ("mean", "std", "baseline", "shuffled_mean")
+            mean, std, baseline, shuffled = (_number(row[f"score_{part}"]) for part in parts)
+            say(f"{name:62} {row['score']} {mean} +- {std}, baseline {baseline}, shuffled {shuffled}")
     for sentence in (*summary["notes"], *summary["not_computed"]):
         say(sentence)
 

@@ -1,6 +1,7 @@
 """A run read back from its folder: the settings it was trained with, and the model with its trained weights."""
 
 import inspect
+import os
 from typing import Any, NamedTuple
 
 import gin
@@ -60,6 +61,11 @@ def load_run(run_dir, gin_params=(), best=False):
         UserError: the folder holds no run, its config is wrong, or its checkpoint is missing, damaged or another
             model's.
     """
+    if not os.path.isfile(os.path.join(run_dir, config.CONFIG_FILE)):
+        raise UserError(
+            f"{run_dir} holds no run (no {config.CONFIG_FILE}): name the folder of a trained run, for example "
+            "--run_dir=runs/quickstart."
+        )
     settings = read_settings((), gin_params, run_dir)
     with config.errors_in_one_sentence():
         names = ("model", "num_frames", "frame_size", "seed", "precision")

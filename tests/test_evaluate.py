@@ -297,11 +297,63 @@ def test_several_runs_are_summed_up(evaluated, tmp_path, rich, capsys):
     assert f"{'video_ari':32} {mean:.4f} +- 0.0000" in output
 
 
+def test_probes_are_never_tested_on_the_clips_that_they_were_trained_on(copied, rich, capsys, monkeypatch):
+    counted = count_measured(monkeypatch)
+    flags = flags_of(copied, rich, "--num_pictures=0", "--gin_param=held_out/ClipRecords.split = 'train'")
+    evaluate.main(flags)
+    metrics = metrics_of(copied)
+    assert metrics["probes"] == []
+    (sentence,) = metrics["not_computed"]
+    assert sentence.startswith(f"No probes: their clips to train on, {rich} (split 'train'), and the held-out ones, ")
+    assert "train-00000-of-00001.tfrecord" in sentence
+    assert "no score here tells how the model does on clips that it never saw" in metrics["notes"][0]
+    assert metrics["reconstruction"]["psnr"]["num"] == COUNTS["train"] == sum(counted)
+    assert not (copied / "evaluation" / "camera_probes.csv").exists()
+    said = capsys.readouterr().out
+    assert sentence in said
+    assert "R2" not in said
+    assert " ± " in (copied / "evaluation" / "report.html").read_text(encoding="utf-8")
+    # What the sentence advises.
+    evaluate.main([*flags, "--num_probe_clips=0"])
+    metrics = metrics_of(copied)
+    assert {(row["num_train_clips"], row["num_test_clips"]) for row in metrics["probes"]} == {(8, 2)}
+    assert len(metrics["notes"]) >= 1
+
+
+def test_how_an_evaluation_was_made_is_kept(evaluated, rich):
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    assert metrics["run"]["flags"] == flags_of("", rich, "--num_pictures=2")[1:]
+    assert evaluate._without_run_dirs(["--run_dir", "a", "--best", "--run_dir=b", "--num_clips", "3"]) == [
+        "--best",
+        "--num_clips",
+        "3",
+    ]
+
+
+def test_all_runs_are_looked_at_before_the_first_is_evaluated(copied, rich, tmp_path, capsys):
+    line = fails(capsys, [f"--run_dir={copied}", *flags_of(tmp_path / "nowhere", rich)], main=evaluate.main)
+    assert "nowhere holds no run (no config.gin)" in line
+    assert not (copied / "evaluation").exists()
+    shutil.copytree(copied, tmp_path / "untrained", ignore=shutil.ignore_patterns("ckpt-*", "checkpoint"))
+    line = fails(capsys, [f"--run_dir={copied}", *flags_of(tmp_path / "untrained", rich)], main=evaluate.main)
+    assert "holds no checkpoint" in line
+    assert not (copied / "evaluation").exists()
+
+
+def test_a_control_is_printed_beside_every_probe(evaluated, capsys):
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    evaluate._print_summary(metrics)
+    lines = [line for line in capsys.readouterr().out.splitlines() if " from o_k, " in line and "accuracy" in line]
+    assert len(lines) == 2
+    shuffled = [row["score_shuffled_mean"] for row in metrics["probes"] if row.get("score") == "accuracy"]
+    assert [line.rpartition("shuffled ")[2] for line in lines] == [f"{value:.3f}" for value in shuffled]
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
         ([], "--run_dir is missing"),
-        (["--run_dir=nowhere"], "nowhere"),
+        (["--run_dir=nowhere"], "nowhere holds no run (no config.gin)"),
         (["--run_dir=x", "--num_clips=0"], "--num_clips=0 is out of range"),
         (["--run_dir=x", "--num_pictures=-1"], "--num_pictures=-1 is out of range"),
         (["--run_dir=x", "--batch_size=0"], "--batch_size=0 is out of range"),

@@ -60,8 +60,9 @@ def test_another_model_is_refused(run, binding, words):
 
 
 def test_a_run_without_checkpoints_is_told(run, tmp_path):
-    with pytest.raises(UserError, match=r"config\.gin"):
-        load_run(str(tmp_path))
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(UserError, match=rf"^{folder} holds no run \(no config\.gin\): name the folder of"):
+            load_run(str(folder))
     shutil.copy(run / "config.gin", tmp_path)
     with pytest.raises(UserError, match="holds no checkpoint"):
         load_run(str(tmp_path))

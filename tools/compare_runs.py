@@ -9,7 +9,9 @@ and, with --out, writes it to <out>.md and <out>.png.
 import argparse
 import glob
 import json
+import math
 import os
+import re
 import statistics
 import sys
 
@@ -40,7 +42,7 @@ MEASURES = {
 }
 """The rows that are no probes: table and name in metrics.json -> label."""
 
-MAIN_INPUTS = {"f_t": "mlp", "f_r,f_t": "mlp", "o_1..K": "mlp", "o_k": "mlp", "o_k,t": "mlp", "o_k,f_t,t": "mlp"}
+MAIN_INPUTS = dict.fromkeys(("f_t", "f_r,f_t", "o_1..K", "o_1..K,t", "o_k", "o_k,t", "o_k,f_t,t"), "mlp")
 MAIN_INPUTS |= {"o_j,j!=k": "mlp", "o_j": "mlp", "p_j,j!=k": "mlp"}
 """The probes shown without --all: input -> regressor."""
 
@@ -49,6 +51,7 @@ INPUT_LABELS = {
     "o_j": "one other object's slot",
     "p_j,j!=k": "other objects' true positions",
 }
+_PROBE_CLIPS = ("num_train_clips", "num_test_clips")
 MAIN_MEASURES = ("video_ari_foreground", "static_ari_foreground", "video_miou", "mse", "psnr")
 
 
@@ -64,9 +67,7 @@ def read_metrics(run_dir):
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
         with open(path, encoding="utf-8") as file:
             metrics = json.load(file)
-        tables = [metrics[name] for name in ("run", "segmentation", "reconstruction", "latents")]
-        if not all(isinstance(table, dict) for table in tables) or not isinstance(metrics["probes"], list):
-            raise ValueError("it has other tables")
+        _check(metrics)
     except FileNotFoundError as error:
         raise UserError(
             f"{path} is missing: evaluate the run first, python -m simone_tf.evaluate --run_dir={run_dir}."
@@ -76,6 +77,33 @@ def read_metrics(run_dir):
             f"{path} is not what simone_tf.evaluate writes ({first_line(error)}): evaluate the run again."
         ) from error
     return metrics
+
+
+def _check(metrics):
+    """Raises ValueError where metrics hold something else than this tool takes from them."""
+    tables = [metrics[name] for name in ("run", "segmentation", "reconstruction", "latents")]
+    if not all(isinstance(table, dict) for table in tables) or not isinstance(metrics["probes"], list):
+        raise ValueError("it has other tables")
+    for table, name in MEASURES:
+        measure = metrics[table].get(name, {"mean": None})
+        if not isinstance(measure, dict) or not _is_score(measure.get("mean", "")):
+            raise ValueError(f"its {name} is {json.dumps(measure)[:60]}, not a mean and a standard deviation")
+    for row in metrics["probes"]:
+        words = ("probe", "target", "input", "regressor")
+        if isinstance(row, dict):
+            words += ("score",) if row.get("probe") == "attribute" else ("coordinates",)
+        if (
+            not isinstance(row, dict)
+            or not all(isinstance(row.get(word), str) for word in words)
+            or not isinstance(row.get("trained_on"), str | None)
+            or not all(_is_score(row.get(name)) for name in ("r2_mean", "r2_clock", "score_mean", *_PROBE_CLIPS))
+        ):
+            raise ValueError(f"one of its probes is {json.dumps(row)[:60]}, not the row of a table")
+
+
+def _is_score(value):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (number and abs(value) < 1e300 and math.isfinite(value))
 
 
 def find_runs(folder):
@@ -106,6 +134,8 @@ def scores_of(metrics, everything):
             continue
         beside = paper.paper_row(row) if row.get("coordinates") == "world" else None
         scores[label] = row.get("r2_mean", row.get("score_mean")), beside
+        if row["probe"] == "camera" and (row["input"], row["regressor"]) == ("f_t", "mlp") and "r2_clock" in row:
+            scores[probe_label(row | {"input": "t alone"})] = row["r2_clock"], None
     return scores
 
 
@@ -118,7 +148,7 @@ def probe_label(row):
     place = "world" if row["coordinates"] == "world" else "one frame's camera"
     what = {"location": "camera location", "orientation": "camera orientation"}.get(row["target"], row["target"])
     further = f", {row['regressor']}" if row["regressor"] != "mlp" else ""
-    further += ", trained on moving objects" if row["trained_on"] == "moving" else ""
+    further += ", trained on moving objects" if row.get("trained_on") == "moving" else ""
     return f"R² of {what} ({place}) from {name}{further}"
 
 
@@ -136,10 +166,12 @@ def table_of(groups, everything=False, paper_name=None):
     scored = {name: [scores_of(metrics, everything) for metrics in runs] for name, runs in groups.items()}
     labels = dict.fromkeys(label for runs in scored.values() for scores in runs for label in scores)
     published = {label: row for runs in scored.values() for scores in runs for label, (_, row) in scores.items() if row}
+    if paper_name not in (None, paper.PROBED):
+        published = {}
     if paper_name:
         published[MEASURES["segmentation", "video_ari_foreground"]] = paper.VIDEO_ARI_FOREGROUND[paper_name]
     counts = {name: f"{name} ({len(runs)} run{'s' * (len(runs) > 1)})" for name, runs in groups.items()}
-    rows = [["", *counts.values(), f"paper ({paper_name or 'cater'})"]]
+    rows = [["", *counts.values(), f"paper ({paper_name or paper.PROBED})"]]
     for label in labels:
         cells = [
             spread([scores[label][0] for scores in runs if label in scores], 5 if label == "MSE" else 3)
@@ -158,20 +190,44 @@ def spread(values, digits=3):
     if not there:
         return "none"
     text = f"{statistics.fmean(there):.{digits}f}"
+    text = text.removeprefix("-") if not float(text) else text
     if len(there) > 1:
         text += f" ± {statistics.stdev(there):.{digits}f}"
     return text + (f" (of {len(there)})" if len(there) < len(values) else "")
 
 
+_ALIKE = ("dataset", "split", "num_clips", "probe clips", "frames", "resolution", "step")
+
+
 def differences(groups):
-    """A sentence for each group whose runs were not evaluated alike."""
-    sentences = []
+    """A sentence for each group whose runs were not evaluated alike, and one if the groups were not."""
+    sentences, by_group = [], {}
     for name, runs in groups.items():
-        for what in ("split", "num_clips", "frames", "resolution", "step"):
-            found = {json.dumps(metrics["run"].get(what)) for metrics in runs}
-            if len(found) > 1:
-                sentences.append(f"The runs of {name} differ in {what}: {', '.join(sorted(found))}.")
+        by_group[name] = {what: sorted({_described(metrics, what) for metrics in runs}) for what in _ALIKE}
+        parts = [f"{what}: {', '.join(values)}" for what, values in by_group[name].items() if len(values) > 1]
+        if parts:
+            sentences.append(f"The runs of {name} differ in {'; '.join(parts)}.")
+    parts = []
+    for what in _ALIKE[:-1]:  # Groups of other steps are what one may want to compare.
+        found = {name: " or ".join(values[what]) for name, values in by_group.items()}
+        if len(set(found.values())) > 1:
+            parts.append(f"{what} ({', '.join(f'{name}: {values}' for name, values in found.items())})")
+    if parts:
+        sentences.append(f"The groups were not evaluated on the same {'; '.join(parts)}.")
     return sentences
+
+
+def _described(metrics, what):
+    """One of `_ALIKE`, in words."""
+    if what == "probe clips":
+        # Of the probes' tables the largest: some leave out clips that do not show an object.
+        train, test = (max((row.get(name) or 0 for row in metrics["probes"]), default=0) for name in _PROBE_CLIPS)
+        return f"{train:g} + {test:g}"
+    value = metrics["run"].get(what)
+    if what == "dataset":
+        # A set that comes with the library is the same wherever the library is.
+        return re.sub(r".*[/\\]simone_tf[/\\]data[/\\]embedded[/\\]", "package:", str(value))
+    return json.dumps(value)
 
 
 def as_markdown(rows):
@@ -216,15 +272,22 @@ def main(arguments=None):
     flags = parser.parse_args(arguments)
     if not flags.group:
         raise UserError("--group is missing: name at least one, for example --group=quickstart=runs/quickstart.")
-    groups = {}
+    groups, named, repeated = {}, set(), []
     for group in flags.group:
         name, sign, folders = group.partition("=")
         if not sign or not name or not folders:
             raise UserError(f"--group={group} is not NAME=FOLDER[,FOLDER...], for example quickstart=runs/quickstart.")
         runs = [run for folder in folders.split(",") for run in find_runs(folder)]
-        groups[name] = groups.get(name, []) + [read_metrics(run) for run in runs]
+        groups.setdefault(name, [])
+        for run in runs:
+            place = (name, os.path.realpath(run))
+            if place in named:
+                repeated.append(f"{run} is named twice for {name} and counted once.")
+            else:
+                named.add(place)
+                groups[name].append(read_metrics(run))
     rows = table_of(groups, flags.all, flags.paper)
-    text = as_markdown(rows) + "".join(f"\n{sentence}\n" for sentence in differences(groups))
+    text = as_markdown(rows) + "".join(f"\n{sentence}\n" for sentence in (*differences(groups), *repeated))
     say(text)
     if flags.out:
         try:

@@ -3,11 +3,13 @@
     python tools/sweep.py --gin_file=gin/quickstart.gin --sweep_dir=runs/quickstart --seeds=0,1,2
 
 Runs go to <sweep_dir>/seed_<seed>, one after the other, or with --devices=0,1 one at a time on each of these GPUs. The
-same command again goes on where it was ended: finished runs and evaluations are not repeated. A seed that fails is told
-and the others go on.
+same command again goes on where it was ended: what is trained to the configured last step, and evaluated with the same
+flags, is left as it is. A seed that fails is told and the others go on.
 """
 
 import argparse
+import inspect
+import json
 import os
 import queue
 import subprocess
@@ -20,7 +22,9 @@ from simone_tf import command
 from simone_tf.console import say
 from simone_tf.errors import UserError, first_line
 
+MAX_METRICS_BYTES = 2**26
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MAX_SEEDS = 1000
 _WAIT_SECONDS = 60
 
 
@@ -37,6 +41,7 @@ class Sweep:
 
     def __init__(self, sweep_dir, gin_files, gin_params=(), evaluate_flags=(), devices=None, program=(sys.executable,)):
         self._sweep_dir = sweep_dir
+        self._gin_files, self._gin_params = list(gin_files), list(gin_params)
         self._train_flags = [f"--gin_file={path}" for path in gin_files] + [f"--gin_param={one}" for one in gin_params]
         self._evaluate_flags = list(evaluate_flags)
         self._devices = [None] if devices is None else list(devices)
@@ -53,7 +58,9 @@ class Sweep:
         """
         waiting, failed = queue.Queue(), {}
         for seed in seeds:
-            waiting.put(seed)
+            # Here and not by the workers: gin knows one configuration at a time.
+            params = [*self._gin_params, f"train.seed = {seed}"]
+            waiting.put((seed, trained_step(self.run_dir(seed), self._gin_files, params)))
         workers = [
             threading.Thread(target=self._work, args=(waiting, failed, device), daemon=True) for device in self._devices
         ]
@@ -75,24 +82,30 @@ class Sweep:
     def _work(self, waiting, failed, device):
         while not self._ended:
             try:
-                seed = waiting.get_nowait()
+                seed, trained = waiting.get_nowait()
             except queue.Empty:
                 return
-            problem = self._run_seed(seed, device)
+            problem = self._run_seed(seed, trained, device)
             if problem and not self._ended:
                 failed[seed] = problem
                 say(f"seed {seed} failed: {problem}", sys.stderr)
 
-    def _run_seed(self, seed, device):
-        """Trains and evaluates; returns what went wrong, or None."""
+    def _run_seed(self, seed, trained, device):
+        """Trains, unless the run is `trained` to its last step, and evaluates; returns what went wrong, or None."""
         run_dir = self.run_dir(seed)
         log = os.path.join(self._sweep_dir, f"seed_{seed}.log")
         place = "" if device is None else f" on device {device}"
-        say(f"seed {seed}: training in {run_dir}{place}, log {log}")
-        flags = [*self._train_flags, f"--gin_param=train.seed = {seed}", f"--run_dir={run_dir}"]
-        problem = self._call("simone_tf.train", flags, log, device)
-        if problem or is_evaluated(run_dir):
-            return problem
+        if trained is None:
+            say(f"seed {seed}: training in {run_dir}{place}, log {log}")
+            flags = [*self._train_flags, f"--gin_param=train.seed = {seed}", f"--run_dir={run_dir}"]
+            problem = self._call("simone_tf.train", flags, log, device)
+            if problem:
+                return problem
+        evaluated = is_evaluated(run_dir, self._evaluate_flags)
+        if trained is not None:
+            say(f"seed {seed}: trained already (step {trained}){', evaluated already' if evaluated else ''}")
+        if evaluated:
+            return None
         say(f"seed {seed}: evaluating{place}")
         return self._call("simone_tf.evaluate", [f"--run_dir={run_dir}", *self._evaluate_flags], log, device)
 
@@ -136,8 +149,58 @@ class Sweep:
                 child.kill()
 
 
-def is_evaluated(run_dir):
-    """Whether a run was evaluated since its last checkpoint."""
+def trained_step(run_dir, gin_files, gin_params):
+    """The step of a run that is trained to its configuration's last one; None where training has something to do.
+
+    Also None where the configuration cannot be read or is another than the run's: the training says what is wrong.
+    """
+    step = _read(run_dir, "metrics.json").get("step")
+    if not isinstance(step, int) or not os.path.isfile(os.path.join(run_dir, "checkpoints", f"ckpt-{step}.index")):
+        return None
+    # TensorFlow comes with it: only for runs that there are.
+    from simone_tf import quiet_tensorflow  # noqa: F401, I001  (before anything else imports TensorFlow)
+
+    import gin
+
+    from simone_tf import config, config_text
+    from simone_tf import train  # noqa: F401  (makes `train` known to gin)
+
+    try:
+        config.parse_config(gin_files, gin_params)
+        now = config_text.resolved(config_text.read_bindings(gin.config_str()))
+        with open(os.path.join(run_dir, config.CONFIG_FILE), encoding="utf-8") as file:
+            before = config_text.resolved(config_text.read_bindings(file.read()))
+        for name, value in before.items():
+            given = _bound(now, name, config.default_value(name))
+            if given is not inspect.Parameter.empty and _plain(given) != _plain(value):
+                return None
+        return step if step == now.get("train.num_steps") else None
+    except (UserError, OSError, ValueError, SyntaxError):
+        return None
+
+
+def _bound(bindings, name, default):
+    """What gin gives an argument: bindings of its scope, or of one around it, or its default."""
+    scope, _, argument = name.rpartition("/")
+    while scope:
+        if f"{scope}/{argument}" in bindings:
+            return bindings[f"{scope}/{argument}"]
+        scope = scope.rpartition("/")[0]
+    return bindings.get(argument, default)
+
+
+def _plain(value):
+    """Lists and tuples compare alike."""
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
+def is_evaluated(run_dir, flags=()):
+    """Whether a run was evaluated with these flags since its last checkpoint."""
+    run = _read(run_dir, "evaluation", "metrics.json").get("run")
+    best = "--best" in flags
+    step = _read(run_dir, *(("best", "best.json") if best else ("metrics.json",))).get("step")
+    if not isinstance(run, dict) or run.get("flags") != list(flags) or run.get("step") != step:
+        return False
     try:
         evaluated = os.stat(os.path.join(run_dir, "evaluation", "metrics.json")).st_mtime_ns
         return evaluated > os.stat(os.path.join(run_dir, "checkpoints", "checkpoint")).st_mtime_ns
@@ -145,17 +208,32 @@ def is_evaluated(run_dir):
         return False
 
 
+def _read(*path):
+    """The JSON object in a file; an empty one where there is none."""
+    try:
+        with open(os.path.join(*path), "rb") as file:
+            content = json.loads(file.read(MAX_METRICS_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def parse_seeds(text):
     """`0,1,2` or `0-4` or both mixed -> list of seeds, each once; UserError for anything else."""
-    seeds = []
+    seeds = {}
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()) or len(first + last) > 9:
             raise UserError(f"--seeds={text} is no list of seeds: write for example 0,1,2 or 0-4.")
-        seeds += range(int(first), int(last or first) + 1)
-    if not seeds or len(set(seeds)) > 1000:
-        raise UserError(f"--seeds={text} names {len(set(seeds))} seeds: name 1 to 1000.")
-    return list(dict.fromkeys(seeds))
+        part_seeds = range(int(first), int(last or first) + 1)
+        if not part_seeds:
+            raise UserError(f"--seeds={text}: {part.strip()} names no seed; write the smaller number first.")
+        # A range of any length is no list yet.
+        if len(part_seeds) <= MAX_SEEDS:
+            seeds |= dict.fromkeys(part_seeds)
+        if max(len(part_seeds), len(seeds)) > MAX_SEEDS:
+            raise UserError(f"--seeds={text} names more than {MAX_SEEDS:,} seeds: name fewer.")
+    return list(seeds)
 
 
 def _last_words(log, start):

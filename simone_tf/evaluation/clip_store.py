@@ -30,12 +30,14 @@ class ClipStore:
     """
 
     def __init__(self, folder, key):
-        self._folder = folder
+        self._folder, self._key = folder, json.loads(json.dumps(key))
+        self._arrays = None  # name -> shape behind the clips
         self._paths, self._end = [], 0
         try:
             os.makedirs(folder, exist_ok=True)
             found = self._find()
-            if self._stored_key() == json.loads(json.dumps(key)):
+            stored_key, self._arrays = self._stored()
+            if stored_key == self._key and self._arrays is not None:
                 while self._end in found:
                     end, path = found.pop(self._end)
                     self._paths.append(path)
@@ -45,7 +47,7 @@ class ClipStore:
             for path in [*half_written, *(path for _, path in found.values())]:
                 os.remove(path)
             if not self._paths:
-                write_text(os.path.join(folder, _KEY_FILE), json.dumps(key, indent=2, sort_keys=True) + "\n")
+                self._arrays = None
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -63,15 +65,21 @@ class ClipStore:
             UserError: the disk is full or the folder cannot be written.
         """
         arrays = {name: np.stack([clip[name] for clip in clips]) for name in clips[0]}
+        shapes = {name: list(values.shape[1:]) for name, values in arrays.items()}
+        if self._arrays not in (None, shapes):
+            raise ValueError(f"clips are measured by {shapes}, those before by {self._arrays}.")
         end = self._end + len(clips)
         path = os.path.join(self._folder, f"clips-{self._end:08d}-{end:08d}.npz")
         try:
+            if self._arrays is None:
+                text = json.dumps({"key": self._key, "arrays": shapes}, indent=2, sort_keys=True)
+                write_text(os.path.join(self._folder, _KEY_FILE), text + "\n")
             with replacing(path) as temporary, open(temporary, "wb") as file:
                 np.savez(file, **arrays)
         except OSError as error:
             raise self._unwritable(error) from error
         self._paths.append(path)
-        self._end = end
+        self._arrays, self._end = shapes, end
 
     def parts(self, names=None, num_clips=None):
         """Reads measures file by file, so that any number of clips can be gone through in little memory.
@@ -118,9 +126,14 @@ class ClipStore:
                 if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
                     raise ValueError("it claims more than 2 GiB")
             with np.load(path, allow_pickle=False) as archive:
+                if set(archive.files) != set(self._arrays):
+                    raise ValueError("it holds other arrays than were measured")
                 part = {name: archive[name] for name in archive.files if names is None or name in names}
-            if any(value.shape[:1] != (end - first,) for value in part.values()):
-                raise ValueError(f"it does not hold {end - first} clips")
+            for name, value in part.items():
+                if value.shape[:1] != (end - first,):
+                    raise ValueError(f"it does not hold {end - first} clips")
+                if list(value.shape[1:]) != self._arrays[name] or value.dtype.kind not in "biuf":
+                    raise ValueError(f"its {name} is another array than was measured")
         except _DAMAGE as error:
             raise UserError(
                 f"{path} is damaged ({first_line(error)}): delete it and run the same command again, which measures "
@@ -128,12 +141,14 @@ class ClipStore:
             ) from error
         return part
 
-    def _stored_key(self):
+    def _stored(self):
+        """Key and shapes of the arrays of the measures that are there; (None, None) where it cannot be read."""
         try:
             with open(os.path.join(self._folder, _KEY_FILE), encoding="utf-8") as file:
-                return json.load(file)
-        except (OSError, ValueError, RecursionError):
-            return None
+                stored = json.load(file)
+            return stored["key"], dict(stored["arrays"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None, None
 
     def _unwritable(self, error):
         return UserError(

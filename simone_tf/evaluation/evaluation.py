@@ -76,10 +76,20 @@ def summarize(run, clips, store, num_clips=None):
     """
     values, nats = _go_through(store, num_clips)
     count = len(values["mse"])
-    not_computed = []
+    not_computed, notes = [], []
+    empty = int(np.isnan(values["video_ari_foreground"]).sum()) if "video_ari_foreground" in values else 0
     if "segments" not in clips.fields:
         not_computed.append(
             "This dataset has no `segments`: ARI, mIoU and mBO need them; reconstruction metrics were computed."
+        )
+    elif empty == count:
+        not_computed.append(
+            "The `segments` of these clips are 0, background, everywhere: there are no foreground scores."
+        )
+    elif empty:
+        notes.append(
+            f"The `segments` of {empty} of {count} clips are 0, background, everywhere: foreground scores are those of "
+            "the others."
         )
     return {
         "run": {
@@ -105,7 +115,7 @@ def summarize(run, clips, store, num_clips=None):
             "frame_kl_per_dimension": nats["frame"].tolist(),
         },
         "not_computed": not_computed,
-        "notes": [],
+        "notes": notes,
     }
 
 

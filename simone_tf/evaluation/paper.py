@@ -66,10 +66,14 @@ TRAJECTORIES: dict[str, dict[str, Figure]] = {
 """Table 3, test R^2 on CATER: objects trained on -> input -> value."""
 
 
+PROBED = "cater"
+"""The dataset of Tables 2 and 3."""
+
+
 def paper_row(row: dict) -> Figure | None:
     """The paper's number for a row of `probes`, None where it has none."""
     if row["probe"] == "camera":
-        return CAMERA[row["target"]].get((row["regressor"], row["input"]))
+        return CAMERA.get(row["target"], {}).get((row["regressor"], row["input"]))
     if row["probe"] == "trajectory":
-        return TRAJECTORIES[row["trained_on"]].get(row["input"])
+        return TRAJECTORIES.get(row["trained_on"], {}).get(row["input"])
     return None

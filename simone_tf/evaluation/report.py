@@ -31,6 +31,13 @@ _PROBES = {
         "Predicted from o_k, the latent of the object's slot: accuracy for categories, test R² for numbers.",
     ),
 }
+_CAMERA_BASELINES = (
+    ("from t alone", "f_t", "r2_clock"),
+    ("from o_1..K,t", "o_1..K,t", "r2_mean"),
+    ("from o_1..K", "o_1..K", "r2_mean"),
+)
+"""What the frame latent is compared with in a card: (words, input, column of the probes' rows)."""
+
 _SCORES = {"ari": "ARI", "miou": "mIoU", "mbo": "mBO"}
 _SCORE_COLUMNS = ("video_{}_foreground", "video_{}", "static_{}_foreground", "static_{}")
 _WEBP_QUALITY, _WEBP_METHOD = 85, 2
@@ -147,18 +154,27 @@ def _headline(summary, paper_name):
             cards.append((label, f"{segmentation[name]['mean']:.3f}", note))
     cards.append(("PSNR", f"{reconstruction['psnr']['mean']:.1f} dB", ""))
     rows = summary["probes"]
-    for label, target, own, others, note in (
-        ("camera's location from f_t, R²", "location", "f_t", "o_1..K", "from the objects"),
-        ("position from (o_k, t), R²", "position", "o_k,t", "o_j,j!=k", "from other objects"),
+    for label, target, own, others in (
+        ("camera's location from f_t, R²", "location", "f_t", _CAMERA_BASELINES),
+        ("camera's orientation from f_t, R²", "orientation", "f_t", _CAMERA_BASELINES),
+        ("position from (o_k, t), R²", "position", "o_k,t", (("from other objects", "o_j,j!=k", "r2_mean"),)),
     ):
         # Of the coordinates those in which it can be known.
         scores = {world: best_score(rows, world=world, target=target, inputs=(own,)) for world in (True, False)}
         scores = {world: score for world, score in scores.items() if score is not None}
         if scores:
             world = max(scores, key=scores.get)
-            other = best_score(rows, world=world, target=target, inputs=(others,))
-            cards.append((label, f"{scores[world]:.3f}", "" if other is None else f"{note}: {other:.3f}"))
+            baselines = [
+                (note, best_score(rows, world=world, target=target, inputs=(name,), column=column))
+                for note, name, column in others
+            ]
+            note = "; ".join(f"{note}: {_number(score)}" for note, score in baselines if score is not None)
+            cards.append((label, f"{scores[world]:.3f}", note))
     return cards
+
+
+def _number(value):
+    return f"{value:.3f}".replace("-0.000", "0.000")
 
 
 def _segmentation_rows(segmentation):

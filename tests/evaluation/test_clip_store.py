@@ -107,6 +107,37 @@ def test_a_file_of_other_clips_is_told(tmp_path):
         ClipStore(str(tmp_path), KEY).load()
 
 
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"mse": np.zeros(2, np.float32)},
+        {"psnr": np.zeros(2), "latents": np.zeros((2, 2, 3))},
+        {"mse": np.zeros(2, np.float32), "latents": np.zeros((2, 2, 4))},
+        {"mse": np.array(["a", "b"]), "latents": np.zeros((2, 2, 3))},
+        {"mse": np.zeros(2), "latents": np.zeros((2, 2, 3)), "more": np.zeros(2)},
+    ],
+)
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_file_with_other_arrays_is_told_and_its_clips_are_measured_anew(tmp_path, arrays, number):
+    filled(tmp_path, 2, 4)
+    path = tmp_path / f"clips-{2 * number:08d}-{2 * number + 2:08d}.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(UserError, match=rf"{path.name} is damaged .*: delete it and run the same command again"):
+        ClipStore(str(tmp_path), KEY).load()
+    path.unlink()
+    store = ClipStore(str(tmp_path), KEY)
+    assert store.count() == 2 * number
+    store.append(clips(2 * number, 4))
+    np.testing.assert_array_equal(ClipStore(str(tmp_path), KEY).load()["mse"], np.arange(4))
+
+
+def test_measures_of_another_kind_are_not_put_beside_those_that_are_there(tmp_path):
+    store = filled(tmp_path, 2)
+    with pytest.raises(ValueError, match="those before"):
+        store.append([{"mse": np.float32(2)}])
+    assert ClipStore(str(tmp_path), KEY).count() == 2
+
+
 def test_pickled_objects_are_never_loaded(tmp_path):
     filled(tmp_path, 2)
     np.savez(tmp_path / "clips-00000000-00000002.npz", mse=np.array([{}, {}], object))

@@ -65,6 +65,9 @@ def test_means_and_deviations_are_those_of_the_clips_that_have_a_score(tmp_path)
     assert ari["mean"] == pytest.approx(np.mean([0.5, 0.7, 0.8, 0.9]))
     assert set(summary["segmentation"]) == {"video_ari_foreground"}
     assert summary["not_computed"] == []
+    assert summary["notes"] == [
+        "The `segments` of 1 of 5 clips are 0, background, everywhere: foreground scores are those of the others."
+    ]
 
 
 def test_nats_are_those_of_tensorflow_probability(tmp_path):
@@ -106,6 +109,10 @@ def test_a_score_that_no_clip_has_is_none(tmp_path):
     clips = [clip | {"video_ari_foreground": np.array(np.nan)} for clip in measures(2)]
     summary = summarize(*described(), make_store(tmp_path, clips))
     assert summary["segmentation"]["video_ari_foreground"] == {"mean": None, "std": None, "num": 0}
+    assert summary["not_computed"] == [
+        "The `segments` of these clips are 0, background, everywhere: there are no foreground scores."
+    ]
+    assert summary["notes"] == []
 
 
 def test_latents_are_never_held_of_all_clips_at_once(tmp_path):

@@ -61,11 +61,11 @@ def test_every_probe_finds_what_the_latents_tell():
     (relative,) = places - {"world"}
     assert relative in {f"camera of frame {frame}" for frame in range(T)}
     assert any(relative in note and "R² 1.00 in the world's" in note for note in notes)
-    assert not any("cannot be known" in note for note in notes)
+    assert not any("tells north, as" in note for note in notes)
 
 
-def test_scenes_without_a_north_are_said_to_have_none():
-    # As the model of such scenes does: frame latents tell the pose seen from the camera of frame 1.
+def relative_clips():
+    """As the model of scenes without a north does: frame latents tell the pose seen from the camera of frame 1."""
     from simone_tf.evaluation.camera_pose import camera_poses
 
     train, test = ({**data} for data in (TRAIN, TEST))
@@ -76,9 +76,36 @@ def test_scenes_without_a_north_are_said_to_have_none():
         turned = data["camera"].copy()
         turned[..., :3] += np.random.default_rng(5).normal(scale=30.0, size=(len(turned), 1, 3))
         data["camera"] = turned
-    rows, _, notes = run_probes(without(train, "object_slots"), without(test, "object_slots"), CLIPS, QUICK)
+    return without(train, "object_slots"), without(test, "object_slots")
+
+
+def test_scenes_without_a_north_are_told_by_what_the_probes_found():
+    rows, _, notes = run_probes(*relative_clips(), CLIPS, QUICK)
     assert {row["coordinates"] for row in rows} == {"world", "camera of frame 1"}
-    assert "In these scenes the world's cannot be known" in notes[0]
+    assert "The probes did not find the camera's place in the world's, but in the camera's" in notes[0]
+    assert "this is so where nothing in the scenes tells north" in notes[0]
+    # The fair comparisons stand beside the claim.
+    for name, column in (("f_t", "r2_clock"), ("o_1..K,t", "r2_mean")):
+        for place in ("world", "camera of frame 1"):
+            (score,) = (
+                row[column]
+                for row in rows
+                if (row["target"], row["input"], row["regressor"], row["coordinates"])
+                == ("location", name, "mlp", place)
+            )
+            assert f"{score:.2f}".replace("-0.00", "0.00") in notes[0].partition("from the frame number alone")[2]
+
+
+@pytest.mark.parametrize(("num_train", "num_test"), [(99, 50), (100, 49), (100, 50)])
+def test_few_clips_tell_nothing_of_the_scenes(num_train, num_test):
+    data = [
+        {name: value[:count] for name, value in part.items()}
+        for part, count in zip(relative_clips(), (num_train, num_test), strict=True)
+    ]
+    _, _, notes = run_probes(*data, CLIPS, QUICK)
+    few = f"{num_train} clips to train on and {num_test} to test on are too few to tell (at least 100 and 50)"
+    assert (few in notes[0]) == ((num_train, num_test) != (100, 50))
+    assert ("tells north" in notes[0]) != (few in notes[0])
 
 
 @pytest.mark.parametrize(
@@ -106,10 +133,10 @@ def test_unnamed_cameras_and_attributes_are_told():
     unnamed = types.SimpleNamespace(camera_convention=None, attributes=())
     rows, missing, _ = run_probes(TRAIN, TEST, unnamed, QUICK)
     assert {row["probe"] for row in rows} == {"trajectory"}
-    assert missing == [
-        "What this dataset's `camera` numbers mean is not known: no camera probes.",
-        "This dataset does not name its `object_attributes`: no attribute probes.",
-    ]
+    assert [sentence.rpartition(": ")[2] for sentence in missing] == ["no camera probes.", "no attribute probes."]
+    assert missing[0].startswith("What this dataset's `camera` numbers mean is not known (of own clips `dataset.json`")
+    assert '"camera_convention": "yaw_pitch" or "quaternion" or "matrix"' in missing[0]
+    assert missing[1].startswith("This dataset does not name its `object_attributes` (of own clips `dataset.json`")
 
 
 def test_faulty_numbers_cost_one_probe_only():
@@ -147,15 +174,52 @@ def test_clips_of_one_frame_have_no_relative_coordinates():
     assert {row["coordinates"] for row in rows if "coordinates" in row} == {"world"}
 
 
-def test_where_no_object_has_a_slot_there_are_no_scores():
-    unmatched = [{**data, "object_slots": np.full_like(data["object_slots"], -1)} for data in (TRAIN, TEST)]
+@pytest.mark.parametrize("foreground", [0.5, np.nan])
+def test_where_no_object_has_a_slot_it_is_told_why(foreground):
+    unmatched = [
+        {
+            **data,
+            "object_slots": np.full_like(data["object_slots"], -1),
+            "video_ari_foreground": np.full(len(data["camera"]), foreground),
+        }
+        for data in (TRAIN, TEST)
+    ]
     rows, missing, _ = run_probes(*unmatched, CLIPS, QUICK)
-    assert missing == []
-    for row in rows:
-        if row["probe"] != "camera":
-            assert row["num_decoders"] == row["num_test_rows"] == 0
-            assert np.isnan(row.get("r2_mean", row.get("score_mean")))
+    why = (
+        "The `segments` show none of the objects that the other fields describe"
+        if np.isnan(foreground)
+        else "The `segments` count more objects than the 2 that the other fields describe"
+    )
+    assert missing == [f"{why}: no trajectory probes.", f"{why}: no attribute probes."]
+    assert {row["probe"] for row in rows} == {"camera"}
     assert best_score(rows, world=True, target="position", inputs=("o_k",)) is None
+
+
+def test_clips_whose_segments_count_more_objects_are_told():
+    slots = TRAIN["object_slots"].copy()
+    slots[:7] = -1
+    scores = [np.full(len(data["camera"]), 0.5) for data in (TRAIN, TEST)]
+    scores[0][:2] = np.nan  # Nothing shows in these two.
+    train = {**without(TRAIN, "camera"), "object_slots": slots, "video_ari_foreground": scores[0]}
+    rows, missing, notes = run_probes(
+        train, {**without(TEST, "camera"), "video_ari_foreground": scores[1]}, CLIPS, QUICK
+    )
+    assert missing == ["This dataset has no `camera`: no camera probes."]
+    assert notes[0] == (
+        "The `segments` count more objects than the 2 that the other fields describe in 5 clips: their objects are "
+        "left out of the probes."
+    )
+    assert {row["num_train_clips"] for row in rows} == {143}
+
+
+def test_rows_without_a_score_are_told():
+    still = [
+        {**without(data, "object_slots"), "camera": np.broadcast_to(TEST["camera"][:1, :1], data["camera"].shape)}
+        for data in (TRAIN, TEST)
+    ]
+    rows, missing, _ = run_probes(*still, CLIPS, QUICK)
+    assert all(np.isnan(row["r2_mean"]) for row in rows)
+    assert any("Some camera probes of location, orientation have no score" in sentence for sentence in missing)
 
 
 def test_where_nothing_is_found_it_is_not_blamed_on_the_scenes():
@@ -165,5 +229,5 @@ def test_where_nothing_is_found_it_is_not_blamed_on_the_scenes():
         for seed, data in enumerate((TRAIN, TEST))
     ]
     _, _, notes = run_probes(*(without(data, "object_slots") for data in noise), CLIPS, QUICK)
-    assert "cannot be known" not in notes[0]
+    assert "did not find" not in notes[0]
     assert "The world's can be known only where" in notes[0]

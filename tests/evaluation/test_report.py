@@ -80,7 +80,9 @@ def make_summary():
         "probes": [
             row("camera", "location", "f_t", 0.777),
             row("camera", "location", "o_1..K", -0.111),
-            row("camera", "location", "f_t", 0.888, coordinates="camera of frame 2"),
+            row("camera", "location", "f_t", 0.888, coordinates="camera of frame 2", r2_clock=0.424),
+            row("camera", "location", "o_1..K,t", 0.281, coordinates="camera of frame 2", r2_clock=0.424),
+            row("camera", "orientation", "f_t", 0.855, coordinates="camera of frame 2", r2_clock=-0.0003),
             row("trajectory", "position", "o_k,t", 0.666, trained_on="all", tested_on="all"),
             row("trajectory", "position", "o_j,j!=k", None, trained_on="all", tested_on="all", r2_std=None),
             {
@@ -137,6 +139,22 @@ def test_the_page_holds_the_numbers(page):
     assert "24\N{MULTIPLICATION SIGN}32" in text
     assert "A note." in text
     assert "Something was <not> computed." in text
+
+
+def test_the_fair_comparisons_stand_in_the_cards(page):
+    cards = re.findall(r'<div class="card"><span>(.*?)</span><b>(.*?)</b><span>(.*?)</span>', page.read_text())
+    notes = {label: (value, note) for label, value, note in cards}
+    assert notes["camera&#39;s location from f_t, R²"] == ("0.888", "from t alone: 0.424; from o_1..K,t: 0.281")
+    assert notes["camera&#39;s orientation from f_t, R²"] == ("0.855", "from t alone: 0.000")
+
+
+def test_the_score_comes_right_behind_what_it_is_predicted_from(page):
+    heads = [re.findall("<th>(.*?)</th>", line) for line in page.read_text().splitlines() if "<th>from</th>" in line]
+    assert len(heads) == 3  # Camera in two kinds of coordinates, trajectories.
+    for names in heads:
+        assert names[:4] == ["target", "from", "test R² ± s.d.", "shuffled labels"]
+    (line,) = (line for line in page.read_text().splitlines() if "<td>o_k,t</td>" in line)
+    assert re.findall("<td[^>]*>(.*?)</td>", line)[:3] == ["position", "o_k,t", "0.666 ± 0.002"]
 
 
 def test_what_comes_from_files_is_text(page):
@@ -267,11 +285,13 @@ window.addEventListener("load", () => {
   });
   // What lies in a box that scrolls by itself may be wider than the page.
   const elements = [...document.body.querySelectorAll("*")].filter(one => !one.closest(".scroll *, svg *, pre"));
+  const numbers = [...document.querySelectorAll("tr")].filter(one => one.cells[1].textContent.startsWith("o_"));
   const fetched = performance.getEntriesByType("resource").map(one => one.name);
   const result = document.createElement("pre");
   result.id = "result";
   result.textContent = JSON.stringify({
     seen, alone, right: Math.max(...elements.map(one => one.getBoundingClientRect().right)),
+    scored: Math.max(...numbers.map(one => one.cells[3].getBoundingClientRect().right)), rows: numbers.length,
     fetched: fetched.filter(name => !name.startsWith("data:")),
   });
   document.body.append(result);
@@ -289,6 +309,9 @@ def test_sliders_change_the_picture_in_a_browser(page, tmp_path, width):
     assert result["fetched"] == []
     assert 0.8 * width < result["right"] <= width
     assert result["alone"] == [True, True, True]
+    # The score and its control are seen without scrolling.
+    assert result["rows"] == 4
+    assert 0 < result["scored"] <= width
     assert len(result["seen"]) == 12
     for attribute, offset, frame, colour, moved in result["seen"]:
         assert colour == [attribute * 60 + 20, offset * 60 + 20, frame * 60 + 20]

@@ -22,10 +22,11 @@ def tool():
     return module
 
 
-def probe(probe, target, name, r2, coordinates="world", regressor="mlp", trained_on=None):
+def probe(probe, target, name, r2, coordinates="world", regressor="mlp", trained_on=None, **further):
     return {
         **{"probe": probe, "target": target, "input": name, "regressor": regressor, "coordinates": coordinates},
         **{"trained_on": trained_on, "tested_on": trained_on, "r2_mean": r2, "r2_std": 0.1},
+        **further,
     }
 
 
@@ -39,7 +40,10 @@ def metrics(ari=0.5, location=0.8, reference=0, **run):
         "reconstruction": {"mse": spread(0.00123), "psnr": spread(20.0)},
         "latents": {"object_kl": spread(3.0), "object_kl_per_dimension": [1.0, 2.0]},
         "probes": [
-            probe("camera", "location", "f_t", location),
+            probe("camera", "location", "f_t", location, r2_clock=0.42, num_train_clips=9, num_test_clips=4),
+            probe("camera", "location", "o_1..K,t", 0.28),
+            probe("camera", "orientation", "f_t", 0.6, r2_clock=-0.03),
+            probe("camera", "orientation", "o_1..K,t", 0.07),
             probe("camera", "location", "f_t", 0.7, regressor="linear"),
             probe("camera", "location", "f_t", 0.9, f"camera of frame {reference}"),
             probe("trajectory", "position", "o_j,j!=k", 0.1, trained_on="all"),
@@ -83,6 +87,9 @@ def test_means_and_deviations_over_the_runs(tool, runs, capsys):
     assert rows["MSE"] == ["0.00123 ± 0.00000", ""]
     assert rows["accuracy of shape from o_k"] == ["0.600 ± 0.000", ""]
     assert rows["R² of position (world) from all other slots"][1] == "-0.062 ± 0.006"
+    for what, clock, objects in (("location", 0.42, 0.28), ("orientation", -0.03, 0.07)):
+        assert rows[f"R² of camera {what} (world) from t alone"] == [f"{clock:.3f} ± 0.000", ""]
+        assert rows[f"R² of camera {what} (world) from o_1..K,t"] == [f"{objects:.3f} ± 0.000", ""]
     assert "R² of camera location (world) from f_t, linear" not in rows
     assert "video ARI" not in rows
 
@@ -101,6 +108,18 @@ def test_groups_side_by_side_and_the_papers_row(tool, runs, tmp_path, capsys):
     rows = rows_of(capsys.readouterr().out)
     assert rows[""] == ["a (2 runs)", "b (1 run)", "paper (playroom)"]
     assert rows["video ARI-F"] == ["0.825 ± 0.177", "0.500", "0.800 ± 0.043"]
+    # The paper probes CATER alone.
+    assert [cells for label, cells in rows.items() if label.startswith("R²") and cells[2]] == []
+    tool.main([f"--group=a={runs}", "--paper=cater"])
+    rows = rows_of(capsys.readouterr().out)
+    assert rows["R² of camera location (world) from f_t"][1] == "0.949 ± 0.002"
+    assert rows["video ARI-F"][1] == "0.918 ± 0.036"
+
+
+def test_no_zero_has_a_sign(tool):
+    assert tool.spread([-0.0001]) == "0.000"
+    assert tool.spread([-0.0001, -0.0003]) == "0.000 ± 0.000"
+    assert tool.spread([-0.0006]) == "-0.001"
 
 
 def test_without_numbers_of_the_paper_there_is_no_column(tool):
@@ -126,6 +145,71 @@ def test_runs_that_were_not_evaluated_alike_are_told(tool, runs, capsys):
     write(runs / "seed_9", num_clips=8)
     tool.main([f"--group=mine={runs}"])
     assert "The runs of mine differ in num_clips: 4, 8." in capsys.readouterr().out
+
+
+def test_runs_of_other_data_are_told(tool, tmp_path, capsys):
+    def of(name, dataset, train=9):
+        content = metrics(dataset=dataset)
+        content["probes"][0]["num_train_clips"] = train
+        (tmp_path / name / "evaluation").mkdir(parents=True)
+        (tmp_path / name / "evaluation" / "metrics.json").write_text(json.dumps(content))
+        return tmp_path / name
+
+    a, b = of("a", "datasets/cater"), of("b", "datasets/cater", train=5)
+    c = of("c", "/here/simone_tf/data/embedded/quickstart")
+    d = of("d", "/there/simone_tf/data/embedded/quickstart")
+    tool.main([f"--group=one={a},{b}"])
+    assert "\nThe runs of one differ in probe clips: 5 + 4, 9 + 4.\n" in capsys.readouterr().out
+    tool.main([f"--group=one={a}", f"--group=two={c}"])
+    assert (
+        "not evaluated on the same dataset (one: datasets/cater, two: package:quickstart).\n" in capsys.readouterr().out
+    )
+    tool.main([f"--group=one={a}", f"--group=two={b}"])
+    assert "not evaluated on the same probe clips (one: 9 + 4, two: 5 + 4)." in capsys.readouterr().out
+    tool.main([f"--group=one={c}", f"--group=two={d}", f"--group=three={c},{d}"])
+    said = capsys.readouterr().out
+    assert "differ" not in said
+    assert "not evaluated on" not in said
+
+
+def test_a_run_that_is_named_twice_counts_once(tool, runs, capsys):
+    (runs.parent / "link").symlink_to(runs / "seed_0")
+    tool.main([f"--group=mine={runs},{runs / 'seed_1'},{runs.parent / 'link'}"])
+    said = capsys.readouterr().out
+    assert "mine (3 runs)" in said
+    assert f"{runs / 'seed_1'} is named twice for mine and counted once." in said
+    assert f"{runs.parent / 'link'} is named twice" in said
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("segmentation", "video_ari_foreground"), 3),
+        (("segmentation", "video_ari_foreground"), {"std": 1.0}),
+        (("reconstruction", "mse", "mean"), "0.5"),
+        (("reconstruction", "psnr", "mean"), 10**400),
+        (("reconstruction", "psnr", "mean"), float("nan")),
+        (("latents", "object_kl", "mean"), True),
+        (("probes",), {"a": 1}),
+        (("probes", 0), 7),
+        (("probes", 0, "probe"), None),
+        (("probes", 0, "target"), 3),
+        (("probes", 0, "r2_mean"), [1]),
+        (("probes", 0, "r2_clock"), "high"),
+        (("probes", 0, "num_train_clips"), "many"),
+        (("probes", 5, "trained_on"), ["all"]),
+    ],
+)
+def test_values_of_other_types_are_refused_in_one_sentence(tool, tmp_path, place, value):
+    content = metrics()
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation" / "metrics.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"is not what simone_tf\.evaluate writes"):
+        tool.main([f"--group=a={tmp_path}", "--all"])
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """The sweep, with a stand-in for the two commands that it starts."""
 
 import importlib.util
+import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import pytest
 
@@ -14,7 +17,7 @@ from simone_tf.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]
 STAND_IN = """
-import os, pathlib, sys, time
+import json, os, pathlib, sys, time
 module, flags = sys.argv[2], sys.argv[3:]
 run = pathlib.Path(next(flag for flag in flags if flag.startswith("--run_dir=")).partition("=")[2])
 calls = pathlib.Path(os.environ["CALLS"])
@@ -36,9 +39,14 @@ folder.mkdir(parents=True, exist_ok=True)
 if module == "simone_tf.train":
     if not (folder / "checkpoint").exists():
         (folder / "checkpoint").write_text("")
+    (run / "metrics.json").write_text(json.dumps({"step": 3}))
+    (run / "best").mkdir(exist_ok=True)
+    (run / "best" / "best.json").write_text(json.dumps({"step": 2}))
 else:
     time.sleep(0.02)
-    (folder / "metrics.json").write_text("{}")
+    given = [flag for flag in flags if not flag.startswith("--run_dir")]
+    step = 2 if "--best" in given else 3
+    (folder / "metrics.json").write_text(json.dumps({"run": {"step": step, "flags": given}}))
 """
 
 
@@ -84,7 +92,7 @@ def test_every_seed_is_trained_and_evaluated(sweep, tmp_path):
 
 def test_a_finished_evaluation_is_not_repeated_until_there_is_a_new_checkpoint(sweep, tool, tmp_path):
     sweep().run([0, 1])
-    assert tool.is_evaluated(str(tmp_path / "runs" / "seed_0"))
+    assert tool.is_evaluated(str(tmp_path / "runs" / "seed_0"), ["--best"])
     (tmp_path / "calls").unlink()
     checkpoint = tmp_path / "runs" / "seed_1" / "checkpoints" / "checkpoint"
     later = time.time_ns() + 10**9
@@ -92,6 +100,97 @@ def test_a_finished_evaluation_is_not_repeated_until_there_is_a_new_checkpoint(s
     sweep().run([0, 1])
     assert [call[0] for call in calls(tmp_path)] == ["simone_tf.train", "simone_tf.train", "simone_tf.evaluate"]
     assert "seed_1" in calls(tmp_path)[-1][2]
+
+
+def test_an_evaluation_of_another_kind_does_not_count(sweep, tool, tmp_path):
+    sweep().run([0])
+    run_dir = str(tmp_path / "runs" / "seed_0")
+    assert not tool.is_evaluated(run_dir, [])
+    assert not tool.is_evaluated(run_dir, ["--best", "--num_clips=3"])
+    metrics = tmp_path / "runs" / "seed_0" / "evaluation" / "metrics.json"
+    for text in (json.dumps({"run": {"step": 1, "flags": ["--best"]}}), '{"run": 3}', "[]", "{", "{}"):
+        metrics.write_text(text)
+        assert not tool.is_evaluated(run_dir, ["--best"]), text
+    metrics.write_text(json.dumps({"run": {"step": 2, "flags": ["--best"]}}))
+    assert tool.is_evaluated(run_dir, ["--best"])
+
+
+@pytest.fixture(scope="module")
+def finished(run, tmp_path_factory):
+    """A sweep's folder with a run that is trained to its last step, 6; its gin file."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(run, folder / "runs" / "seed_0")
+    gin_file = folder / "tiny.gin"
+    shutil.copy(run / "config.gin", gin_file)
+    return folder, gin_file
+
+
+def test_a_run_at_its_last_step_is_left_alone(tool, finished, stand_in, capsys, tmp_path):
+    folder, gin_file = finished
+    runs = shutil.copytree(folder / "runs", tmp_path / "runs")
+
+    def everything():
+        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in runs.rglob("*") if path.is_file()}
+
+    def sweep(*params, flags=()):
+        capsys.readouterr()
+        (tmp_path / "calls").write_text("")
+        tool.Sweep(str(runs), [str(gin_file)], params, flags, program=stand_in).run([0])
+        return [call[0] for call in calls(tmp_path)], capsys.readouterr().out
+
+    before = everything()
+    made, said = sweep()
+    assert made == ["simone_tf.evaluate"]
+    assert "seed 0: trained already (step 6)\n" in said
+    assert "training in" not in said
+    evaluation = {
+        path: file for path, file in everything().items() if "evaluation" in path.parts or path.suffix == ".log"
+    }
+    assert {path: file for path, file in everything().items() if path not in evaluation} == before
+    # The stand-in wrote step 3.
+    metrics = runs / "seed_0" / "evaluation" / "metrics.json"
+    metrics.write_text(json.dumps({"run": {"step": 6, "flags": []}}))
+    assert sweep() == ([], "seed 0: trained already (step 6), evaluated already\n")
+    assert sweep(flags=["--num_clips=2"])[0] == ["simone_tf.evaluate"]
+
+
+def test_a_sweep_that_is_done_does_nothing(finished, tmp_path):
+    folder, gin_file = finished
+    runs = shutil.copytree(folder / "runs", tmp_path / "runs")
+    (runs / "seed_0" / "evaluation").mkdir()
+    (runs / "seed_0" / "evaluation" / "metrics.json").write_text(json.dumps({"run": {"step": 6, "flags": []}}))
+    command = [sys.executable, str(ROOT / "tools" / "sweep.py"), f"--gin_file={gin_file}", f"--sweep_dir={runs}"]
+    done = subprocess.run([*command, "--seeds=0"], capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[0] == "seed 0: trained already (step 6), evaluated already"
+    assert "compare them" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in runs.iterdir()] == ["seed_0"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "num_steps = 8",
+        "train.batch_size = 3",
+        "training/ClipRecords.data_dir = 'elsewhere'",
+        "SIMONe.alpha = 2.0",
+        "no such thing",
+    ],
+)
+def test_a_run_with_something_left_to_do_is_trained(tool, finished, change):
+    folder, gin_file = finished
+    run_dir = str(folder / "runs" / "seed_0")
+    assert tool.trained_step(run_dir, [str(gin_file)], []) == 6
+    assert tool.trained_step(run_dir, [str(gin_file)], [change]) is None
+
+
+def test_a_run_without_its_last_checkpoint_is_trained(tool, finished, tmp_path):
+    folder, gin_file = finished
+    copied = shutil.copytree(folder / "runs" / "seed_0", tmp_path / "run")
+    (copied / "checkpoints" / "ckpt-6.index").unlink()
+    assert tool.trained_step(str(copied), [str(gin_file)], []) is None
+    assert tool.trained_step(str(tmp_path / "nowhere"), [str(gin_file)], []) is None
+    assert tool.trained_step(str(folder / "runs" / "seed_0"), ["nowhere.gin"], []) is None
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
@@ -160,6 +259,17 @@ def test_seeds(tool, text, seeds):
 def test_no_seeds(tool, text):
     with pytest.raises(UserError, match="--seeds="):
         tool.parse_seeds(text)
+
+
+def test_a_long_range_is_refused_before_it_is_written_out(tool):
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="names more than 1,000 seeds"):
+            tool.parse_seeds("1-300000")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert len(tool.parse_seeds("0-999,5,0-3")) == 1000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+"""Tells whether two readers give the same clips, so that no probe is tested on what it was trained on."""
+
+import os
+
+import tensorflow as tf
+
+from simone_tf.errors import UserError
+
+
+def shared_file(one, other):
+    """A file of which two readers read the same records.
+
+    A file is the same under another name too (a link). Readers of different records of one file, as the image sets
+    divide theirs (`records`), share nothing.
+
+    Args:
+        one, other: `ClipReader`s.
+
+    Returns:
+        Its path as `one` has it; None where there is none, or where the files of one of the two cannot be found.
+    """
+    try:
+        mine = {_identity(path): path for path in one.shards()}
+        common = [path for key, path in mine.items() if key in set(map(_identity, other.shards()))]
+    except (UserError, OSError, tf.errors.OpError):
+        return None
+    (first, stop), (other_first, other_stop) = _records(one), _records(other)
+    return common[0] if common and max(first, other_first) < min(stop, other_stop) else None
+
+
+def _identity(path):
+    if "://" in path:
+        return path
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def _records(reader):
+    """(first, stop) of the records that a reader takes of each file."""
+    settings = reader.settings()
+    return settings.get("_first", 0), settings.get("_stop", float("inf"))
