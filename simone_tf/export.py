@@ -7,8 +7,8 @@ from simone_tf import quiet_tensorflow  # noqa: F401  (before anything else impo
 import argparse
 import json
 import os
+import re
 
-import simone_tf
 from simone_tf import command
 from simone_tf.console import say
 from simone_tf.data.records import PACKAGE_PREFIX
@@ -38,6 +38,8 @@ def export(run, export_dir, chunk_size=CHUNK_SIZE):
     # A pretrained model has its metrics in its card.
     card = os.path.join(run.run_dir, CARD)
     metrics = read_card(run.run_dir).get("metrics") if os.path.isfile(card) else _read_metrics(run.run_dir)
+    if metrics and isinstance(metrics.get("data"), str):
+        metrics["data"] = _portable(metrics["data"])
     origin = {
         "step": run.step,
         "checkpoint": os.path.basename(os.path.dirname(run.checkpoint)) + "/" + os.path.basename(run.checkpoint),
@@ -99,9 +101,9 @@ def main(arguments=None):
 
 
 def _portable(data_dir):
-    """A data set that is shipped with the library by the name it has everywhere."""
-    package = os.path.dirname(simone_tf.__file__)
-    return PACKAGE_PREFIX + os.path.basename(data_dir) if data_dir.startswith(package + os.sep) else data_dir
+    """A data set that is shipped with the library, wherever that lay, by the name it has everywhere."""
+    shipped = re.search(r"(^|[/\\])simone_tf[/\\]data[/\\]embedded[/\\](\w+)$", data_dir)
+    return PACKAGE_PREFIX + shipped[2] if shipped else data_dir
 
 
 def _read_metrics(run_dir):

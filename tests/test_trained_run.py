@@ -74,3 +74,17 @@ def test_a_half_written_checkpoint_is_told(run, tmp_path):
     data.write_bytes(data.read_bytes()[:100])
     with pytest.raises(UserError, match="damaged"):
         load_run(str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"model_checkpoint_path: 5"])
+def test_the_newest_checkpoint_that_is_left_is_read(run, tmp_path, content):
+    """As the message on a damaged checkpoint advises: delete its files; and with a list that is gone or damaged."""
+    copied = shutil.copytree(run, tmp_path / "run")
+    present = sorted(int(path.stem.split("-")[1]) for path in (copied / "checkpoints").glob("ckpt-*.index"))
+    for path in (copied / "checkpoints").glob(f"ckpt-{present[-1]}.*"):
+        path.unlink()
+    if content is not None:
+        (copied / "checkpoints" / "checkpoint").write_bytes(content)
+    before = {path.name: path.read_bytes() for path in (copied / "checkpoints").iterdir()}
+    assert load_run(str(copied)).step == present[-2]
+    assert {path.name: path.read_bytes() for path in (copied / "checkpoints").iterdir()} == before

@@ -53,7 +53,8 @@ class VideoDecomposition:
       windows_at_a_time: windows that the model takes at a time.
 
     Raises:
-      UserError: `overlap` is out of range, `camera` is that of another model; and while iterating, there is no frame.
+      UserError: `overlap` is out of range, `camera` is that of another model; and while iterating, there is no frame,
+        or the model gives numbers that are not finite.
       ValueError: while iterating, a frame has another shape or type.
     """
 
@@ -147,6 +148,11 @@ class VideoDecomposition:
             if self._recompose:
                 camera = self._camera_latents(latents.frame_means)
                 recomposed = self._model.render(latents.object_means, camera).reconstruction
+            if not (np.isfinite(latents.object_means).all() and np.isfinite(rendering.slot_masks).all()):
+                raise UserError(
+                    f"{self._model.source} gives numbers that are not finite: its training has diverged; take another "
+                    "checkpoint, such as the best, or another model."
+                )
             for index, window in enumerate(batch):
                 of_window = [type(item)(*(value[index] for value in item)) for item in (latents, rendering)]
                 yield window, *of_window, recomposed[index]

@@ -227,7 +227,10 @@ def _fields(decomposition, *names):
 
 def _traced(function, signature):
     def call(**inputs):
-        outputs = function(**inputs)
+        # A call of a signature does not look at shapes: video of another layout would give segments of nothing.
+        outputs = function(
+            **{name: tf.ensure_shape(inputs[name], text.shape) for name, text in signature.inputs.items()}
+        )
         # A free size that the graph lost sight of would make a client guess.
         return {
             name: tf.identity(tf.ensure_shape(outputs[name], text.shape), name=name)

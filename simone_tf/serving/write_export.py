@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import tensorflow as tf
 
 import simone_tf
@@ -29,9 +30,16 @@ def write_export(export_dir: str, model: SIMONe, sizes: Sizes, origin: dict, chu
         chunk_size: queries of all clips of a request together that are decoded at a time; bounds the memory.
 
     Raises:
-        UserError: the folder holds something else than an export, or cannot be written.
+        UserError: the folder holds something else than an export, or cannot be written; the model's weights are not
+            all finite.
     """
     check_replaceable(export_dir)
+    for variable in model.variables:
+        if not np.isfinite(variable.numpy()).all():
+            raise UserError(
+                f"The model's weights are not all finite ({variable.path}), its training has diverged: nothing was "
+                "exported; train again with a smaller learning rate, or take the best checkpoint."
+            )
     table = signature_table(sizes)
     served = ServedModel(model, sizes, chunk_size)
     try:

@@ -162,12 +162,11 @@ def restore_weights(run_dir, model, average=None, best=False):
         UserError: if there is none, it is damaged, or it belongs to another model.
     """
     folder = os.path.join(run_dir, "best" if best else "checkpoints")
-    try:
-        path = tf.train.latest_checkpoint(folder)
-    except ValueError:
-        path = None
-    if path is None:
+    present, listed = _present(folder), _listed(folder)
+    if not present:
         raise UserError(f"{folder} holds no checkpoint that can be read: train first, or name another --run_dir.")
+    # The list may be damaged, or name what its owner has deleted.
+    path = os.path.join(folder, listed[-1] if listed and listed[-1] in present else present[-1])
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     parts = {"model": model, "step": step} | ({} if average is None else {"average": average})
     with _told(path):
@@ -194,19 +193,28 @@ def _count_stored(path, part):
     return sum(len(graph.nodes[number].attributes) for number in found)
 
 
+def _listed(folder):
+    """Names of the checkpoints in TensorFlow's list, the newest last; none where the list is damaged."""
+    try:
+        state = tf.train.get_checkpoint_state(folder)
+    except (ValueError, tf.errors.OpError):
+        state = None
+    return [os.path.basename(path) for path in state.all_model_checkpoint_paths] if state else []
+
+
+def _present(folder):
+    """Names of the checkpoints that are there, the one of the last step last."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return sorted((name[:-6] for name in names if re.fullmatch(r"ckpt-\d+\.index", name)), key=lambda n: int(n[5:]))
+
+
 def _mend_list(folder):
     """Writes the folder's list of checkpoints anew where it does not say what is there.
 
     TensorFlow starts afresh in silence when its list, the file `checkpoint`, is gone or damaged. An index file is
     written last, so that a checkpoint is complete if it has one.
     """
-    try:
-        state = tf.train.get_checkpoint_state(folder)
-    except ValueError:
-        state = None
-    listed = [os.path.basename(path) for path in state.all_model_checkpoint_paths] if state else []
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    present = sorted((name[:-6] for name in names if re.fullmatch(r"ckpt-\d+\.index", name)), key=lambda n: int(n[5:]))
+    listed, present = _listed(folder), _present(folder)
     if listed and not present:
         raise UserError(
             f"{os.path.join(folder, listed[-1])} is damaged, its index file is gone; put the checkpoint back, or "

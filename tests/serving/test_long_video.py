@@ -165,3 +165,16 @@ def test_memory_does_not_grow_with_the_video():
     (short, few), (long, many) = peak(80), peak(400)
     # Of a window, masks alone would be 8192 bytes; the lists of its latents are objects of some size too.
     assert long - short < 1500 * (many - few)
+
+
+def test_a_model_that_has_diverged_is_told(monkeypatch):
+    model = SquareModel()
+    render = model.render
+
+    def lost(*latents):
+        rendering = render(*latents)
+        return rendering._replace(slot_masks=np.full_like(rendering.slot_masks, np.nan))
+
+    monkeypatch.setattr(model, "render", lost)
+    with pytest.raises(UserError, match="squares gives numbers that are not finite"):
+        list(VideoDecomposition(model, draw(wandering(9))[0]))

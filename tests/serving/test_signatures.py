@@ -160,5 +160,15 @@ def test_a_frame_that_there_is_not_is_refused(tiny_export, tiny_sizes):
         loaded.signatures["decode_queries"](**{name: tf.constant(value) for name, value in inputs.items()})
 
 
+@pytest.mark.parametrize("order", [(0, 4, 1, 2, 3), (0, 2, 1, 3, 4)])
+def test_video_of_another_layout_is_refused(tiny_export, tiny_sizes, order):
+    """It has as many numbers, so that a reshape would not notice."""
+    signatures = tf.saved_model.load(tiny_export).signatures
+    video = np.zeros([3, tiny_sizes.num_frames, *tiny_sizes.frame_size, 3], np.float32)
+    signatures["segment"](video=tf.constant(video))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        signatures["segment"](video=tf.constant(video.transpose(order)))
+
+
 def test_nothing_in_the_file_names_a_class_of_the_library(tiny_export):
     assert b"simone_tf" not in (tiny_export / "saved_model.pb").read_bytes()

@@ -123,3 +123,15 @@ def test_a_foreign_saved_model_is_not_replaced(tiny_model, tiny_sizes, tmp_path)
     with pytest.raises(UserError, match="not an export of simone_tf"):
         write_export(str(tmp_path / "other"), tiny_model, tiny_sizes, {})
     assert _content(tmp_path / "other") == before
+
+
+def test_a_model_that_has_diverged_is_not_exported(tiny_model, tiny_sizes, tmp_path):
+    variable = tiny_model.variables[0]
+    before = variable.numpy().copy()
+    variable.assign(before * float("nan"))
+    try:
+        with pytest.raises(UserError, match="not all finite"):
+            write_export(str(tmp_path / "1"), tiny_model, tiny_sizes, {})
+    finally:
+        variable.assign(before)
+    assert os.listdir(tmp_path) == []
