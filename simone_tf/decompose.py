@@ -24,12 +24,13 @@ from simone_tf.pretrained_run import load_pretrained
 from simone_tf.serving.fitting import FITS, Fitting, display_scale
 from simone_tf.serving.long_video import VideoDecomposition
 from simone_tf.serving.video_outputs import VideoOutputs, output_folder
-from simone_tf.serving.video_source import MAX_RATE, VideoSource, as_rate
+from simone_tf.serving.video_source import MAX_RATE, MIN_RATE, VideoSource, as_rate
 from simone_tf.serving.window_model import of_run_model, of_saved_model
 from simone_tf.serving.windows import check_overlap, default_overlap
 from simone_tf.trained_run import load_run
 
 _LINE_EVERY = 500
+_BACKGROUND = " (largest: taken for the background, left uncoloured)"
 
 
 def decompose(
@@ -160,8 +161,10 @@ def main(arguments=None):
     flags = _parser().parse_args(arguments)
     rate = None
     if flags.fps is not None:
-        if not (math.isfinite(flags.fps) and 0 < flags.fps <= MAX_RATE):
-            raise UserError(f"--fps={flags.fps:g} is out of range: choose more than 0 and at most {MAX_RATE}.")
+        if not (math.isfinite(flags.fps) and MIN_RATE <= flags.fps <= MAX_RATE):
+            raise UserError(
+                f"--fps={flags.fps:g} is out of range: choose from {float(MIN_RATE):g} to {float(MAX_RATE):g}."
+            )
         rate = as_rate(flags.fps)
     video = VideoSource(flags.video)
     camera_from = None if flags.camera_from is None else VideoSource(flags.camera_from)
@@ -194,6 +197,7 @@ def main(arguments=None):
         say(
             f"object {facts['id']}: frames {facts['first_frame']} to {facts['last_frame']}, "
             f"{facts['mean_share_of_frame']:.1%} of the pixels"
+            f"{_BACKGROUND if facts['uncoloured_in_overlay'] else ''}"
         )
     if not found["mp4"]:
         say("No MP4 was written, which needs PyAV: pip install simone_tf[video].")

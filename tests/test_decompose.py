@@ -123,6 +123,14 @@ def test_masks_and_description_agree(tmp_path, model, npy):
     assert content["model"]["num_frames"] == 2
 
 
+def test_the_background_is_told_from_the_objects(tmp_path, model, npy, capsys):
+    content = done(npy, model, tmp_path / "out", "--fps=0.1")
+    (largest,) = (facts for facts in content["objects"] if facts["uncoloured_in_overlay"])
+    assert largest["mean_share_of_frame"] == max(facts["mean_share_of_frame"] for facts in content["objects"])
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "taken for the background" in line)
+    assert line.startswith(f"object {largest['id']}: ")
+
+
 def test_odd_sizes_alpha_and_grey(tmp_path, model):
     rng = np.random.default_rng(0)
     pictures = {
@@ -235,6 +243,8 @@ def test_what_is_wrong_with_the_flags_is_told(tmp_path, model, npy, capsys):
         (["--pretrained=quickstart", "--best"], "--best"),
         ([*model, "--fps=0"], "--fps"),
         ([*model, "--fps=nan"], "--fps"),
+        ([*model, "--fps=0.099"], "from 0.1 to 240"),
+        ([*model, "--fps=240.5"], "from 0.1 to 240"),
         ([*model, "--overlap=2"], "overlap"),
         ([*model, "--overlap=-1"], "overlap"),
         ([*model, f"--camera_from={tmp_path / 'missing.gif'}"], "missing.gif"),

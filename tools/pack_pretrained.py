@@ -3,7 +3,8 @@
     python tools/pack_pretrained.py --run_dir=runs/quickstart --name=quickstart
 
 Writes <out>/<name>/ with weights.npz, config.gin, card.json and card.md; with the default --out it is then part of the
-package: python -m simone_tf.decompose clip.mp4 --pretrained=quickstart. What was packed is read back and has to give
+package: python -m simone_tf.decompose clip.mp4 --pretrained=quickstart. With another --out the folder is named, with a
+separator in it: --pretrained=./models/mine. What was packed is read back and has to give
 the same results as the run.
 """
 
@@ -11,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -69,6 +71,7 @@ def pack(run, name, out, *, best=False, train_command=None, notes="", overwrite=
     if os.path.lexists(folder) and not (overwrite and os.path.isfile(os.path.join(folder, pretrained.CARD))):
         raise UserError(f"{folder} is there already: choose another --name, or add --overwrite to replace a model.")
     data = _data(run)
+    place = _place(folder, out)
     card = {
         "format": pretrained.FORMAT,
         "format_version": pretrained.FORMAT_VERSION,
@@ -79,7 +82,7 @@ def pack(run, name, out, *, best=False, train_command=None, notes="", overwrite=
         "averaged_weights": run.settings["average_decay"] is not None,
         "seed": run.settings["seed"],
         "command": train_command
-        or f"python -m simone_tf.train --gin_file=simone_tf/pretrained/{name}/config.gin --run_dir=runs/{name}",
+        or f"python -m simone_tf.train --gin_file={shlex.quote(f'{place}/config.gin')} --run_dir=runs/{name}",
         "data": data,
         "num_frames": run.settings["num_frames"],
         "frame_size": list(run.settings["frame_size"]),
@@ -97,11 +100,27 @@ def pack(run, name, out, *, best=False, train_command=None, notes="", overwrite=
             write_text(os.path.join(workshop, pretrained.CONFIG), run.config_text)
             card["files"] = pretrained.file_sums(workshop)
             write_text(os.path.join(workshop, pretrained.CARD), json.dumps(card, indent=2, allow_nan=False) + "\n")
-            write_text(os.path.join(workshop, pretrained.CARD_TEXT), _card_text(card))
+            write_text(os.path.join(workshop, pretrained.CARD_TEXT), _card_text(card, place))
             _check(run, workshop)
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({first_line(error)}): choose another --out.") from error
     return folder
+
+
+def _place(folder, out):
+    """The path of the model in its card, as a command takes it; never one of this machine.
+
+    Of a model that becomes part of the package it is seen from the repository, of others from the folder in which they
+    are packed, or from the one that holds them where that lies elsewhere.
+    """
+    if _shipped(out):
+        return f"simone_tf/pretrained/{os.path.basename(folder)}"
+    below = os.path.relpath(os.path.realpath(folder), os.path.realpath(os.curdir))
+    return f"./{os.path.basename(folder) if below.startswith(os.pardir) else below}"
+
+
+def _shipped(out):
+    return os.path.realpath(out) == os.path.realpath(pretrained.SHIPPED)
 
 
 def _data(run):
@@ -147,7 +166,8 @@ def _read_json(path):
     return content if isinstance(content, dict) else None
 
 
-def _card_text(card):
+def _card_text(card, place):
+    named = shlex.quote(place) if place.startswith("./") else card["name"]
     height, width = card["frame_size"]
     lines = [
         f"# {card['name']}",
@@ -155,8 +175,13 @@ def _card_text(card):
         f"A SIMONe for windows of {card['num_frames']} frames of {height}x{width} pixels with {card['num_slots']} "
         f"slots ({card['parameters']:,} parameters).",
         "",
-        f"    python -m simone_tf.decompose clip.gif --pretrained={card['name']}",
+        f"    python -m simone_tf.decompose clip.gif --pretrained={named}",
         "",
+        *(
+            ["Paths are seen from the folder in which it was packed, or that holds it.", ""]
+            if named != card["name"]
+            else []
+        ),
         "| | |",
         "|---|---|",
         *(
@@ -230,6 +255,8 @@ def main(arguments=None):
     )
     size = os.path.getsize(os.path.join(folder, pretrained.WEIGHTS))
     say(f"{folder} is packed: step {run.step}, {size:,} bytes of weights.")
+    named = flags.name if _shipped(flags.out) else shlex.quote(os.path.join(os.curdir, folder))
+    say(f"Use it with --pretrained={named}")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def read_frames(path: str | os.PathLike) -> Iterator[np.ndarray]:
         for picture in list_pictures(path):
             with open_picture(picture) as image:
                 yield _rgb(picture, image)
-    elif not os.path.isfile(path):
+    elif not is_file(path):
         raise UserError(f"{path} does not exist: check its name.")
     elif path.lower().endswith(PICTURE_SUFFIXES + ANIMATION_SUFFIXES):
         yield from _read_pictures(path)
@@ -87,12 +87,13 @@ def find_videos(paths: Sequence[str]) -> list[str]:
     """
     found: list[str] = []
     for path in map(os.fspath, paths):
-        if os.path.isfile(path):
+        if os.path.isdir(path):
+            names = _listed(path)
+        elif is_file(path):
             found.append(path)
             continue
-        if not os.path.isdir(path):
+        else:
             raise UserError(f"{path} does not exist: name video files, folders of frames, or folders of videos.")
-        names = _listed(path)
         pictures = [name for name in names if name.lower().endswith(PICTURE_SUFFIXES)]
         videos = [
             name
@@ -122,6 +123,17 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isascii() and part.isdigit() else (1, 0, part) for part in parts if part]
 
 
+def is_file(path: str) -> bool:
+    """Whether there is a file; False where there is nothing or a folder.
+
+    Raises:
+      UserError: there is something else, such as a named pipe, whose opening could wait for ever.
+    """
+    if os.path.exists(path) and not os.path.isdir(path) and not os.path.isfile(path):
+        raise UserError(f"{path} is neither a file nor a folder (a pipe or a device): save the video as a file first.")
+    return os.path.isfile(path)
+
+
 @contextlib.contextmanager
 def open_picture(path: str) -> Iterator[Image.Image]:
     """Opens a picture with Pillow; its header is read and its size checked, its pixels are not decoded yet.
@@ -129,6 +141,7 @@ def open_picture(path: str) -> Iterator[Image.Image]:
     Raises:
       UserError: also for what goes wrong inside the block when the pixels are decoded.
     """
+    is_file(path)
     try:
         with warnings.catch_warnings():
             # Pillow's own limit, in words for programmers; the check below is stricter.
@@ -195,10 +208,14 @@ def _read_video(path: str) -> Iterator[np.ndarray]:
         raise UserError(f"{path} is cut off (at least {lacking} bytes are missing): copy or make it again.")
     index = 0
     try:
-        with av.open("file:" + os.path.abspath(path), options=CONTAINER_OPTIONS) as container:
+        with av.open(
+            "file:" + os.path.abspath(path), options=CONTAINER_OPTIONS
+        ) as container:
             if not container.streams.video:
                 raise UserError(f"{path} holds no video that can be read ({_first_bytes(path)}): check the file.")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise ValueError("FFmpeg does not know its codec")
             check_size(path, stream.codec_context.width, stream.codec_context.height)
             # A size can also change further on, before the frame is handed out.
             stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
@@ -209,7 +226,9 @@ def _read_video(path: str) -> Iterator[np.ndarray]:
                     check_size(path, frame.width, frame.height)
                     yield np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
                     index += 1
-    except (av.error.FFmpegError, MemoryError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # PyAV lets more than its own errors through, such as of texts that are no UTF-8.
         reason = f"after frame {index}" if index else _first_bytes(path)
         raise UserError(f"{path} is no video or damaged ({reason}; {first_line(error)}): check the file.") from error
     if not index:

@@ -12,6 +12,8 @@ from simone_tf.errors import UserError, first_line
 _TYPES = ("uint8", "float16", "float32", "float64")
 # Floats of a video that went through a resize or a codec lie a little outside.
 _SLACK = 1e-3
+_MAX_RANK, _MAX_SIDE = 32, 2**48
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 class NpyVideo(NamedTuple):
@@ -36,9 +38,9 @@ def open_npy_video(path: str) -> NpyVideo:
     """
     try:
         with open(path, "rb") as file:
-            shape, fortran_order, dtype = _read_header(file)
+            shape, fortran_order, dtype = _read_header(path, file)
             offset, size = file.tell(), os.fstat(file.fileno()).st_size
-    except (OSError, ValueError, EOFError) as error:
+    except OSError as error:
         raise UserError(f"{path} cannot be read as a .npy file ({first_line(error)}): check the file.") from error
     if dtype.name not in _TYPES:
         raise UserError(
@@ -77,13 +79,21 @@ def read_npy_frames(video: NpyVideo) -> Iterator[np.ndarray]:
             yield _rgb(_as_uint8(video.path, index, frame))
 
 
-def _read_header(file):
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(file)
-    raise ValueError(f"its format is version {version[0]}.{version[1]}")
+def _read_header(path, file):
+    """Shape, whether it is stored by columns, and type; UserError quotes nothing of a header that is damaged."""
+    try:
+        header = _HEADERS[np.lib.format.read_magic(file)](file)
+        if len(header[0]) > _MAX_RANK or any(abs(side) > _MAX_SIDE for side in header[0]):
+            raise ValueError("no array is that large")
+        return header
+    except OSError:
+        raise
+    # NumPy parses the header with Python's own parser: what that raises on damaged text has no common class.
+    except Exception as error:
+        raise UserError(
+            f"{path} cannot be read as a .npy file (it has no header of version 1.0 or 2.0, or a damaged one): check "
+            "the file."
+        ) from error
 
 
 def _as_uint8(path, index, frame):

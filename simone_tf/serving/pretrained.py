@@ -77,12 +77,14 @@ def read_card(folder: str) -> dict:
             raise ValueError(f'its "format" is not "{FORMAT}"')
         if card.get("format_version") != FORMAT_VERSION or type(card.get("step")) is not int:
             raise ValueError(f'its "format_version" is not {FORMAT_VERSION}, or it has no "step"')
+        if not isinstance(card.get("files"), dict):
+            raise ValueError('its "files" is no table of sums')
         found = file_sums(folder)
     except (OSError, ValueError, RecursionError) as error:
         place = getattr(error, "filename", None) or path
         raise UserError(f"{place} cannot be read ({first_line(error)}): install or pack the model again.") from error
     for name, sums in found.items():
-        if card.get("files", {}).get(name) != sums:
+        if card["files"].get(name) != sums:
             raise UserError(
                 f"{os.path.join(folder, name)} is not the file that {CARD} describes (another size or SHA-256): "
                 "install or pack the model again."

@@ -12,8 +12,10 @@ MP4 files need PyAV. A mask is an 8-bit palette picture; one of a frame with an 
 """
 
 import contextlib
+import errno
 import json
 import os
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 
@@ -39,6 +41,11 @@ _MIN_SEEN = 0.005
 """Share of a frame's pixels from which on an object counts as seen in it; less is the rim of another one."""
 
 _MAX_ID = 2**16 - 1
+
+_OWN_FILES = {DESCRIPTION, "latents.npz", "contact_sheet.png"} | {
+    f"{name}.{ending}" for name in ("overlay", "recomposition") for ending in ("gif", "mp4")
+}
+_OWN_FOLDERS = {"objects": r"object_[0-9]+\.gif", "masks": r"frame_[0-9]+\.png"}
 
 
 class VideoOutputs:
@@ -179,6 +186,7 @@ class VideoOutputs:
         return {
             "id": number,
             "colour": "#" + bytes(object_colour(number)).hex(),
+            "uncoloured_in_overlay": number == self._largest(),
             "first_frame": facts.first_frame,
             "last_frame": facts.last_frame,
             "frames_seen": facts.seen,
@@ -216,7 +224,9 @@ def output_folder(out: str, overwrite: bool):
             yield folder
             _check_place(out, overwrite)  # again: another program may have filled it meanwhile
     except OSError as error:
-        raise UserError(f"--out={out} cannot be written ({first_line(error)}): free some space there.") from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "free some space there" if full else "choose another folder"
+        raise UserError(f"--out={out} cannot be written ({first_line(error)}): {mend}.") from error
 
 
 def _check_place(out, overwrite):
@@ -226,12 +236,33 @@ def _check_place(out, overwrite):
         raise UserError(f"--out={out} is a file: name a folder.")
     try:
         names = os.listdir(out)
+        others = _others(out, names) if overwrite else []
     except OSError as error:
         raise UserError(f"--out={out} cannot be listed ({first_line(error)}): check its permissions.") from error
     if names and DESCRIPTION not in names:
         raise UserError(f"--out={out} holds other files (there is no {DESCRIPTION}): choose a new or an empty folder.")
     if names and not overwrite:
         raise UserError(f"--out={out} holds an earlier decomposition: choose another folder, or add --overwrite.")
+    if others:
+        raise UserError(
+            f"--out={out} holds {others[0]}, which is no part of a decomposition and would be lost: move it away, or "
+            "name a new folder."
+        )
+
+
+def _others(out, names):
+    """What lies in the folder of an earlier decomposition and was not written by it."""
+    others = []
+    for name in sorted(names):
+        path = os.path.join(out, name)
+        pattern = _OWN_FOLDERS.get(name)
+        if pattern and os.path.isdir(path) and not os.path.islink(path):
+            with os.scandir(path) as entries:
+                inside = [entry.name for entry in entries if entry.is_dir() or not re.fullmatch(pattern, entry.name)]
+            others += [os.path.join(name, entry) for entry in sorted(inside)]
+        elif name not in _OWN_FILES or os.path.isdir(path):
+            others.append(name)
+    return others
 
 
 def _object_file(number):

@@ -11,6 +11,7 @@ from simone_tf.data.video_files import (
     ANIMATION_SUFFIXES,
     CONTAINER_OPTIONS,
     PICTURE_SUFFIXES,
+    is_file,
     list_pictures,
     read_frames,
     video_name,
@@ -21,8 +22,7 @@ from simone_tf.serving.npy_video import open_npy_video, read_npy_frames
 DEFAULT_RATE = Fraction(12)
 """Frames per second where the source does not say."""
 
-MAX_RATE = Fraction(240)
-_MIN_RATE = Fraction(1, 10)
+MIN_RATE, MAX_RATE = Fraction(1, 10), Fraction(240)
 
 
 class VideoSource:
@@ -35,14 +35,14 @@ class VideoSource:
         rate: frames per second as a `Fraction`, `DEFAULT_RATE` where it does not say.
 
     Raises:
-        UserError: it is missing, or a folder without pictures, or a `.npy` file that holds no video.
+        UserError: it is missing, neither file nor folder, a folder without pictures, or a `.npy` file without a video.
     """
 
     def __init__(self, path: str | os.PathLike):
         self.path = os.fspath(path)
         if "://" in self.path:
             raise UserError(f"{self.path} is an address: copy the video to a local file, then name that.")
-        if not os.path.exists(self.path):
+        if not os.path.isdir(self.path) and not is_file(self.path):
             raise UserError(f"{self.path} does not exist: check its name.")
         self.name = video_name(self.path)
         self._npy = open_npy_video(self.path) if self.path.lower().endswith(".npy") else None
@@ -84,7 +84,7 @@ def as_rate(value: float | Fraction | None) -> Fraction | None:
     """Frames per second brought into a sensible range; None for what is no rate."""
     if value is None or not 0 < value < 10**6:
         return None
-    return min(max(Fraction(value).limit_denominator(1001), _MIN_RATE), MAX_RATE)
+    return min(max(Fraction(value).limit_denominator(1001), MIN_RATE), MAX_RATE)
 
 
 def _facts_of_picture(path):
@@ -97,6 +97,6 @@ def _facts_of_picture(path):
 def _facts_of_video(path):
     import av
 
-    with av.open("file:" + os.path.abspath(path), options=CONTAINER_OPTIONS) as container:
+    with av.open("file:" + os.path.abspath(path), options=CONTAINER_OPTIONS, metadata_errors="replace") as container:
         stream = container.streams.video[0]
         return stream.frames or None, as_rate(stream.average_rate)

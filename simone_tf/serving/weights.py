@@ -1,5 +1,6 @@
 """A model's weights as a `.npz` file: names that follow the model's own attributes, shapes and size checked."""
 
+import math
 import os
 import zipfile
 import zlib
@@ -8,8 +9,6 @@ import keras
 import numpy as np
 
 from simone_tf.errors import UserError, first_line
-
-_MAX_HEADER = 4096
 
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
@@ -48,6 +47,11 @@ def load_weights(path: str | os.PathLike, model: keras.Model) -> None:
                 names = ", ".join(sorted(set(members) ^ set(variables))[:3])
                 raise UserError(f"{path} holds the weights of another model ({names}): use the config beside it.")
             arrays = {name: _read(archive, members[name], tuple(v.shape)) for name, v in variables.items()}
+    except _MisfitError as error:
+        raise UserError(
+            f"{path} does not fit this config ({error} as the config says): use the config beside it, without bindings "
+            "that change the architecture."
+        ) from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise UserError(f"{path} cannot be read ({first_line(error)}): install or pack it again.") from error
     for name, variable in variables.items():
@@ -56,20 +60,43 @@ def load_weights(path: str | os.PathLike, model: keras.Model) -> None:
 
 def _read(archive, info, shape):
     """One array, which is as large as the model says: what the file says of its size is checked before it is read."""
-    size = 4 * int(np.prod(shape))
-    if not size < info.file_size <= size + _MAX_HEADER:
-        raise ValueError(f"{info.filename} has {info.file_size} bytes, its variable {size}")
+    size = 4 * math.prod(shape)
     try:
         with archive.open(info) as file:
-            if np.lib.format.read_magic(file) != (1, 0):
-                raise ValueError("its format is not version 1.0")
-            found = np.lib.format.read_array_header_1_0(file)
+            found = _read_header(file)
+            if found[0] != shape and file.tell() + 4 * math.prod(found[0]) == info.file_size:
+                raise _MisfitError(f"{info.filename.removesuffix('.npy')} is {_sides(found[0])}, not {_sides(shape)}")
+            if info.file_size != file.tell() + size:
+                raise ValueError(f"it has {info.file_size} bytes, its variable {size}")
+            if found != (shape, False, np.dtype("<f4")):
+                raise ValueError(f"it is {found[2]} {_sides(found[0])}, its variable float32 {_sides(shape)}")
             content = file.read()
     except (ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{info.filename}: {first_line(error)}") from error
-    if found != (shape, False, np.dtype("<f4")) or len(content) != size:
-        raise ValueError(f"{info.filename} is {found[2]} {list(found[0])}, its variable float32 {list(shape)}")
+    if len(content) != size:
+        raise ValueError(f"{info.filename} has {len(content)} bytes, its variable {size}")
     return np.frombuffer(content, "<f4").reshape(shape)
+
+
+class _MisfitError(Exception):
+    """An array is whole, and of another shape than the model's."""
+
+
+def _read_header(file):
+    """Shape, whether it is stored by columns, and type; ValueError quotes nothing of a damaged header."""
+    try:
+        if np.lib.format.read_magic(file) == (1, 0):
+            return np.lib.format.read_array_header_1_0(file)
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise
+    # NumPy parses the header with Python's own parser: what that raises on damaged text has no common class.
+    except Exception as error:
+        raise ValueError("its header is damaged") from error
+    raise ValueError("its format is not version 1.0")
+
+
+def _sides(shape):
+    return first_line(ValueError(str(list(shape))))
 
 
 def _collect(layer, prefix, found, visited):

@@ -121,6 +121,51 @@ def test_damage_in_the_middle_is_told(tmp_path):
     assert "damaged" in refused(path)
 
 
+@pytest.mark.parametrize(
+    ("place", "damage", "words"),
+    [(b"avc1", b"zzzz", "FFmpeg does not know its codec"), (b"VideoHandler", b"\xffideoHandle\xff", "utf-8")],
+)
+def test_a_damaged_header_is_told(tmp_path, place, damage, words):
+    path = tmp_path / "bar.mp4"
+    write_video(path, moving_bar(3))
+    content = path.read_bytes()
+    # The last one: the names of codecs are also among the brands at the start.
+    before, found, after = content.rpartition(place)
+    assert found
+    path.write_bytes(before + damage + after)
+    text = refused(path)
+    assert "is no video or damaged" in text
+    assert words in text
+
+
+def test_whatever_pyav_raises_is_told(tmp_path, monkeypatch):
+    av = pytest.importorskip("av")
+
+    def fail(*args, **options):
+        raise IndexError("an index of PyAV")
+
+    path = tmp_path / "bar.mp4"
+    write_video(path, moving_bar(3))
+    monkeypatch.setattr(av, "open", fail)
+    assert "an index of PyAV" in refused(path)
+
+
+def test_a_title_in_another_encoding_is_no_damage(tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / "old.avi"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "TITLE"
+        stream = container.add_stream("ffv1", rate=8, width=48, height=32)
+        stream.pix_fmt = "bgr0"
+        for frame in moving_bar():
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        container.mux(stream.encode())
+    content = path.read_bytes()
+    assert b"TITLE" in content
+    path.write_bytes(content.replace(b"TITLE", b"\xe9t\xe9\xff\xe8"))
+    np.testing.assert_array_equal(frames_of(path), moving_bar())
+
+
 def test_text_renamed_empty_and_missing_files_are_refused(tmp_path):
     pytest.importorskip("av")
     for name, content, words in (

@@ -98,6 +98,26 @@ def test_claimed_sizes_are_not_believed(tmp_path, shape):
         open_npy_video(str(tmp_path / "huge.npy"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 64",
+        "(" * 3000,
+        "-" * 9000 + "1",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 64, 64, 3), 'x': __import__('os')}",
+        "{'descr': ('|u1',), 'fortran_order': False, 'shape': (4, 64, 64, 3)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (" + "1, " * 2000 + ")}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (1" + "0" * 4200 + ", 9000, 3000, 3)}",
+    ],
+)
+def test_damaged_headers_are_told_and_not_quoted(tmp_path, text):
+    (tmp_path / "bad.npy").write_bytes(header(text) + bytes(100))
+    message = refused(tmp_path / "bad.npy")
+    assert "damaged" in message
+    assert "ast." not in message
+    assert len(message) < 200 + len(str(tmp_path))
+
+
 def test_other_arrays_are_refused(tmp_path, video):
     for name, array, words in (
         ("integers", video.astype(np.int64), "int64"),

@@ -50,7 +50,7 @@ def test_cards_that_are_none_are_told(folder):
     for text in ("", "{", "[]", "null", "[" * 10**5, '{"format": "other"}', "x" * 2**21):
         (folder / CARD).write_text(text)
         assert CARD in refused(folder)
-    for change in ({"format_version": 9}, {"step": "3"}, {"files": {}}):
+    for change in ({"format_version": 9}, {"step": "3"}, {"files": {}}, {"files": None}, {"files": []}, {"files": "x"}):
         write_card(folder, **change)
         refused(folder)
     (folder / CARD).unlink()

@@ -1,6 +1,8 @@
 """The folder of a decomposed video, of hand-made parts: every file read back and compared with them."""
 
+import errno
 import json
+import os
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -217,6 +219,48 @@ def test_an_earlier_decomposition_is_replaced_only_when_asked(tmp_path):
     assert (out / DESCRIPTION).read_text() == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("notes.txt", "notes.txt"),
+        ("overlay.png", "overlay.png"),
+        ("masks/mine.png", "masks/mine.png"),
+        ("masks/frame_1.png.bak", "masks/frame_1.png.bak"),
+        ("objects/object_7.gif/mine", "objects/object_7.gif"),
+        ("mine/a.txt", "mine"),
+    ],
+)
+def test_files_of_others_beside_an_earlier_decomposition_are_kept(tmp_path, name, told):
+    out = tmp_path / "out"
+    out.mkdir()
+    write(out, [(0, 1)] * 2)
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).write_text("mine")
+    words = f"holds {told}, which is no part of a decomposition and would be lost"
+    with pytest.raises(UserError, match=words), output_folder(str(out), True):
+        pass
+    assert (out / name).read_text() == "mine"
+
+
+def test_all_that_is_written_may_be_replaced(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    write(out, [(0, 1)] * 2)
+    assert (out / "masks" / "frame_000001.png").exists()
+    with output_folder(str(out), True) as folder:
+        open(f"{folder}/{DESCRIPTION}", "w").close()
+    assert [path.name for path in out.iterdir()] == [DESCRIPTION]
+
+
+def test_the_largest_is_marked_as_uncoloured(tmp_path):
+    _, content = write(tmp_path, [(5, 2, 40)] * 2, width=6)
+    assert {entry["id"]: entry["uncoloured_in_overlay"] for entry in content["objects"]} == {
+        2: False,
+        5: True,
+        40: False,
+    }
+
+
 def test_a_folder_that_is_filled_meanwhile_is_left_alone(tmp_path):
     out = tmp_path / "out"
     with pytest.raises(UserError, match="other files"), output_folder(str(out), True):
@@ -225,6 +269,17 @@ def test_a_folder_that_is_filled_meanwhile_is_left_alone(tmp_path):
 
 
 def test_a_full_disk_is_told(tmp_path):
-    with pytest.raises(UserError, match="No space left"), output_folder(str(tmp_path / "out"), False):
-        raise OSError(28, "No space left on device")
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        with pytest.raises(UserError, match="free some space there"), output_folder(str(tmp_path / "out"), False):
+            raise OSError(number, os.strerror(number))
     assert not (tmp_path / "out").exists()
+
+
+def test_space_is_advised_only_where_it_lacks(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file" / "out", tmp_path / ("x" * 300)):
+        with pytest.raises(UserError, match="choose another folder") as caught, output_folder(str(out), False):
+            pass
+        assert "free some space" not in str(caught.value)
+    with pytest.raises(UserError, match="choose another folder"), output_folder(str(tmp_path / "out"), False):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))

@@ -1,11 +1,13 @@
 """What is known of a video before it is read, and reading it whatever it is."""
 
+import os
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from simone_tf.data.video_files import find_videos, read_frames
 from simone_tf.errors import UserError
 from simone_tf.serving.video_source import DEFAULT_RATE, VideoSource, as_rate
 
@@ -70,6 +72,20 @@ def test_what_is_missing_or_elsewhere_is_told_at_once(tmp_path):
     ):
         with pytest.raises(UserError, match=words):
             VideoSource(path)
+
+
+@pytest.mark.parametrize("name", ["pipe.mp4", "pipe.npy", "pipe.gif", "pipe"])
+def test_pipes_are_refused_without_being_opened(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    for start in (VideoSource, lambda path: next(read_frames(path)), lambda path: find_videos([path])):
+        with pytest.raises(UserError, match="neither a file nor a folder"):
+            start(tmp_path / name)
+
+
+def test_a_pipe_among_pictures_is_refused_without_being_opened(tmp_path):
+    os.mkfifo(tmp_path / "0.png")
+    with pytest.raises(UserError, match=r"0\.png is neither"):
+        next(VideoSource(tmp_path).frames())
 
 
 @pytest.mark.parametrize("name", ["text.mp4", "text.gif", "text.png"])

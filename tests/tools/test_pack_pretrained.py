@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pathlib
+import re
 import shutil
 import sys
 
@@ -66,6 +67,36 @@ def test_nothing_of_this_machine_is_packed(packed, run):
         assert str(run) not in content
         assert str(PATH.parent) not in content
     assert sorted(path.name for path in packed.iterdir()) == sorted([CARD, CARD_TEXT, CONFIG, WEIGHTS])
+
+
+@pytest.mark.parametrize("out", ["models", "deep/models", ""])
+def test_the_commands_of_the_card_work(tool, run, tmp_path, monkeypatch, capsys, out):
+    """From the folder in which it was packed; where it lies elsewhere, from the folder that holds it."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    tool.main(flags(run, out or tmp_path / "there"))
+    if not out:
+        monkeypatch.chdir(tmp_path / "there")
+    folder = pathlib.Path(out, "mine")
+    text = (folder / CARD_TEXT).read_text()
+    assert str(tmp_path) not in text + (folder / CARD).read_text()
+    (named,) = re.findall(r"--pretrained=(\S+)", text)
+    assert load_pretrained(named).step == 6
+    (config,) = re.findall(r"--gin_file=(\S+)", json.loads((folder / CARD).read_text())["command"])
+    assert pathlib.Path(config).samefile(folder / CONFIG)
+    (named,) = re.findall(r"--pretrained=(\S+)", capsys.readouterr().out)
+    assert load_pretrained(named).step == 6
+
+
+def test_a_shipped_model_is_named_by_its_name(tool, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(tool.pretrained, "SHIPPED", str(tmp_path))
+    tool.main(flags(run, tmp_path))
+    assert "--pretrained=mine\n" in (tmp_path / "mine" / CARD_TEXT).read_text()
+    assert (
+        "--gin_file=simone_tf/pretrained/mine/config.gin "
+        in json.loads((tmp_path / "mine" / CARD).read_text())["command"]
+    )
 
 
 def test_a_newer_evaluation_gives_the_metrics(tool, run, tmp_path):
