@@ -208,8 +208,9 @@ def _read_video(path: str) -> Iterator[np.ndarray]:
         raise UserError(f"{path} is cut off (at least {lacking} bytes are missing): copy or make it again.")
     index = 0
     try:
+        # A title in another encoding is no damage.
         with av.open(
-            "file:" + os.path.abspath(path), options=CONTAINER_OPTIONS
+            "file:" + os.path.abspath(path), options=CONTAINER_OPTIONS, metadata_errors="replace"
         ) as container:
             if not container.streams.video:
                 raise UserError(f"{path} holds no video that can be read ({_first_bytes(path)}): check the file.")

@@ -121,21 +121,17 @@ def test_damage_in_the_middle_is_told(tmp_path):
     assert "damaged" in refused(path)
 
 
-@pytest.mark.parametrize(
-    ("place", "damage", "words"),
-    [(b"avc1", b"zzzz", "FFmpeg does not know its codec"), (b"VideoHandler", b"\xffideoHandle\xff", "utf-8")],
-)
-def test_a_damaged_header_is_told(tmp_path, place, damage, words):
+def test_a_damaged_header_is_told(tmp_path):
     path = tmp_path / "bar.mp4"
     write_video(path, moving_bar(3))
     content = path.read_bytes()
     # The last one: the names of codecs are also among the brands at the start.
-    before, found, after = content.rpartition(place)
+    before, found, after = content.rpartition(b"avc1")
     assert found
-    path.write_bytes(before + damage + after)
+    path.write_bytes(before + b"zzzz" + after)
     text = refused(path)
     assert "is no video or damaged" in text
-    assert words in text
+    assert "FFmpeg does not know its codec" in text
 
 
 def test_whatever_pyav_raises_is_told(tmp_path, monkeypatch):
