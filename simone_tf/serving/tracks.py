@@ -13,6 +13,9 @@ The slots of a window are matched one to one (Hungarian matching) with the objec
 IoU and latents are means over the last windows. A window counts by how near it lies, and the less the worse it was
 reconstructed: where the model fails to draw what it saw, its slots are mixed up too, and what was known before such
 windows carries on across them: what overlaps counts in the share that these windows have in all that are compared.
+And a slot counts by how well it went on from what was known of its object: where two objects that look alike share a
+slot for a window, the slot that is left over for the second shows something else, and what was known of it before tells
+the two apart again when they part.
 
 A slot for which every object costs more than `birth_cost` shows a new one; in a window that was reconstructed badly, it
 has to cost as many times more. A slot that shows next to nothing tells nothing: it is given what
@@ -24,6 +27,10 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+
+
+# What counts of a slot that shares no pixel with its object, so that there is something to go by when all do so.
+_LEAST_IOU = 0.05
 
 
 class WindowSlots(NamedTuple):
@@ -39,7 +46,7 @@ class WindowSlots(NamedTuple):
 class _Identified(NamedTuple):
     slots: WindowSlots
     identities: np.ndarray  # [K] int32
-    shown: np.ndarray  # [K] bool, whether the slot shows more than next to nothing
+    trust: np.ndarray  # [K] in [0, 1], how much each slot tells of its object; 0 where it shows next to nothing
 
 
 @dataclasses.dataclass
@@ -102,7 +109,7 @@ class Tracker:
             window for window in self._windows if slots.start - window.slots.start <= self.reach * num_frames
         ]
         known = list(self._objects)
-        cost = self._costs(slots, known)  # [len(known), K]
+        cost, iou = self._costs(slots, known)  # [len(known), K] each
         identities = np.full(len(shown), -1, np.int32)
         seen = np.flatnonzero(shown)
         # As many new objects as slots can be had, for the same price each.
@@ -112,11 +119,12 @@ class Tracker:
             identities[seen[column]] = known[row] if row < len(known) else self._new_identity()
         for slot in np.flatnonzero(~shown):
             identities[slot] = self._left_over(slot, identities)
+        self._windows.append(_Identified(slots, identities, shown * _trust(identities, known, iou)))
         self._remember(slots, identities, shares, shown)
         return identities
 
-    def _costs(self, slots: WindowSlots, known: list[int]) -> np.ndarray:
-        """Cost of every known object for every slot, `[N, K]`."""
+    def _costs(self, slots: WindowSlots, known: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Cost of every known object for every slot, and their IoU, NaN where no frame is shared; `[N, K]` each."""
         num_slots, num_frames = slots.masks.shape[:2]
         row_of = {identity: row for row, identity in enumerate(known)}
         shared, union = np.zeros((2, len(known), num_slots))
@@ -125,12 +133,13 @@ class Tracker:
         scale = _mean_pair_distance(slots.latents)
         for window in self._windows:
             back = slots.start - window.slots.start
-            weight = 0.5 ** (back / (self.half_life * num_frames)) / window.slots.error**2
+            of_window = 0.5 ** (back / (self.half_life * num_frames)) / window.slots.error**2
             here = slots.masks[:, : max(0, num_frames - back)]
-            for slot in np.flatnonzero(window.shown):
+            for slot in np.flatnonzero(window.trust):
                 row = row_of.get(int(window.identities[slot]))
                 if row is None:
                     continue
+                weight = of_window * window.trust[slot]
                 distance[row] += weight * np.square(window.slots.latents[slot] - slots.latents).sum(-1) / scale
                 weights[row] += weight
                 if back >= num_frames:
@@ -141,15 +150,17 @@ class Tracker:
                 shared[row] += weight * both
                 union[row] += weight * (there.sum() + here.sum(axis=(1, 2, 3)) - both)
         compared = weights > 0
-        iou = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+        iou = np.divide(shared, union, out=np.full_like(shared, np.nan), where=union > 0)
+        likeness = np.nan_to_num(iou)
         # Where the windows that overlap were drawn badly, the latents of those before them say more than these masks.
-        iou[compared] *= (overlapping[compared] / weights[compared])[:, np.newaxis]
+        likeness[compared] *= (overlapping[compared] / weights[compared])[:, np.newaxis]
         # An object that no near window has shown is as far away in latents as any other.
         latents = np.ones_like(distance)
         latents[compared] = distance[compared] / weights[compared, np.newaxis]
         colours = np.array([self._objects[identity].colour for identity in known]).reshape(-1, 1, 3)
         colour_distance = np.linalg.norm(colours - slots.colours, axis=-1)
-        return self.overlap_weight * (1 - iou) + self.latent_weight * latents + self.colour_weight * colour_distance
+        cost = self.overlap_weight * (1 - likeness) + self.latent_weight * latents
+        return cost + self.colour_weight * colour_distance, iou
 
     def _doubt(self, slots: WindowSlots) -> float:
         """How many times worse than the best of the last windows this one was reconstructed, at least 1."""
@@ -168,7 +179,6 @@ class Tracker:
         return self._new_identity()
 
     def _remember(self, slots: WindowSlots, identities: np.ndarray, shares: np.ndarray, shown: np.ndarray) -> None:
-        self._windows.append(_Identified(slots, identities, shown))
         for identity, colour, share, is_shown in zip(identities.tolist(), slots.colours, shares, shown, strict=True):
             weight = max(float(share), 1e-6) / slots.error**2
             item = self._objects.get(identity)
@@ -202,6 +212,13 @@ class Unlinked:
         """`[K]` int32, never used before."""
         self._count += len(slots.masks)
         return np.arange(self._count - len(slots.masks), self._count, dtype=np.int32)
+
+
+def _trust(identities: np.ndarray, known: list[int], iou: np.ndarray) -> np.ndarray:
+    """The squared IoU of every slot with its own object, `[K]`, never quite 0; 1 where there is nothing to compare."""
+    row_of = {identity: row for row, identity in enumerate(known)}
+    own = [iou[row_of[k], slot] if k in row_of else np.nan for slot, k in enumerate(identities.tolist())]
+    return np.square(np.maximum(np.nan_to_num(own, nan=1.0), _LEAST_IOU))
 
 
 def _mean_pair_distance(latents: np.ndarray) -> float:

@@ -96,6 +96,26 @@ def test_a_badly_drawn_window_bears_no_new_object():
     assert set(tracker.identify(slots(STRIDE, odd, error=0.1))) == set(first)
 
 
+def test_two_that_look_alike_and_share_a_slot_for_a_while_are_told_apart_when_they_part():
+    alike = [everywhere(RED, 0, 0), everywhere(RED, 6, 0)]
+    for seed in range(40):
+        rng, tracker = np.random.default_rng(seed), Tracker()
+        for start in range(8):
+            first = tracker.identify(slots(start, alike))
+        for start in (8, 9, 10):
+            window = slots(start, alike)
+            both = window.masks[1] + window.masks[2]
+            # The slot that is left over shows some piece of the floor, as something of its own.
+            piece, (top, left) = np.zeros_like(both), rng.integers(0, SIZE - 3, 2)
+            piece[:, top : top + 4, left : left + 4] = 1 - both[:, top : top + 4, left : left + 4]
+            masks = np.stack([1 - both - piece, both, piece])
+            latents = np.concatenate([window.latents[:2], rng.uniform(0, 6, [1, 3])]).astype(np.float32)
+            order = rng.permutation(3)
+            tracker.identify(window._replace(masks=masks[order], latents=latents[order]))
+        order = rng.permutation(3)
+        np.testing.assert_array_equal(tracker.identify(slots(11, alike, order)), first[order])
+
+
 def test_an_empty_slot_takes_what_is_left_and_changes_nothing():
     tracker = Tracker()
     with_blue = [everywhere(RED), everywhere(BLUE, 6)]
