@@ -4,11 +4,15 @@ import tensorflow as tf
 
 from simone_tf.data.faults import NOTHING_LEFT
 from simone_tf.data.part import Part
+from simone_tf.data.reader import ClipReader
 
 # Independent streams of random numbers drawn from one seed.
 SHARD_ORDER, RECORD_ORDER, CLIP = range(3)
 
 INTERLEAVED_SHARDS = 8
+# Small records go from the threads that read shards to the one that shuffles so many bytes or records at a time, the
+# lesser of both: one by one, handing them over costs a good part of what reading them does.
+_BLOCK_BYTES, _BLOCK_RECORDS = 2**20, 16
 _EPOCH_POSITIONS = 2**40
 _ENDLESS = 2**62
 
@@ -22,7 +26,8 @@ def shuffled(part: Part, position: int, key: tf.Tensor, shuffle_buffer: int) -> 
     """Endless (position, serialized record) from `position` on."""
     # A fresh start needs no count: counting a big compressed set means reading all of it.
     epoch, passed = divmod(position, part.count()) if position else (0, 0)
-    records = tf.data.Dataset.range(epoch, _ENDLESS).flat_map(lambda n: _epoch(part, n, key, shuffle_buffer))
+    block = _block_size(part.reader)
+    records = tf.data.Dataset.range(epoch, _ENDLESS).flat_map(lambda n: _epoch(part, n, key, shuffle_buffer, block))
     return records.skip(passed).enumerate(start=position)
 
 
@@ -32,9 +37,10 @@ def shuffled_epochs(part: Part, key: tf.Tensor, shuffle_buffer: int) -> tf.data.
     What another process runs holds no Python. The positions of an epoch start at a number of its own, so that random
     choices do not depend on who took it.
     """
+    block = _block_size(part.reader)
 
     def numbered(n):
-        return _epoch(part, n, key, shuffle_buffer, portable=True).enumerate(start=n * _EPOCH_POSITIONS)
+        return _epoch(part, n, key, shuffle_buffer, block, portable=True).enumerate(start=n * _EPOCH_POSITIONS)
 
     return tf.data.Dataset.range(_ENDLESS // _EPOCH_POSITIONS).flat_map(numbered)
 
@@ -53,9 +59,9 @@ def permuted(size: int, position: int, key: tf.Tensor) -> tf.data.Dataset:
 
 @tf.autograph.experimental.do_not_convert
 def _epoch(
-    part: Part, number: tf.Tensor, key: tf.Tensor, shuffle_buffer: int, portable: bool = False
+    part: Part, number: tf.Tensor, key: tf.Tensor, shuffle_buffer: int, block: int, portable: bool = False
 ) -> tf.data.Dataset:
-    """The records of an epoch: shares in random order, several at a time, through a shuffle buffer."""
+    """The records of an epoch: shares in random order, several at a time in blocks, through a shuffle buffer."""
     # TensorFlow mixes its global seed into that of Dataset.shuffle. Inside this function, which is always traced,
     # the global seed is the graph's own, set here; 0 would make TensorFlow compare the seed tensor in Python.
     if not tf.executing_eagerly():
@@ -65,17 +71,29 @@ def _epoch(
         tf.range(num_shares, dtype=tf.int64), fold_in(fold_in(key, SHARD_ORDER), number)
     )
     records = tf.data.Dataset.from_tensor_slices(order).interleave(
-        lambda index: part.of_share(index, portable),
+        lambda index: _blocks(part.of_share(index, portable), block),
         cycle_length=min(INTERLEAVED_SHARDS, num_shares),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
+    if block > 1:
+        records = records.unbatch()
     if part.reader.on_corrupt == "skip":
         records = _never_empty(records)
     shuffle_seed = tf.random.stateless_uniform(
         [], fold_in(fold_in(key, RECORD_ORDER), number), maxval=2**31 - 1, dtype=tf.int64, alg="philox"
     )
     return records.shuffle(shuffle_buffer, seed=shuffle_seed, reshuffle_each_iteration=False)
+
+
+def _block_size(reader: ClipReader) -> int:
+    """How many records are handed over at a time, taking the first for one like all."""
+    num_bytes = len(reader.first_record().numpy())
+    return max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES // max(1, num_bytes)))
+
+
+def _blocks(records: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    return records.batch(size) if size > 1 else records
 
 
 def _never_empty(records: tf.data.Dataset) -> tf.data.Dataset:

@@ -28,7 +28,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-
 # What counts of a slot that shares no pixel with its object, so that there is something to go by when all do so.
 _LEAST_IOU = 0.05
 
