@@ -1,7 +1,7 @@
 """Scores how well objects keep their identity through long videos, and measures what a video's length costs.
 
     python tools/make_dataset.py --preset=quickstart_long --split=test --num_clips=24 --seed=7 --out=datasets/long
-    python tools/long_videos.py --run_dir=runs/quickstart --data_dir=datasets/long --out=pictures
+    python tools/long_videos.py --pretrained=quickstart --data_dir=datasets/long --out=pictures
     python tools/long_videos.py --run_dir=runs/quickstart --bench
 
 The score is the foreground ARI over all frames of a clip, beside the mean of the same score over the windows it was cut
@@ -32,7 +32,9 @@ _FRAMES_IN_STRIP = 24
 def parse_arguments(argv=None):
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="long_videos", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--run_dir", required=True, help="folder of the run")
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--run_dir", help="folder of the run")
+    model.add_argument("--pretrained", help="name or folder of a pretrained model instead")
     parser.add_argument("--data_dir", help="folder of long clips with segments, as make_dataset makes them")
     parser.add_argument("--split", default="test", help="split of --data_dir")
     parser.add_argument("--num_clips", type=int, help="only the first clips")
@@ -122,7 +124,7 @@ def score(flags):
     from simone_tf.data.pipeline import evaluation_batches
     from simone_tf.data.records import ClipRecords
 
-    window_model = _window_model(flags.run_dir)
+    window_model = _window_model(flags)
     reader = ClipRecords(data_dir=flags.data_dir, split=flags.split)
     num_frames = reader.clip_shape()[0]
     batches = evaluation_batches(
@@ -185,11 +187,11 @@ def save_strip(path, video, segments, predicted):
 _BORDER = ((0, 0), (1, 1), (1, 1), (0, 0))
 
 
-def measure(run_dir, lengths=LENGTHS):
+def measure(model_flag, lengths=LENGTHS):
     """Measures videos of several lengths, each in a process of its own.
 
     Args:
-        run_dir: the run's folder.
+        model_flag: `--run_dir=...` or `--pretrained=...`.
         lengths: in frames, ascending; the first is what the others are compared with.
 
     Returns:
@@ -199,7 +201,7 @@ def measure(run_dir, lengths=LENGTHS):
     Raises:
         UserError: the run cannot be read, or a process died.
     """
-    measured = [_in_own_process(run_dir, frames) for frames in lengths]
+    measured = [_in_own_process(model_flag, frames) for frames in lengths]
     first, *others = measured
     return {
         "lengths": measured,
@@ -210,8 +212,8 @@ def measure(run_dir, lengths=LENGTHS):
     }
 
 
-def _in_own_process(run_dir, frames):
-    line = [sys.executable, os.path.abspath(__file__), f"--run_dir={run_dir}", "--bench", f"--part={frames}"]
+def _in_own_process(model_flag, frames):
+    line = [sys.executable, os.path.abspath(__file__), model_flag, "--bench", f"--part={frames}"]
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
     done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
     if done.returncode == 0:
@@ -221,11 +223,11 @@ def _in_own_process(run_dir, frames):
     raise UserError(mistakes[-1] if mistakes else reason)
 
 
-def measure_length(run_dir, frames):
+def measure_length(flags, frames):
     """Takes apart a video of so many frames; the clock starts when the model is loaded and traced."""
     from simone_tf.serving.long_video import VideoDecomposition
 
-    window_model = _window_model(run_dir)
+    window_model = _window_model(flags)
 
     def take_apart(count):
         begin = time.perf_counter()
@@ -272,12 +274,13 @@ def print_measured(measured):
         )
 
 
-def _window_model(run_dir):
+def _window_model(flags):
+    from simone_tf.pretrained_run import load_pretrained
     from simone_tf.serving.window_model import of_run_model
     from simone_tf.trained_run import load_run
 
-    run = load_run(run_dir)
-    return of_run_model(run.model, run.settings["num_frames"], run.settings["frame_size"], run_dir)
+    run = load_pretrained(flags.pretrained) if flags.pretrained else load_run(flags.run_dir)
+    return of_run_model(run.model, run.settings["num_frames"], run.settings["frame_size"], run.run_dir)
 
 
 def _peak_bytes():
@@ -293,9 +296,9 @@ def main(argv=None):
     from simone_tf import quiet_tensorflow  # noqa: F401
 
     if flags.part:
-        say(json.dumps(measure_length(flags.run_dir, flags.part)))
+        say(json.dumps(measure_length(flags, flags.part)))
     elif flags.bench:
-        measured = measure(flags.run_dir)
+        measured = measure(f"--pretrained={flags.pretrained}" if flags.pretrained else f"--run_dir={flags.run_dir}")
         say(json.dumps(measured)) if flags.json else print_measured(measured)
     if flags.data_dir:
         score(flags)

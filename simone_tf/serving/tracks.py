@@ -7,8 +7,9 @@ The slots of a window are matched one to one (Hungarian matching) with the objec
 * **IoU**: intersection over union of the soft masks, over the frames that the window shares with earlier ones.
 * **latents**: squared distance of the posterior means, in units of the mean over pairs of different slots. Latents hold
   an object's place as its window sees it, so that they compare windows that lie near each other.
-* **colours**: distance of the mean colour that the slot paints from the object's own over all windows so far, in RGB.
-  It is what stays of an object that has long been out of view.
+* **colours**: distance of the mean colour that the slot paints from the object's own over the windows in which it was
+  seen last, in RGB. It is what stays of an object that has long been out of view. Light and white balance change over
+  a long video, so that it is not remembered for longer than a few windows in which the object is in view.
 
 IoU and latents are means over the last windows. A window counts by how near it lies, and the less the worse it was
 reconstructed: where the model fails to draw what it saw, its slots are mixed up too, and what was known before such
@@ -82,8 +83,8 @@ class Tracker:
         birth_cost: float = 2.5,
         min_share: float = 0.005,
         reach: float = 4.0,
-        half_life: float = 0.25,
-        colour_decay: float = 0.95,
+        half_life: float = 0.5,
+        colour_decay: float = 0.8,
         max_objects: int = 256,
     ):
         self.overlap_weight = overlap_weight

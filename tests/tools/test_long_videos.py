@@ -74,7 +74,7 @@ def test_it_prints_a_line_for_every_clip_and_the_mean(run, long_clips, capsys): 
 
 
 def test_a_length_is_measured_in_a_process_of_its_own(run):  # noqa: F811
-    (measured,) = long_videos.measure(str(run), lengths=(4,))["lengths"]
+    (measured,) = long_videos.measure(f"--run_dir={run}", lengths=(4,))["lengths"]
     assert measured["frames"] == 4
     assert measured["seconds"] > 0
     assert 2**26 < measured["peak_bytes"] < 2**33
@@ -85,9 +85,9 @@ def test_lengths_are_compared_with_the_first(monkeypatch, capsys):
     monkeypatch.setattr(
         long_videos,
         "_in_own_process",
-        lambda run_dir, frames: {"frames": frames, "seconds": told[frames][0], "peak_bytes": told[frames][1]},
+        lambda model_flag, frames: {"frames": frames, "seconds": told[frames][0], "peak_bytes": told[frames][1]},
     )
-    measured = long_videos.measure("anywhere", lengths=(64, 600))
+    measured = long_videos.measure("--run_dir=anywhere", lengths=(64, 600))
     assert measured["memory_ratio"] == {600: pytest.approx(1.05)}
     assert measured["time_ratio"] == {600: pytest.approx(1.6)}
     long_videos.print_measured(measured)
@@ -98,7 +98,7 @@ def test_lengths_are_compared_with_the_first(monkeypatch, capsys):
 
 def test_a_missing_run_is_told_also_from_a_measurement(tmp_path):
     with pytest.raises(UserError, match="nothing_here"):
-        long_videos.measure(str(tmp_path / "nothing_here"), lengths=(4,))
+        long_videos.measure(f"--run_dir={tmp_path / 'nothing_here'}", lengths=(4,))
 
 
 def test_frames_of_the_measured_video():
@@ -108,7 +108,19 @@ def test_frames_of_the_measured_video():
     assert len({frame.tobytes() for frame in frames}) > 3
 
 
-@pytest.mark.parametrize("flags", [[], ["--run_dir=x"]])
+def test_a_pretrained_model_is_scored_too(tmp_path, capsys):
+    video, segments = draw(columns(9))
+    frames = np.zeros([9, 24, 24, 3], np.uint8)
+    frames[:, : video.shape[1], : video.shape[2]] = np.rint(video * 255)[:, :24, :24]
+    masks = np.zeros([9, 24, 24], np.int32)
+    masks[:, : video.shape[1], : video.shape[2]] = segments[:, :24, :24]
+    write_shard(tmp_path / shard_name("test", 0, 1), [{"video": frames, "segments": masks}])
+    long_videos.main(["--pretrained=quickstart", f"--data_dir={tmp_path}", "--json"])
+    (clip,) = json.loads(capsys.readouterr().out.splitlines()[-1])["clips"]
+    assert 0 < clip["windows"] <= 1
+
+
+@pytest.mark.parametrize("flags", [[], ["--run_dir=x"], ["--data_dir=y"], ["--run_dir=x", "--pretrained=z"]])
 def test_flags_that_ask_for_nothing(flags):
     with pytest.raises(SystemExit):
         long_videos.parse_arguments(flags)

@@ -51,7 +51,7 @@ def generate_clip(preset: ScenePreset, seed: int, index: int) -> dict[str, np.nd
             segments = renderer.segments(path)
             if not is_acceptable(preset, segments, num_objects):
                 continue
-            video = renderer.video(path)
+            video = preset.develop(renderer.video(path))
         positions = np.zeros((preset.frames, most, 3), np.float32)
         positions[:, :num_objects] = scene.positions()
         moving = np.zeros(most, bool)

@@ -13,6 +13,7 @@ import numpy as np
 
 from simone_tf.data.scenes import room
 from simone_tf.data.scenes.camera import CameraPath
+from simone_tf.data.scenes.hue import turn_hues
 from simone_tf.data.scenes.preset import Range
 from simone_tf.data.scenes.room import RoomPreset
 from simone_tf.data.scenes.scene import Scene
@@ -36,6 +37,8 @@ class GlancingPreset(RoomPreset):
     # first or the last frame, when a frame shows no object at all, or when no object ever leaves although the clip is
     # long enough for the longest glance.
     max_absence: int
+    # How far the hues of the picture turn from frame to frame, in degrees; see `hue`.
+    hue_drift: float
 
     def sample(self, num_objects: int, rng: np.random.Generator) -> tuple[Scene, CameraPath] | None:
         turn = self.frames - 1
@@ -62,6 +65,9 @@ class GlancingPreset(RoomPreset):
         longest_glance = self.glance_gap[1] + 2 * self.glance_turn[1] + self.glance_stay[1]
         least = 1 if self.frames > longest_glance else 0
         return least <= max(absences, default=0) <= self.max_absence
+
+    def develop(self, video: np.ndarray) -> np.ndarray:
+        return turn_hues(video, self.hue_drift) if self.hue_drift else video
 
 
 def sideways(path: CameraPath) -> np.ndarray:

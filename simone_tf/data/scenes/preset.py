@@ -94,6 +94,10 @@ class ScenePreset(abc.ABC):
         """Whether a drawn clip's masks `[T, H, W]` keep the family's own rejection rule, beside that of all presets."""
         return True
 
+    def develop(self, video: np.ndarray) -> np.ndarray:
+        """Rendered frames `[T, H, W, 3] uint8` as the camera gives them out, which may have colours of its own."""
+        return video
+
     def attributes(self) -> list[dict[str, Any]]:
         """The columns of `object_attributes`: name, and the names of its values where they are categories."""
         return [

@@ -201,14 +201,28 @@ QUICKSTART_LONG = GlancingPreset(
         "min_object_fraction": 0.0,
         "objects_inside_view": False,
     },
-    glance_gap=(12.0, 30.0),
+    glance_gap=(4.0, 12.0),
     glance_turn=(2.0, 4.0),
     glance_stay=(0.0, 0.0),
     glance_margin=(-0.4, -0.1),
     max_absence=2,
+    hue_drift=0.0,
 )
 
+# The same seen by a camera whose colours drift, by 89 degrees over the clip: no object can be known by its colour for
+# long.
+QUICKSTART_LONG_DRIFT = dataclasses.replace(QUICKSTART_LONG, name="quickstart_long_drift", hue_drift=0.7)
+
 PRESETS: dict[str, ScenePreset] = {
-    preset.name: preset for preset in (QUICKSTART, OBJECTS_ROOM, OBJECTS_ROOM_MOVING, CATER, PLAYROOM, QUICKSTART_LONG)
+    preset.name: preset
+    for preset in (
+        QUICKSTART,
+        OBJECTS_ROOM,
+        OBJECTS_ROOM_MOVING,
+        CATER,
+        PLAYROOM,
+        QUICKSTART_LONG,
+        QUICKSTART_LONG_DRIFT,
+    )
 }
 FAMILIES: dict[str, type[ScenePreset]] = {type(preset).family: type(preset) for preset in PRESETS.values()}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from simone_tf.data.scenes.camera import camera_matrices
+from simone_tf.data.scenes.hue import turn_hues
 from simone_tf.data.scenes.presets import PRESETS
 
 LONG, SHORT = PRESETS["quickstart_long"], PRESETS["quickstart"]
@@ -79,6 +80,17 @@ def test_clips_are_kept_when_an_object_leaves_and_comes_back_soon():
 
 def test_a_clip_too_short_for_a_glance_needs_none():
     assert dataclasses.replace(LONG, frames=3).accepts(np.ones((3, 4, 4), np.uint8))
+
+
+def test_drifting_colours_are_all_that_differs_between_the_two_long_presets(processes):
+    drifting = PRESETS["quickstart_long_drift"]
+    assert dataclasses.replace(drifting, name=LONG.name, hue_drift=0.0) == LONG
+    presets = [dataclasses.replace(preset, frames=24) for preset in (LONG, drifting)]
+    (steady,), (drifted,) = (processes.clips(preset, 3, [0]) for preset in presets)
+    for name in set(steady) - {"video"}:
+        np.testing.assert_array_equal(steady[name], drifted[name])
+    np.testing.assert_array_equal(drifted["video"], turn_hues(steady["video"], drifting.hue_drift))
+    assert (drifted["video"][-1] != steady["video"][-1]).any()
 
 
 @pytest.mark.parametrize("seed", [1, 2])
