@@ -124,13 +124,16 @@ def test_clipping_and_norms_by_hand(one_replica, make_step, feed, clips, clip_no
     step = make_step(one_replica, clip_norm=clip_norm)
     before = [value.astype(np.float64) for value in weights(step)]
     nothing = tf.constant([0, 0])
+    variables = [variable.value for variable in step.model.trainable_variables]
     # Clip by clip: a loss is the mean over the batch.
-    losses = [step.model.losses(clips[i : i + 1], nothing, nothing) for i in range(4)]
+    with tf.GradientTape() as tape:
+        losses = [step.model.losses(clips[i : i + 1], nothing, nothing) for i in range(4)]
+        mean_loss = tf.add_n([each["loss"] for each in losses]) / 4
+    norm_by_clips = tf.linalg.global_norm(tape.gradient(mean_loss, variables))
     # All at once: gradients of float32 agree to 2e-6 only where sums are rounded alike, which depends on the processor.
-    variables = step.model.trainable_variables
     with tf.GradientTape() as tape:
         loss = step.model.losses(clips, nothing, nothing)["loss"]
-    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    gradients = tape.gradient(loss, variables)
     gradients = [tf.convert_to_tensor(gradient).numpy().astype(np.float64) for gradient in gradients]
     norm = np.sqrt(sum(np.sum(gradient**2) for gradient in gradients))
     factor = min(1.0, clip_norm / norm)
@@ -142,6 +145,7 @@ def test_clipping_and_norms_by_hand(one_replica, make_step, feed, clips, clip_no
     for name in LOSSES:
         np.testing.assert_allclose(rows[name][0], np.mean([each[name] for each in losses]), rtol=1e-5)
     np.testing.assert_allclose(rows["gradient_norm"], [norm], rtol=1e-5)  # as it was before clipping
+    np.testing.assert_allclose(rows["gradient_norm"], [norm_by_clips], rtol=1e-5)
     np.testing.assert_allclose(rows["update_norm"], [0.1 * factor * norm], rtol=1e-4)
     np.testing.assert_allclose(
         rows["parameter_norm"], [np.sqrt(sum(np.sum(value**2) for value in expected))], rtol=1e-5
