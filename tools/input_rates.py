@@ -1,9 +1,10 @@
 """How fast a configuration's reader is, beside what reading the same bytes costs at the least; for `benchmark.py`.
 
-Two or three streams take turns in one process: the bare records (read, checksums checked, inflated, not parsed); where
-frames are stored as PNG or JPEG the same with those pictures decoded, which no reader can do without; and the training
-batches with nothing but `video` asked for. The share is the rate of the batches by the rate of the last of the others,
-by the clock (what a training gets of it) and by the processor's time (which other programs disturb least).
+Two or three streams take turns in one process: the bare records (read, checksums checked, inflated, handed over by the
+batch, not parsed); where frames are stored as PNG or JPEG the same with those pictures decoded, which no reader can do
+without; and the training batches with nothing but `video` asked for. The share is the rate of the batches by the rate
+of the last of the others, by the clock (what a training gets of it) and by the processor's time (which other programs
+disturb least).
 """
 
 import statistics
@@ -25,10 +26,10 @@ def measure(settings):
     import tensorflow as tf
 
     reader = settings["clips"]
-    streams = {"records": _records(reader)}
-    if reader.pictures is not None:
-        streams["pictures"] = _records(reader).map(_decoder(reader.pictures), tf.data.AUTOTUNE)
     batch_size = 16
+    streams = {"records": _records(reader, batch_size)}
+    if reader.pictures is not None:
+        streams["pictures"] = _records(reader, batch_size).map(_decoder(reader.pictures), tf.data.AUTOTUNE)
     options = {name: settings[name] for name in ("num_frames", "frame_size", "seed")}
     # What a record is shuffled for costs the same for all; the augmentations and the cache are not the reader's.
     batches = settings["batches"](
@@ -42,7 +43,7 @@ def measure(settings):
         fields=("video",),
         **options,
     )
-    takers = {name: _taker(stream.batch(batch_size).prefetch(2)) for name, stream in streams.items()}
+    takers = {name: _taker(stream.prefetch(2)) for name, stream in streams.items()}
     takers["batches"] = _taker(batches)
     rates, costs = {name: [] for name in takers}, {name: [] for name in takers}
     for _ in range(_ROUNDS):
@@ -82,28 +83,29 @@ def table(measured):
     return title, rows
 
 
-def _records(reader):
-    """The bare records, endlessly, as many files at a time as in training."""
+def _records(reader, batch_size):
+    """Batches of the bare records, endlessly, from as many files at a time as in training.
+
+    A batch is made where its file is read: one by one, handing small records over costs more than reading them.
+    """
     import tensorflow as tf
 
     from simone_tf.data.order import INTERLEAVED_SHARDS
 
-    shards = reader.shards()
-    files = tf.data.Dataset.from_tensor_slices(list(shards)).repeat()
-    return files.interleave(
-        lambda shard: reader.serialized(tf.stack([shard]), portable=True),
-        cycle_length=min(INTERLEAVED_SHARDS, len(shards)),
+    shards = reader.shards()[:INTERLEAVED_SHARDS]
+    return tf.data.Dataset.from_tensor_slices(list(shards)).interleave(
+        lambda shard: reader.serialized(tf.stack([shard]), portable=True).repeat().batch(batch_size),
+        cycle_length=len(shards),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
 
 
 def _decoder(feature):
-    """A function of a record that decodes its pictures and gives back next to nothing of them."""
+    """A function of a batch of records that decodes their pictures and gives back next to nothing of them."""
     import tensorflow as tf
 
-    def decode(record):
-        spec = {feature: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)}
-        pictures = tf.io.parse_single_example(record, spec)[feature]
+    def decode(records):
+        pictures = tf.io.parse_example(records, {feature: tf.io.RaggedFeature(tf.string)})[feature].flat_values
         first = tf.map_fn(
             lambda picture: tf.io.decode_image(picture, expand_animations=False)[0, 0], pictures, tf.uint8
         )

@@ -58,6 +58,44 @@ def test_a_feature_that_comes_twice_counts_as_written_last():
     np.testing.assert_array_equal(decode(record, {"image": (1,)})["image"], [5])
 
 
+def padded(payload):
+    """Field 1 with a length in two bytes where one would do: protocol buffers allow it, nobody writes it."""
+    return bytes([1 << 3 | 2, len(payload) & 127 | 128, len(payload) >> 7]) + payload
+
+
+UNUSUAL = {
+    "value before key": lambda name, run: delimited(1, delimited(2, run) + delimited(1, name)),
+    "key in a longer spelling": lambda name, run: delimited(1, padded(name) + delimited(2, run)),
+    "entry in a longer spelling": lambda name, run: padded(delimited(1, name) + delimited(2, run)),
+    "the key twice": lambda name, run: delimited(1, delimited(1, b"image") + delimited(1, name) + delimited(2, run)),
+    "as usual": lambda name, run: delimited(1, delimited(1, name) + delimited(2, run)),
+}
+"""Ways to write an entry of name and feature, which protocol buffers all read alike."""
+
+
+@pytest.mark.parametrize("write", UNUSUAL.values(), ids=UNUSUAL.keys())
+def test_an_entry_is_read_however_it_is_spelt_and_wherever_it_stands(write):
+    entries = [
+        [write(b"image", byte_strings([1, 2, 3, 4])), write(b"mask", byte_strings([5, 6, 7, 8]))],
+        [write(b"mask", byte_strings([9, 9, 9, 9])), write(b"image", byte_strings([3, 1, 4, 1]))],
+        [UNUSUAL["as usual"](name, byte_strings(values)) for name, values in ((b"image", [6] * 4), (b"mask", [7] * 4))],
+    ]
+    for batch in (entries, entries[:1], entries[:0:-1]):
+        records = [delimited(1, b"".join(parts)) for parts in batch]
+        found = decode_one_byte_strings(tf.constant(records), {"image": (4,), "mask": (2, 2)})
+        for index, record in enumerate(records):
+            features = tf.train.Example.FromString(record).features.feature
+            for name in found:
+                assert found[name][index].numpy().tobytes() == b"".join(features[name].bytes_list.value)
+
+
+def test_the_last_entry_of_a_name_counts_also_where_it_is_no_list_that_was_asked_for():
+    usual = UNUSUAL["as usual"]
+    record = delimited(1, usual(b"image", byte_strings([1, 2, 3, 4])) + usual(b"image", byte_strings([1, 2])))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not a list of 4 one-byte strings"):
+        decode(record, {"image": (4,)})
+
+
 RUN = byte_strings([7, 8, 9, 10])
 FAULTS = {
     "missing": example({"mask": RUN}),
