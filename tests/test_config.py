@@ -63,8 +63,14 @@ def datasets(tmp_path_factory):
         }
         for _ in range(2)
     ]
+    small = folder / "quickstart_long"
+    small.mkdir()
     for split in ("train", "test"):
         records.write_shard(folder / records.shard_name(split, 0, 1), clips)
+        records.write_shard(
+            small / records.shard_name(split, 0, 1),
+            [{name: value[:, :24, :24] for name, value in clip.items()} for clip in clips],
+        )
         # Written from DeepMind's description of the format; nothing is shared with the reader.
         path = folder / f"cater_with_masks_{split}.tfrecords-00000-of-00001"
         with tf.io.TFRecordWriter(str(path), "ZLIB") as writer:
@@ -101,6 +107,8 @@ def _data_params(name, datasets):
         return [f"{macro} = {str(datasets)!r}", *records]
     macros = {"objects_room": "objects_room_dir", "playroom": "playroom_dir", "cater": "cater_dir"}
     macro = (macros | {"gqn_rooms": "gqn_dir", "movi": "movi_dir"}).get(name.removesuffix(".gin"))
+    if name == "quickstart_long.gin":
+        return [f"quickstart_long_dir = {str(datasets / 'quickstart_long')!r}"]
     return [f"{macro} = {str(datasets)!r}"] if macro else []
 
 
@@ -113,6 +121,7 @@ def _train(name, run_dir, params):
 def test_there_are_shipped_files():
     assert {
         "quickstart.gin",
+        "quickstart_long.gin",
         "objects_room.gin",
         "cater.gin",
         "playroom.gin",

@@ -45,88 +45,39 @@ def decode_one_byte_strings(serialized: tf.Tensor, shapes: Mapping[str, Sequence
     # Lists of fields are padded with empty strings to the length of the longest of the batch.
     contents = _strings(serialized, "tensorflow.Example", "features")[:, 0]
     entries = _strings(contents, "tensorflow.Features", "feature")
-    decoded = {}
-    for name, shape in shapes.items():
-        size = math.prod(shape)
-        runs = _runs(entries, name, size * width)
-        _check(_starts_are_right(runs, size), _refusal(name, size))
-        # [B, n, 3] bytes: two that say "a string of one byte", and the byte.
-        triples = tf.reshape(tf.io.decode_raw(runs, tf.uint8), [batch, size, width])
-        decoded[name] = tf.reshape(triples[:, :, len(_ELEMENT_START)], [batch, *shape])
-    return decoded
-
-
-def _runs(entries: tf.Tensor, name: str, length: int) -> tf.Tensor:
-    """The one list of a feature in each record, as it was written: [B] strings of `length` bytes.
-
-    Everyone writes an entry in the same way, so that what comes before the list is known to the byte. Where all records
-    have one such entry, it is cut there; taking every entry apart into key and value, as must be done else, costs twice
-    as much.
-    """
-    key = _delimited(1, len(name.encode())) + name.encode()
-    bytes_list = _delimited(1, length)
-    start = key + _delimited(2, len(bytes_list) + length) + bytes_list
-    is_it = tf.equal(tf.strings.substr(entries, 0, len(start)), start) & tf.equal(
-        tf.strings.length(entries), len(start) + length
-    )
-    # The name written twice is not for here.
-    has_key = tf.equal(tf.strings.substr(entries, 0, len(key)), key)
-    is_usual = tf.reduce_all(tf.equal(_count(is_it), 1) & tf.equal(_count(has_key), 1))
-
-    def cut() -> tf.Tensor:
-        found = tf.gather(entries, tf.argmax(is_it, axis=1), axis=1, batch_dims=1)
-        return tf.strings.substr(found, len(start), length)
-
-    return tf.cond(is_usual, cut, lambda: _runs_of_any(entries, name, length))
-
-
-def _runs_of_any(entries: tf.Tensor, name: str, length: int) -> tf.Tensor:
-    """`_runs` of entries written in any way that protocol buffers allow."""
     names, values = tf.io.decode_proto(
         entries, "tensorflow.Features.FeatureEntry", ["key", "value"], [tf.string, tf.string]
     ).values
-    # A name that comes twice counts as it was written last, as everywhere in protocol buffers.
     order = tf.range(1, tf.shape(entries)[1] + 1)
-    last = tf.reduce_max(tf.where(tf.equal(names[:, :, 0], name), order, 0), axis=1)
-    _check(tf.reduce_all(last > 0), f"It has no feature {name}.")
-    feature = tf.gather(values[:, :, 0], tf.maximum(last - 1, 0), axis=1, batch_dims=1)
-    lists = _strings(feature, "tensorflow.Feature", "bytes_list")
-    refusal = _refusal(name, length // (len(_ELEMENT_START) + 1))
-    _check(tf.equal(tf.shape(lists)[1], 1), refusal)
-    _check(tf.reduce_all(tf.equal(tf.strings.length(lists), length)), refusal)
-    return lists[:, 0]
+    decoded = {}
+    for name, shape in shapes.items():
+        # A name that comes twice counts as it was written last, as everywhere in protocol buffers.
+        last = tf.reduce_max(tf.where(tf.equal(names[:, :, 0], name), order, 0), axis=1)
+        _check(tf.reduce_all(last > 0), f"It has no feature {name}.")
+        feature = tf.gather(values[:, :, 0], tf.maximum(last - 1, 0), axis=1, batch_dims=1)
+        elements = _strings(feature, "tensorflow.Feature", "bytes_list")
+        size = math.prod(shape)
+        refusal = f"Its feature {name} is not a list of {size} one-byte strings."
+        _check(tf.equal(tf.shape(elements)[1], 1), refusal)
+        _check(tf.reduce_all(tf.equal(tf.strings.length(elements), size * width)), refusal)
+        _check(_starts_are_right(elements[:, 0], size), refusal)
+        # [B, n, 3] bytes: two that say "a string of one byte", and the byte.
+        triples = tf.reshape(tf.io.decode_raw(elements[:, 0], tf.uint8), [batch, size, width])
+        decoded[name] = tf.reshape(triples[:, :, len(_ELEMENT_START)], [batch, *shape])
+    return decoded
 
 
 def _starts_are_right(runs: tf.Tensor, size: int) -> tf.Tensor:
     """Whether each of [B] runs has, of every three bytes, the first two that say "a string of one byte".
 
-    Four bytes are compared at a time, and what differs is summed up as squares, which is the quickest of the ways to
-    see whether all of a tensor is zero; picking the bytes out first takes many times as long.
+    Eight bytes are compared at a time: picking the bytes out first takes seven times as long.
     """
     wanted = np.frombuffer((_ELEMENT_START + b"\0") * size, np.uint8)
     relevant = np.frombuffer((b"\xff" * len(_ELEMENT_START) + b"\0") * size, np.uint8)
-    padding = [0, -len(wanted) % 4]
-    wanted, relevant = (np.pad(values, padding).view("<i4") for values in (wanted, relevant))
-    words = tf.io.decode_raw(runs, tf.int32, fixed_length=4 * len(wanted))  # [B, n]; what is missing is zero
-    differences = tf.bitwise.bitwise_xor(tf.bitwise.bitwise_and(words, relevant), wanted)
-    return tf.equal(tf.nn.l2_loss(tf.cast(differences, tf.float32)), 0)
-
-
-def _delimited(number: int, length: int) -> bytes:
-    """What comes before the content of a protocol buffer's field of so many bytes: its tag and length."""
-    written = bytearray([number << 3 | 2])
-    while length > 127:
-        written.append(length & 127 | 128)
-        length >>= 7
-    return bytes([*written, length])
-
-
-def _count(conditions: tf.Tensor) -> tf.Tensor:
-    return tf.math.count_nonzero(conditions, axis=1)
-
-
-def _refusal(name: str, size: int) -> str:
-    return f"Its feature {name} is not a list of {size} one-byte strings."
+    padding = [0, -len(wanted) % 8]
+    wanted, relevant = (np.pad(values, padding).view("<i8") for values in (wanted, relevant))
+    words = tf.io.decode_raw(runs, tf.int64, fixed_length=8 * len(wanted))  # [B, n]; what is missing is zero
+    return tf.reduce_all(tf.equal(tf.bitwise.bitwise_and(words, relevant), wanted))
 
 
 def _strings(messages: tf.Tensor, message_type: str, field: str) -> tf.Tensor:
