@@ -49,3 +49,17 @@ def test_measures_batches_beside_reading_and_decoding(input_rates, tmp_path):
     _, rows = input_rates.table(measured)
     assert dict(rows)["share, by the clock"] == "0.80 of the bare cost (rounds: 0.80, 0.50, 0.90)"
     assert dict(rows)["batches of video"] == "576 clips/s"
+
+
+def test_the_bare_records_come_by_the_batch_and_are_those_of_the_files(input_rates, tmp_path):
+    for index in range(3):
+        clips = [{"video": np.full((1, 8, 8, 3), 10 * index + i, np.uint8)} for i in range(3)]
+        write_shard(tmp_path / shard_name("train", index, 3), clips)
+    reader = ClipRecords(str(tmp_path), "train")
+    written = {record.numpy() for record in reader.serialized(reader.shards())}
+    assert len(written) == 9
+    # A round over the three files: each batch holds the three records of its file again and again, and is full.
+    batches = [batch.numpy() for batch in input_rates._records(reader, 4).take(3)]
+    assert [batch.shape for batch in batches] == [(4,)] * 3
+    assert [len(set(batch)) for batch in batches] == [3] * 3
+    assert {record for batch in batches for record in batch} == written
