@@ -183,7 +183,7 @@ class VideoDecomposition:
         painted = np.einsum("kthw,kthwc->kc", rendering.slot_masks[:, real], rendering.slot_rgb[:, real])
         colours = painted / np.maximum(visible, 1e-6)[:, np.newaxis]
         identities = self._tracker.identify(
-            WindowSlots(window.start, rendering.slot_masks, latents.object_means, colours, error)
+            WindowSlots(window.start, window.video, rendering.slot_masks, latents.object_means, colours, error)
         )
         weights = (visible + 1e-6) / error**2
         self._windows.append((window.start, identities, latents.object_means, latents.object_log_scales, weights))

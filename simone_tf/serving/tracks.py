@@ -4,19 +4,14 @@ The slots of a window are matched one to one (Hungarian matching) with the objec
 
     overlap_weight * (1 - IoU) + latent_weight * distance of latents + colour_weight * distance of colours
 
-* **IoU**: intersection over union of the soft masks, over the frames that the window shares with earlier ones.
+* **IoU**: intersection over union of the slot's soft masks and the maps of where the object is expected, over all
+  frames of the window. Those that it shares with earlier windows have maps that these made; for the others they are
+  carried on (see `identity_maps`).
 * **latents**: squared distance of the posterior means, in units of the mean over pairs of different slots. Latents hold
   an object's place as its window sees it, so that they compare windows that lie near each other.
 * **colours**: distance of the mean colour that the slot paints from the object's own over the windows in which it was
   seen last, in RGB. It is what stays of an object that has long been out of view. Light and white balance change over
   a long video, so that it is not remembered for longer than a few windows in which the object is in view.
-
-IoU and latents are means over the last windows. A window counts by how near it lies, and the less the worse it was
-reconstructed: where the model fails to draw what it saw, its slots are mixed up too, and what was known before such
-windows carries on across them: what overlaps counts in the share that these windows have in all that are compared.
-And a slot counts by how well it went on from what was known of its object: where two objects that look alike share a
-slot for a window, the slot that is left over for the second shows something else, and what was known of it before tells
-the two apart again when they part.
 
 A slot for which every object costs more than `birth_cost` shows a new one; in a window that was reconstructed badly, it
 has to cost as many times more. A slot that shows next to nothing tells nothing: it is given what
@@ -29,37 +24,28 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-# What counts of a slot that shares no pixel with its object, so that there is something to go by when all do so.
-_LEAST_IOU = 0.05
+from simone_tf.serving.identity_maps import IdentityMaps, shrunk
+
+# Distance of latents beyond which they differ, and no more: slots that are all alike lie next to nothing apart.
+_FARTHEST = 4.0
 
 
 class WindowSlots(NamedTuple):
     """What is known of the K slots of a window; float32."""
 
     start: int  # index of the window's first frame in the video
+    video: np.ndarray  # [T, H, W, 3] in [0, 1]
     masks: np.ndarray  # [K, T, H, W], sums to 1 over K
     latents: np.ndarray  # [K, Do], posterior means of the objects
     colours: np.ndarray  # [K, 3], mean colour that the slot paints
     error: float  # mean squared error of the window's reconstruction
 
 
-class _Identified(NamedTuple):
-    slots: WindowSlots
-    identities: np.ndarray  # [K] int32
-    trust: np.ndarray  # [K] in [0, 1], how much each slot tells of its object; 0 where it shows next to nothing
-
-
 @dataclasses.dataclass
 class _Object:
-    """The mean colour of an object, over windows weighted by how well and how large it was seen."""
-
-    last_seen: int
-    colour_sum: np.ndarray
-    weight: float
-
-    @property
-    def colour(self) -> np.ndarray:
-        return self.colour_sum / self.weight
+    last_seen: int  # start of the last window in which it was more than next to nothing
+    latents: np.ndarray  # [Do], of that window
+    colour: np.ndarray  # RGB
 
 
 class Tracker:
@@ -69,21 +55,19 @@ class Tracker:
       overlap_weight, latent_weight, colour_weight: see the module.
       birth_cost: what a slot may cost a known object, at most.
       min_share: share of the window's pixels below which a slot shows next to nothing.
-      reach: windows that lie further back than this many times T frames are not compared with.
-      half_life: a window counts half as much for every this many times T frames that it lies back.
+      reach: latents of windows that lie further back than this many times T frames are not compared with.
       colour_decay: what an object's colours count less with every window in which it is seen again.
       max_objects: objects that are remembered; beyond that, the one not seen for longest is forgotten.
     """
 
     def __init__(
         self,
-        overlap_weight: float = 1.0,
-        latent_weight: float = 0.4,
-        colour_weight: float = 2.0,
+        overlap_weight: float = 2.0,
+        latent_weight: float = 0.2,
+        colour_weight: float = 1.0,
         birth_cost: float = 2.5,
         min_share: float = 0.005,
         reach: float = 4.0,
-        half_life: float = 0.5,
         colour_decay: float = 0.8,
         max_objects: int = 256,
     ):
@@ -93,78 +77,59 @@ class Tracker:
         self.birth_cost = birth_cost
         self.min_share = min_share
         self.reach = reach
-        self.half_life = half_life
         self.colour_decay = colour_decay
         self.max_objects = max_objects
         self._objects: dict[int, _Object] = {}
-        self._windows: list[_Identified] = []
+        self._maps = IdentityMaps()
+        self._errors: list[tuple[int, float]] = []  # start and error of the windows within reach
+        self._last_identities = np.zeros(0, np.int32)
         self._next_identity = 0
 
     def identify(self, slots: WindowSlots) -> np.ndarray:
         """The identities of a window's slots, `[K]` int32, all different; windows come in order."""
-        num_frames = slots.masks.shape[1]
-        shares = slots.masks.mean(axis=(1, 2, 3))  # [K]
-        shown = shares >= self.min_share
-        self._windows = [
-            window for window in self._windows if slots.start - window.slots.start <= self.reach * num_frames
-        ]
+        shown = slots.masks.mean(axis=(1, 2, 3)) >= self.min_share  # [K]
+        reach = self.reach * len(slots.video)
+        self._errors = [(start, error) for start, error in self._errors if slots.start - start <= reach]
+        masks, pictures = shrunk(slots.masks, rows_axis=2), shrunk(slots.video, rows_axis=1)
+        colours = {identity: item.colour for identity, item in self._objects.items()}
+        predicted = self._maps.predict(slots.start, pictures, colours)
         known = list(self._objects)
-        cost, iou = self._costs(slots, known)  # [len(known), K] each
+        cost = self._costs(slots, masks, predicted, known)
         identities = np.full(len(shown), -1, np.int32)
         seen = np.flatnonzero(shown)
         # As many new objects as slots can be had, for the same price each.
-        births = np.full((len(seen), len(seen)), self.birth_cost * self._doubt(slots))
+        doubt = self._doubt(slots)
+        births = np.full((len(seen), len(seen)), self.birth_cost * doubt)
         rows, columns = linear_sum_assignment(np.concatenate([cost[:, seen], births]))
         for row, column in zip(rows, columns, strict=True):
             identities[seen[column]] = known[row] if row < len(known) else self._new_identity()
         for slot in np.flatnonzero(~shown):
             identities[slot] = self._left_over(slot, identities)
-        self._windows.append(_Identified(slots, identities, shown * _trust(identities, known, iou)))
-        self._remember(slots, identities, shares, shown)
+        self._maps.update(slots.start, pictures, colours, predicted, masks, identities.tolist(), shown, 1 / doubt)
+        self._remember(slots, identities, shown, 1 / doubt)
         return identities
 
-    def _costs(self, slots: WindowSlots, known: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Cost of every known object for every slot, and their IoU, NaN where no frame is shared; `[N, K]` each."""
-        num_slots, num_frames = slots.masks.shape[:2]
-        row_of = {identity: row for row, identity in enumerate(known)}
-        shared, union = np.zeros((2, len(known), num_slots))
-        distance = np.zeros((len(known), num_slots))
-        weights, overlapping = np.zeros((2, len(known)))
+    def _costs(self, slots: WindowSlots, masks: np.ndarray, predicted: np.ndarray, known: list[int]) -> np.ndarray:
+        """Cost of every known object for every slot, `[len(known), K]`."""
+        iou, latents, colours = np.zeros((3, len(known), len(masks)))
+        latents += 1.0  # An object that no near window has shown is as far away as any other.
         scale = _mean_pair_distance(slots.latents)
-        for window in self._windows:
-            back = slots.start - window.slots.start
-            of_window = 0.5 ** (back / (self.half_life * num_frames)) / window.slots.error**2
-            here = slots.masks[:, : max(0, num_frames - back)]
-            for slot in np.flatnonzero(window.trust):
-                row = row_of.get(int(window.identities[slot]))
-                if row is None:
-                    continue
-                weight = of_window * window.trust[slot]
-                distance[row] += weight * np.square(window.slots.latents[slot] - slots.latents).sum(-1) / scale
-                weights[row] += weight
-                if back >= num_frames:
-                    continue
-                overlapping[row] += weight
-                there = window.slots.masks[slot, back:]
-                both = np.minimum(there, here).sum(axis=(1, 2, 3))
-                shared[row] += weight * both
-                union[row] += weight * (there.sum() + here.sum(axis=(1, 2, 3)) - both)
-        compared = weights > 0
-        iou = np.divide(shared, union, out=np.full_like(shared, np.nan), where=union > 0)
-        likeness = np.nan_to_num(iou)
-        # Where the windows that overlap were drawn badly, the latents of those before them say more than these masks.
-        likeness[compared] *= (overlapping[compared] / weights[compared])[:, np.newaxis]
-        # An object that no near window has shown is as far away in latents as any other.
-        latents = np.ones_like(distance)
-        latents[compared] = distance[compared] / weights[compared, np.newaxis]
-        colours = np.array([self._objects[identity].colour for identity in known]).reshape(-1, 1, 3)
-        colour_distance = np.linalg.norm(colours - slots.colours, axis=-1)
-        cost = self.overlap_weight * (1 - likeness) + self.latent_weight * latents
-        return cost + self.colour_weight * colour_distance, iou
+        rows = {identity: row for row, identity in enumerate(self._maps.identities)}
+        sizes = masks.sum(axis=(1, 2, 3))
+        for row, identity in enumerate(known):
+            item = self._objects[identity]
+            if identity in rows:
+                there = predicted[rows[identity]]
+                both = np.minimum(there, masks).sum(axis=(1, 2, 3))
+                iou[row] = both / np.maximum(there.sum() + sizes - both, 1e-6)
+            if slots.start - item.last_seen <= self.reach * len(slots.video):
+                latents[row] = np.minimum(np.square(item.latents - slots.latents).sum(-1) / scale, _FARTHEST)
+            colours[row] = np.linalg.norm(item.colour - slots.colours, axis=-1)
+        return self.overlap_weight * (1 - iou) + self.latent_weight * latents + self.colour_weight * colours
 
     def _doubt(self, slots: WindowSlots) -> float:
         """How many times worse than the best of the last windows this one was reconstructed, at least 1."""
-        return max(1.0, slots.error / min((window.slots.error for window in self._windows), default=slots.error))
+        return max(1.0, slots.error / min((error for _, error in self._errors), default=slots.error))
 
     def _new_identity(self) -> int:
         self._next_identity += 1
@@ -172,23 +137,26 @@ class Tracker:
 
     def _left_over(self, slot: int, identities: np.ndarray) -> int:
         """The identity that the last window's slot of this number had, or else any that is free in that window."""
-        last = self._windows[-1].identities if self._windows else np.zeros(0, np.int32)
-        for identity in (*last[slot : slot + 1], *last):
+        for identity in (*self._last_identities[slot : slot + 1], *self._last_identities):
             if identity not in identities:
                 return int(identity)
         return self._new_identity()
 
-    def _remember(self, slots: WindowSlots, identities: np.ndarray, shares: np.ndarray, shown: np.ndarray) -> None:
-        for identity, colour, share, is_shown in zip(identities.tolist(), slots.colours, shares, shown, strict=True):
-            weight = max(float(share), 1e-6) / slots.error**2
+    def _remember(self, slots: WindowSlots, identities: np.ndarray, shown: np.ndarray, trust: float) -> None:
+        self._last_identities = identities
+        self._errors.append((slots.start, slots.error))
+        seen_colours = self._maps.mean_colours()
+        for slot, identity in enumerate(identities.tolist()):
             item = self._objects.get(identity)
             if item is None:
                 # Of an object that has only ever been next to nothing, that much is known.
-                self._objects[identity] = _Object(slots.start, weight * colour, weight)
-            elif is_shown:
-                item.last_seen = slots.start
-                item.colour_sum = self.colour_decay * item.colour_sum + weight * colour
-                item.weight = self.colour_decay * item.weight + weight
+                self._objects[identity] = _Object(slots.start, slots.latents[slot], slots.colours[slot])
+            elif shown[slot]:
+                item.last_seen, item.latents = slots.start, slots.latents[slot]
+        for identity, (colour, share) in seen_colours.items():
+            if share >= self.min_share and identity in self._objects:
+                item = self._objects[identity]
+                item.colour = item.colour + trust * (1 - self.colour_decay) * (colour - item.colour)
         longest_unseen = sorted(self._objects, key=lambda identity: self._objects[identity].last_seen)
         for identity in longest_unseen[: max(0, len(longest_unseen) - self.max_objects)]:
             del self._objects[identity]
@@ -212,13 +180,6 @@ class Unlinked:
         """`[K]` int32, never used before."""
         self._count += len(slots.masks)
         return np.arange(self._count - len(slots.masks), self._count, dtype=np.int32)
-
-
-def _trust(identities: np.ndarray, known: list[int], iou: np.ndarray) -> np.ndarray:
-    """The squared IoU of every slot with its own object, `[K]`, never quite 0; 1 where there is nothing to compare."""
-    row_of = {identity: row for row, identity in enumerate(known)}
-    own = [iou[row_of[k], slot] if k in row_of else np.nan for slot, k in enumerate(identities.tolist())]
-    return np.square(np.maximum(np.nan_to_num(own, nan=1.0), _LEAST_IOU))
 
 
 def _mean_pair_distance(latents: np.ndarray) -> float:
