@@ -62,7 +62,7 @@ class Framing:
             rest = frames.shape.rank - 3
             # tf.slice, unlike an index, fails where the crop goes beyond the frame.
             frames = tf.slice(frames, [0, top, left, *[0] * rest], [-1, height, width, *[-1] * rest])
-        if self.resize is None:
+        if self.resize is None or frames.shape[1:3] == self.resize:
             return frames
         if name == "segments":
             for axis, size in enumerate(self.resize, start=1):

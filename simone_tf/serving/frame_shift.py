@@ -1,7 +1,7 @@
 """How far the picture as a whole moves from one frame to the next, as it does when the camera turns."""
 
 import numpy as np
-from scipy.signal import fftconvolve
+import scipy.fft
 
 # Two frames of a video have at least this share of what they show in common; less is no basis for a comparison.
 _LEAST_SHARED = 0.35
@@ -20,18 +20,25 @@ def frame_shift(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
       before, after: `[H, W, 3]` float, colours in [0, 1].
     """
     height, width, _ = before.shape
-    before, after = before.astype(np.float64), after.astype(np.float64)
-    inside = np.ones((height, width))
-    area = np.rint(_correlation(inside, inside))
-    # Entry (H - 1 + rows, W - 1 + columns) of each: sums over the pixels that both frames show at that shift.
-    squares = _correlation(np.square(before).sum(-1), inside) + _correlation(inside, np.square(after).sum(-1))
-    products = sum(_correlation(before[..., channel], after[..., channel]) for channel in range(3))
-    difference = (squares - 2.0 * products) / np.maximum(3.0 * area, 1.0)
     rows, columns = np.arange(1 - height, height)[:, np.newaxis], np.arange(1 - width, width)
+    area = (height - np.abs(rows)) * (width - np.abs(columns))
+    # Sums over what both frames show, for all shifts at once: correlations are products of spectra.
+    size = [scipy.fft.next_fast_len(2 * side - 1, real=True) for side in (height, width)]
+    old, new = scipy.fft.rfft2([_with_squares(before), _with_squares(after)], size, axes=(1, 2))
+    inside = scipy.fft.rfft2(np.ones((height, width)), size)
+    spectrum = np.conj(old[..., 3]) * inside + np.conj(inside) * new[..., 3]
+    spectrum -= 2.0 * (np.conj(old[..., :3]) * new[..., :3]).sum(axis=-1)
+    difference = scipy.fft.irfft2(spectrum, size)[rows, columns] / (3.0 * area)
     cost = difference + _COST_OF_A_PIXEL / 3.0 * (rows**2 + columns**2)
     cost[area < _LEAST_SHARED * height * width] = np.inf
     row, column = np.unravel_index(np.argmin(cost), cost.shape)
     return int(row) - (height - 1), int(column) - (width - 1)
+
+
+def _with_squares(picture: np.ndarray) -> np.ndarray:
+    """`[H, W, 4]`: the colours, and the sum of their squares."""
+    picture = picture.astype(np.float64)
+    return np.concatenate([picture, np.square(picture).sum(axis=-1, keepdims=True)], axis=-1)
 
 
 def shifted(values: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
@@ -42,8 +49,3 @@ def shifted(values: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
     kept = values[..., max(0, -rows) : height - max(0, rows), max(0, -columns) : width - max(0, columns)]
     moved[..., max(0, rows) : height - max(0, -rows), max(0, columns) : width - max(0, -columns)] = kept
     return moved
-
-
-def _correlation(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Sum over y, x of before[y, x] * after[y + rows, x + columns], for every shift; `[2 H - 1, 2 W - 1]`."""
-    return fftconvolve(after, before[::-1, ::-1])

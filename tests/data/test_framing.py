@@ -21,6 +21,13 @@ def test_without_crop_and_resize_a_clip_is_what_it_was():
     assert all(framed[name] is clip[name] for name in clip)
 
 
+def test_frames_that_have_the_size_already_are_not_touched():
+    clip = make_clip()
+    height, width = clip["video"].shape[1:3]
+    framed = Framing(resize=(height, width)).apply(clip)
+    assert all(framed[name] is clip[name] for name in clip)
+
+
 def test_the_crop_is_top_left_height_width_and_leaves_the_camera():
     clip = make_clip()
     framed = Framing(crop=(2, 5, 7, 9)).apply(clip)
