@@ -8,4 +8,5 @@ python="${PYTHON:-python3.11}"
 .venv-test/bin/python -m pip install --quiet --editable '.[test]'
 .venv-test/bin/ruff check .
 .venv-test/bin/ruff format --check .
-.venv-test/bin/python -m pytest "$@"
+# Two files at a time, one for each core; a file stays in one process, as its tests share what they prepare.
+.venv-test/bin/python -m pytest --numprocesses=2 --dist=loadfile "$@"
