@@ -86,7 +86,7 @@ def decompose(
                     "num_slots": window_model.num_slots,
                 },
                 "overlap": overlap,
-                "camera_from": None if camera_from is None else camera_from.path,
+                "camera_from": "the first frame of every window" if camera_from is None else camera_from.path,
             }
             return outputs.finish(decomposition.latents(), description)
 
@@ -190,12 +190,13 @@ def main(arguments=None):
         ) from error
     seconds = time.monotonic() - begin
     count = found["frames"]
-    say(f"{flags.video}: {count} frame{'s' * (count != 1)}, {count / seconds:.1f} frames/s")
+    say(f"{flags.video}: {count} frame{'s' * (count != 1)}, taken apart in {seconds:.1f} s")
     if video.num_frames not in (None, count):
         say(f"The file says that it has {video.num_frames} frames: compare the end of the video with overlay.gif.")
     for facts in found["objects"]:
         say(
-            f"object {facts['id']}: frames {facts['first_frame']} to {facts['last_frame']}, "
+            f"object {facts['id']}: in {facts['frames_seen']} frames from {facts['first_frame']} to "
+            f"{facts['last_frame']}, "
             f"{facts['mean_share_of_frame']:.1%} of the pixels"
             f"{_BACKGROUND if facts['uncoloured_in_overlay'] else ''}"
         )

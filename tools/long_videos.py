@@ -146,10 +146,12 @@ def score(flags):
             say(_line(f"clip {index}", scores))
     mean = {name: float(np.nanmean([scores[name] for scores in clips])) for name in clips[0]}
     mean["ratio"] = mean["matched"] / mean["windows"] if mean["windows"] else float("nan")
+    spread = {name: float(np.nanstd([scores[name] for scores in clips])) for name in clips[0]}
     if flags.json:
-        say(json.dumps({"clips": clips, "mean": mean}))
+        say(json.dumps({"clips": clips, "mean": mean, "spread": spread}))
         return
     say(_line("mean", mean))
+    say(_line("spread", spread) + " (standard deviation between clips)")
     say(f"\nThe whole video reaches {mean['ratio']:.3f} of the windows' own score.")
 
 
