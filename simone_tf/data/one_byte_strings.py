@@ -53,16 +53,16 @@ def decode_one_byte_strings(serialized: tf.Tensor, shapes: Mapping[str, Sequence
     for name, shape in shapes.items():
         # A name that comes twice counts as it was written last, as everywhere in protocol buffers.
         last = tf.reduce_max(tf.where(tf.equal(names[:, :, 0], name), order, 0), axis=1)
-        _check(tf.reduce_all(last > 0), f"It has no feature {name}.")
+        last = _checked(last, tf.reduce_all(last > 0), f"It has no feature {name}.")
         feature = tf.gather(values[:, :, 0], tf.maximum(last - 1, 0), axis=1, batch_dims=1)
         elements = _strings(feature, "tensorflow.Feature", "bytes_list")
         size = math.prod(shape)
         refusal = f"Its feature {name} is not a list of {size} one-byte strings."
-        _check(tf.equal(tf.shape(elements)[1], 1), refusal)
-        _check(tf.reduce_all(tf.equal(tf.strings.length(elements), size * width)), refusal)
-        _check(_starts_are_right(elements[:, 0], size), refusal)
+        elements = _checked(elements, tf.equal(tf.shape(elements)[1], 1), refusal)[:, 0]
+        elements = _checked(elements, tf.reduce_all(tf.equal(tf.strings.length(elements), size * width)), refusal)
+        elements = _checked(elements, _starts_are_right(elements, size), refusal)
         # [B, n, 3] bytes: two that say "a string of one byte", and the byte.
-        triples = tf.reshape(tf.io.decode_raw(elements[:, 0], tf.uint8), [batch, size, width])
+        triples = tf.reshape(tf.io.decode_raw(elements, tf.uint8), [batch, size, width])
         decoded[name] = tf.reshape(triples[:, :, len(_ELEMENT_START)], [batch, *shape])
     return decoded
 
@@ -85,8 +85,11 @@ def _strings(messages: tf.Tensor, message_type: str, field: str) -> tf.Tensor:
     return tf.io.decode_proto(messages, message_type, [field], [tf.string]).values[0]
 
 
-def _check(condition: tf.Tensor, text: str) -> None:
-    tf.debugging.Assert(condition, [text])
+def _checked(value: tf.Tensor, condition: tf.Tensor, text: str) -> tf.Tensor:
+    """The value, once it is known to be right: what is made of a wrong one would fail with a word of its own first."""
+    check = tf.debugging.Assert(condition, [text])
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.identity(value)
 
 
 class OneByteStringImages(ClipReader):
