@@ -196,8 +196,7 @@ def main(arguments=None):
     for facts in found["objects"]:
         say(
             f"object {facts['id']}: in {facts['frames_seen']} frames from {facts['first_frame']} to "
-            f"{facts['last_frame']}, "
-            f"{facts['mean_share_of_frame']:.1%} of the pixels"
+            f"{facts['last_frame']}, {facts['mean_share_of_frame']:.1%} of the pixels"
             f"{_BACKGROUND if facts['uncoloured_in_overlay'] else ''}"
         )
     if not found["mp4"]:

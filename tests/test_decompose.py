@@ -121,6 +121,17 @@ def test_masks_and_description_agree(tmp_path, model, npy):
         assert (tmp_path / "out" / facts["file"]).is_file()
     assert content["video"]["size"] == [SIZE, SIZE]
     assert content["model"]["num_frames"] == 2
+    assert content["camera_from"] == "the first frame of every window"
+
+
+def test_what_is_found_is_printed(tmp_path, model, npy, capsys):
+    content = done(npy, model, tmp_path / "out")
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(f"{npy}: 7 frames, taken apart in " in line for line in lines) == 1
+    for facts in content["objects"]:
+        (line,) = (line for line in lines if line.startswith(f"object {facts['id']}: "))
+        seen = f"in {facts['frames_seen']} frames from {facts['first_frame']} to {facts['last_frame']}, "
+        assert seen + f"{facts['mean_share_of_frame']:.1%} of the pixels" in line
 
 
 def test_the_background_is_told_from_the_objects(tmp_path, model, npy, capsys):

@@ -5,9 +5,9 @@ import scipy.fft
 
 # Two frames of a video have at least this share of what they show in common; less is no basis for a comparison.
 _LEAST_SHARED = 0.35
-# A shift by one pixel has to explain so much of the mean squared difference of the frames (colours in [0, 1]): where
-# nothing but noise is to be seen, nothing moves.
-_COST_OF_A_PIXEL = 1e-4
+# For every squared pixel of its length, a shift has to explain so much of the mean squared difference of the frames
+# (colours in [0, 1]): where nothing but noise is to be seen, nothing moves.
+_COST = 1e-4 / 3
 
 
 def frame_shift(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
@@ -29,7 +29,7 @@ def frame_shift(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
     spectrum = np.conj(old[..., 3]) * inside + np.conj(inside) * new[..., 3]
     spectrum -= 2.0 * (np.conj(old[..., :3]) * new[..., :3]).sum(axis=-1)
     difference = scipy.fft.irfft2(spectrum, size)[rows, columns] / (3.0 * area)
-    cost = difference + _COST_OF_A_PIXEL / 3.0 * (rows**2 + columns**2)
+    cost = difference + _COST * (rows**2 + columns**2)
     cost[area < _LEAST_SHARED * height * width] = np.inf
     row, column = np.unravel_index(np.argmin(cost), cost.shape)
     return int(row) - (height - 1), int(column) - (width - 1)

@@ -70,7 +70,6 @@ class IdentityMaps:
         predicted: np.ndarray,
         masks: np.ndarray,
         slot_identities: Sequence[int],
-        shown: np.ndarray,
         trust: float,
     ) -> None:
         """Takes in what the slots of the window say.
@@ -80,7 +79,6 @@ class IdentityMaps:
           predicted: what `predict` gave.
           masks: `[K, T, H, W]`, `shrunk`, sums to 1 over K.
           slot_identities: the K objects that the slots show, all different.
-          shown: `[K]` bool, whether a slot shows more than next to nothing.
           trust: in (0, 1], how much the slots have to say: the exponent of their probabilities.
         """
         if self._window is None:
@@ -92,7 +90,7 @@ class IdentityMaps:
         others = sorted(others, key=lambda identity: -mass[rows[identity]])[: len(masks)]
         identities = (*slot_identities, *others)
         of_all = np.stack([predicted[rows[k]] if k in rows else np.zeros(masks.shape[1:]) for k in identities])
-        told = np.einsum("kthw,kn->nthw", masks, _shares(masks, of_all, shown))
+        told = np.einsum("kthw,kn->nthw", masks, _shares(masks, of_all))
         # No slot is so sure of a pixel that it could not be overruled.
         told = (told + 1e-6) ** trust
         maps = self._carried(start, pictures, colours, identities, told)
@@ -170,7 +168,7 @@ def _likelihood(picture: np.ndarray, colours: Sequence[np.ndarray | None]) -> np
     return fits
 
 
-def _shares(masks: np.ndarray, predicted: np.ndarray, shown: np.ndarray) -> np.ndarray:
+def _shares(masks: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """What each of K slots says of N objects, the first K of which are the slots' own; `[K, N]`, sums to 1 over N.
 
     A slot speaks for its own object only, where that was nowhere to be seen: there is nothing to divide then.
@@ -182,5 +180,5 @@ def _shares(masks: np.ndarray, predicted: np.ndarray, shown: np.ndarray) -> np.n
     total = overlap.sum(axis=1, keepdims=True)
     spread = np.where(total > 1e-4 * masks[0].size, overlap / np.maximum(total, 1e-12), own)
     slot_mass, own_mass = masks.sum(axis=(1, 2, 3)), predicted[: len(masks)].sum(axis=(1, 2, 3))
-    sharing = (1 - _OWN_SHARE) * np.minimum(1.0, own_mass / np.maximum(slot_mass, 1e-6)) * shown
+    sharing = (1 - _OWN_SHARE) * np.minimum(1.0, own_mass / np.maximum(slot_mass, 1e-6))
     return own + sharing[:, np.newaxis] * (spread - own)

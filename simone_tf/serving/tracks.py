@@ -14,8 +14,8 @@ The slots of a window are matched one to one (Hungarian matching) with the objec
   a long video, so that it is not remembered for longer than a few windows in which the object is in view.
 
 A slot for which every object costs more than `birth_cost` shows a new one; in a window that was reconstructed badly, it
-has to cost as many times more. A slot that shows next to nothing tells nothing: it is given what
-is left over, and changes nothing that is known of that object.
+has to cost as many times more. A slot that shows next to nothing tells nothing: it is given what is left over, and
+changes nothing that is known of that object.
 """
 
 import dataclasses
@@ -105,7 +105,7 @@ class Tracker:
             identities[seen[column]] = known[row] if row < len(known) else self._new_identity()
         for slot in np.flatnonzero(~shown):
             identities[slot] = self._left_over(slot, identities)
-        self._maps.update(slots.start, pictures, colours, predicted, masks, identities.tolist(), shown, 1 / doubt)
+        self._maps.update(slots.start, pictures, colours, predicted, masks, identities.tolist(), 1 / doubt)
         self._remember(slots, identities, shown, 1 / doubt)
         return identities
 

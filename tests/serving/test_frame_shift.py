@@ -20,7 +20,6 @@ def by_trying_all(before, after):
                 continue
             y, x = np.transpose(pixels)
             difference = np.square(before[y, x] - after[y + rows, x + columns]).mean()
-            # A pixel of shift costs 1e-4 of squared difference summed over the three channels' mean.
             best = min(best, (difference + 1e-4 / 3 * (rows**2 + columns**2), (rows, columns)))
     return best[1]
 

@@ -94,6 +94,55 @@ def test_a_badly_drawn_window_bears_no_new_object():
     assert set(tracker.identify(slots(STRIDE, odd, error=0.1))) == set(first)
 
 
+def test_a_window_that_draws_all_slots_alike_bears_no_new_object():
+    tracker = Tracker()
+    window = slots(0, [everywhere(RED), everywhere(BLUE, 6)])
+    first = tracker.identify(window)
+    alike = window._replace(
+        start=STRIDE,
+        masks=np.full_like(window.masks, 1 / 3),
+        latents=np.repeat(window.latents.mean(0, keepdims=True), 3, axis=0),
+        colours=np.repeat(window.colours.mean(0, keepdims=True), 3, axis=0),
+        error=0.1,
+    )
+    assert set(tracker.identify(alike)) == set(first)
+
+
+def test_latents_tell_what_pixels_and_colours_do_not():
+    tracker = Tracker()
+    window = slots(0, [everywhere(RED, 0), everywhere(RED, 6)])
+    first = tracker.identify(window)
+    # Both slots show half of both squares.
+    half = (window.masks[1] + window.masks[2]) / 2
+    mixed = window._replace(start=STRIDE, masks=np.stack([window.masks[0], half, half]))
+    for order in ([0, 1, 2], [0, 2, 1]):
+        got = tracker.identify(mixed._replace(latents=window.latents[order]))
+        np.testing.assert_array_equal(got, first[order])
+
+
+def test_latents_of_long_ago_tell_nothing():
+    tracker = Tracker()
+    first = tracker.identify(slots(0, [everywhere(RED), everywhere(BLUE, 6)]))
+    for start in range(STRIDE, 40, STRIDE):
+        tracker.identify(slots(start, [everywhere(RED), None]))
+    back = slots(40, [everywhere(RED), everywhere(BLUE, 6, 4)])
+    back.latents[2] += 100
+    np.testing.assert_array_equal(tracker.identify(back), first)
+
+
+@pytest.mark.parametrize("error", [0.001, 0.1])
+def test_an_object_is_known_by_the_colour_it_had_last_when_it_was_drawn_well(error):
+    tracker = Tracker()
+    first = tracker.identify(slots(0, [everywhere(RED), everywhere(BLUE, 6)]))
+    for step in range(1, 8):
+        colour = (0.9, 0.1 + 0.11 * step, 0.1)
+        tracker.identify(slots(STRIDE * step, [everywhere(colour), everywhere(BLUE, 6)], error=error))
+    for start in range(16, 60, STRIDE):
+        tracker.identify(slots(start, [None, everywhere(BLUE, 6)]))
+    back = tracker.identify(slots(60, [everywhere(colour, 0, 6), everywhere(BLUE, 6)]))
+    assert (back[1] == first[1]) == (error == 0.001)
+
+
 def test_two_that_look_alike_and_share_a_slot_for_a_while_are_told_apart_when_they_part():
     alike = [everywhere(RED, 0, 0), everywhere(RED, 6, 0)]
     for seed in range(40):

@@ -60,6 +60,8 @@ def test_the_command_scores_and_draws(run, long_clips, tmp_path, capsys):  # noq
     mean = told["mean"]
     assert mean["matched"] == pytest.approx(np.mean([clip["matched"] for clip in told["clips"]]))
     assert mean["windows"] == pytest.approx(np.mean([clip["windows"] for clip in told["clips"]]))
+    for name, value in told["spread"].items():
+        assert value == pytest.approx(np.std([clip[name] for clip in told["clips"]]))
     for index in range(2):
         with Image.open(tmp_path / "pictures" / f"long_video_{index}.png") as strip:
             assert strip.size == (9 * 10 * 8, 3 * 10 * 8)
@@ -70,6 +72,7 @@ def test_it_prints_a_line_for_every_clip_and_the_mean(run, long_clips, capsys): 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].strip().startswith("clip 0: windows")
     assert lines[1].strip().startswith("mean: windows")
+    assert lines[2].strip().startswith("spread: windows 0.000")
     assert "of the windows' own score" in lines[-1]
 
 
