@@ -12,6 +12,9 @@ import time
 
 _ROUNDS = 5
 _SECONDS = 3.0  # of each stream in a round
+# Of each stream before the first round: with records of megabytes the memory allocator learns for as long what is worth
+# keeping (until then a third of the time goes into asking the system for pages), and tf.data how many threads to use.
+_SETTLING_SECONDS = 15.0
 
 
 def measure(settings):
@@ -45,10 +48,12 @@ def measure(settings):
     )
     takers = {name: _taker(stream.prefetch(2)) for name, stream in streams.items()}
     takers["batches"] = _taker(batches)
+    # A call from Python costs as much as some tens of small clips: it is made ten times a second.
+    steps = {name: max(1, round(_run(take, 1, _SETTLING_SECONDS) / 10)) for name, take in takers.items()}
     rates, costs = {name: [] for name in takers}, {name: [] for name in takers}
     for _ in range(_ROUNDS):
         for name, take in takers.items():
-            rate, cost = _measure(take)
+            rate, cost = _measure(take, steps[name])
             rates[name].append(rate * batch_size)
             costs[name].append(cost / batch_size)
     bound = "pictures" if "pictures" in rates else "records"
@@ -129,19 +134,25 @@ def _taker(dataset):
     return take
 
 
-def _measure(take):
+def _measure(take, steps):
     """Elements per second, and the processor's seconds for one, all threads together.
 
     Before the clocks start, as much time passes: what was prepared while other streams ran is taken, and the others
     come to rest, which have big batches to prepare in advance.
     """
+    _run(take, steps, _SECONDS)
+    cpu_begin, begin = time.process_time(), time.perf_counter()
+    rate = _run(take, steps, _SECONDS)
+    taken = rate * (time.perf_counter() - begin)
+    return rate, (time.process_time() - cpu_begin) / taken
+
+
+def _run(take, steps, seconds):
+    """Takes so many elements at a time for some seconds, and returns how many it took in a second."""
     import tensorflow as tf
 
-    begin = time.perf_counter()
-    while time.perf_counter() - begin < _SECONDS:
-        take(tf.constant(1))
-    taken, begin, cpu_begin = 0, time.perf_counter(), time.process_time()
-    while (seconds := time.perf_counter() - begin) < _SECONDS:
-        take(tf.constant(2))
-        taken += 2
-    return taken / seconds, (time.process_time() - cpu_begin) / taken
+    taken, begin = 0, time.perf_counter()
+    while (passed := time.perf_counter() - begin) < seconds:
+        take(tf.constant(steps))
+        taken += steps
+    return taken / passed

@@ -69,7 +69,8 @@ class Framing:
                 centres = (2 * tf.range(size) + 1) * tf.shape(frames)[axis] // (2 * size)
                 frames = tf.gather(frames, centres, axis=axis)
             return frames
-        resized = tf.image.resize(frames, self.resize, tf.image.ResizeMethod.AREA)
+        # In float32 from the start: of uint8, TensorFlow converts every pixel as often as it is used.
+        resized = tf.image.resize(tf.cast(frames, tf.float32), self.resize, tf.image.ResizeMethod.AREA)
         return tf.cast(tf.round(resized), tf.uint8) if frames.dtype == tf.uint8 else resized
 
 

@@ -22,7 +22,11 @@ from simone_tf.data.reader import Attribute, ClipReader
 from simone_tf.errors import UserError
 
 _ELEMENT_START = b"\x0a\x01"
+_WIDTH = len(_ELEMENT_START) + 1
 _NO_END = 2**62
+# What is compared with every record of a batch is laid out for all of them, up to so many bytes: TensorFlow takes half
+# as long for it as for the same comparison by broadcasting. Beyond, it would no longer stay in the processor's cache.
+_LAID_OUT_BYTES = 2**19
 
 
 def decode_one_byte_strings(serialized: tf.Tensor, shapes: Mapping[str, Sequence[int]]) -> dict[str, tf.Tensor]:
@@ -41,43 +45,71 @@ def decode_one_byte_strings(serialized: tf.Tensor, shapes: Mapping[str, Sequence
     """
     if not shapes:
         return {}
-    batch, width = serialized.shape[0], len(_ELEMENT_START) + 1
     # Lists of fields are padded with empty strings to the length of the longest of the batch.
     contents = _strings(serialized, "tensorflow.Example", "features")[:, 0]
     entries = _strings(contents, "tensorflow.Features", "feature")
-    names, values = tf.io.decode_proto(
-        entries, "tensorflow.Features.FeatureEntry", ["key", "value"], [tf.string, tf.string]
-    ).values
+    names = tf.io.decode_proto(entries, "tensorflow.Features.FeatureEntry", ["key"], [tf.string]).values[0]
     order = tf.range(1, tf.shape(entries)[1] + 1)
     decoded = {}
     for name, shape in shapes.items():
         # A name that comes twice counts as it was written last, as everywhere in protocol buffers.
         last = tf.reduce_max(tf.where(tf.equal(names[:, :, 0], name), order, 0), axis=1)
         last = _checked(last, tf.reduce_all(last > 0), f"It has no feature {name}.")
-        feature = tf.gather(values[:, :, 0], tf.maximum(last - 1, 0), axis=1, batch_dims=1)
-        elements = _strings(feature, "tensorflow.Feature", "bytes_list")
-        size = math.prod(shape)
-        refusal = f"Its feature {name} is not a list of {size} one-byte strings."
-        elements = _checked(elements, tf.equal(tf.shape(elements)[1], 1), refusal)[:, 0]
-        elements = _checked(elements, tf.reduce_all(tf.equal(tf.strings.length(elements), size * width)), refusal)
-        elements = _checked(elements, _starts_are_right(elements, size), refusal)
-        # [B, n, 3] bytes: two that say "a string of one byte", and the byte.
-        triples = tf.reshape(tf.io.decode_raw(elements, tf.uint8), [batch, size, width])
-        decoded[name] = tf.reshape(triples[:, :, len(_ELEMENT_START)], [batch, *shape])
+        entry = tf.gather(entries, tf.maximum(last - 1, 0), axis=1, batch_dims=1)
+        decoded[name] = tf.reshape(_bytes_of(entry, name, math.prod(shape)), [serialized.shape[0], *shape])
     return decoded
 
 
-def _starts_are_right(runs: tf.Tensor, size: int) -> tf.Tensor:
-    """Whether each of [B] runs has, of every three bytes, the first two that say "a string of one byte".
+def _bytes_of(entries: tf.Tensor, name: str, size: int) -> tf.Tensor:
+    """uint8 [B, size] of [B] serialized entries of this name.
 
-    Eight bytes are compared at a time: picking the bytes out first takes seven times as long.
+    As every writer spells them, the entry of a name and a size always starts with the same bytes, so that one
+    comparison says that it holds what it should. Other spellings of the same are taken apart field by field.
     """
-    wanted = np.frombuffer((_ELEMENT_START + b"\0") * size, np.uint8)
-    relevant = np.frombuffer((b"\xff" * len(_ELEMENT_START) + b"\0") * size, np.uint8)
-    padding = [0, -len(wanted) % 8]
+    start = _usual_start(name, size)
+    words, as_usual = _compared(entries, start, size)
+
+    def unusual():
+        feature = _strings(entries, "tensorflow.Features.FeatureEntry", "value")[:, 0]
+        elements = _strings(feature, "tensorflow.Feature", "bytes_list")
+        refusal = f"Its feature {name} is not a list of {size} one-byte strings."
+        elements = _checked(elements, tf.equal(tf.shape(elements)[1], 1), refusal)[:, 0]
+        words, fits = _compared(elements, b"", size)
+        return _picked(_checked(words, fits, refusal), 0, size)
+
+    return tf.cond(as_usual, lambda: _picked(words, len(start), size), unusual)
+
+
+def _usual_start(name: str, size: int) -> bytes:
+    """What an entry of so many one-byte strings has before the first of them: its name, and lengths."""
+    elements = tf.train.BytesList(value=[b"\0"] * size)
+    entry = tf.train.Features.FeatureEntry(key=name, value=tf.train.Feature(bytes_list=elements)).SerializeToString()
+    return entry[: len(entry) - _WIDTH * size]
+
+
+def _compared(strings: tf.Tensor, start: bytes, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """[B] strings as int64 words [B, n], and whether each is `start` and then `size` strings of one byte.
+
+    Of every three bytes after the start, the first two say "a string of one byte". Eight bytes are compared at a time:
+    picking the bytes out first takes seven times as long.
+    """
+    batch, length = strings.shape[0], len(start) + _WIDTH * size
+    wanted = np.frombuffer(start + (_ELEMENT_START + b"\0") * size, np.uint8)
+    relevant = np.frombuffer(b"\xff" * len(start) + (b"\xff" * len(_ELEMENT_START) + b"\0") * size, np.uint8)
+    padding = [0, -length % (8 * _WIDTH)]  # whole words and whole elements
     wanted, relevant = (np.pad(values, padding).view("<i8") for values in (wanted, relevant))
-    words = tf.io.decode_raw(runs, tf.int64, fixed_length=8 * len(wanted))  # [B, n]; what is missing is zero
-    return tf.reduce_all(tf.equal(tf.bitwise.bitwise_and(words, relevant), wanted))
+    words = tf.io.decode_raw(strings, tf.int64, fixed_length=wanted.nbytes)  # what is missing is zero
+    if batch * wanted.nbytes <= _LAID_OUT_BYTES:
+        wanted, relevant = np.tile(wanted, [batch, 1]), np.tile(relevant, [batch, 1])
+    fits = tf.reduce_all(tf.equal(tf.bitwise.bitwise_and(words, relevant), wanted))
+    return words, fits & tf.reduce_all(tf.equal(tf.strings.length(strings), length))
+
+
+def _picked(words: tf.Tensor, start: int, size: int) -> tf.Tensor:
+    """uint8 [B, size], the bytes of the elements that begin after so many bytes of the words."""
+    elements = tf.reshape(tf.bitcast(words, tf.uint8), [words.shape[0], -1, _WIDTH])
+    first, place = divmod(start + len(_ELEMENT_START), _WIDTH)
+    return elements[:, first : first + size, place]
 
 
 def _strings(messages: tf.Tensor, message_type: str, field: str) -> tf.Tensor:

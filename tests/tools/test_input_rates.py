@@ -1,6 +1,7 @@
 import importlib.util
 import pathlib
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -18,11 +19,13 @@ def input_rates(monkeypatch):
     module = sys.modules["input_rates"] = importlib.util.module_from_spec(spec)  # AutoGraph looks modules up by name
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "_ROUNDS", 3)
+    monkeypatch.setattr(module, "_SETTLING_SECONDS", 0.1)
     # Elements per second of records, pictures and batches, round by round, on one core; every stream is really read.
     told = iter([900, 50, 40, 800, 60, 30, 700, 40, 36])
 
-    def measure(take):
-        take(tf.constant(2))
+    def measure(take, steps):
+        assert steps >= 1
+        take(tf.constant(steps))
         rate = next(told)
         return rate, 1 / rate
 
@@ -49,6 +52,22 @@ def test_measures_batches_beside_reading_and_decoding(input_rates, tmp_path):
     _, rows = input_rates.table(measured)
     assert dict(rows)["share, by the clock"] == "0.80 of the bare cost (rounds: 0.80, 0.50, 0.90)"
     assert dict(rows)["batches of video"] == "576 clips/s"
+
+
+def test_rates_are_what_was_taken_in_the_time_that_passed(input_rates):
+    calls = []
+
+    def take(count):
+        calls.append(int(count))
+        time.sleep(0.02)
+
+    begin = time.perf_counter()
+    rate = input_rates._run(take, 5, 0.2)
+    passed = time.perf_counter() - begin
+    assert set(calls) == {5}
+    assert passed >= 0.2
+    # The time until the clock was last looked at is a bit less than all.
+    assert 5 * len(calls) / passed <= rate <= 5 * len(calls) / 0.2
 
 
 def test_the_bare_records_come_by_the_batch_and_are_those_of_the_files(input_rates, tmp_path):
