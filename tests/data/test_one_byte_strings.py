@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simone_tf.data.faults import explain_data_error
-from simone_tf.data.one_byte_strings import decode_one_byte_strings
+from simone_tf.data.one_byte_strings import _usual_start, decode_one_byte_strings
 from simone_tf.data.pipeline import evaluation_batches, training_batches
 from simone_tf.data.tetrominoes import Tetrominoes
 from simone_tf.errors import UserError
@@ -49,6 +49,13 @@ def test_what_tensorflow_writes_is_read_and_as_tensorflow_reads_it():
     np.testing.assert_array_equal(
         decode(record, {"image": (256, 1)})["image"], tf.io.decode_raw(slow, tf.uint8)[..., 0]
     )
+
+
+@pytest.mark.parametrize("size", [1, 40, 50, 5000, 6000])
+def test_an_entry_starts_as_it_is_expected_to(size):
+    # Were it otherwise, all would be read still, but slowly. The sizes make the lengths one, two and three bytes long.
+    run = byte_strings([7] * size)
+    assert _usual_start("image", size) + b"\x0a\1\7" * size == delimited(1, b"image") + delimited(2, run)
 
 
 def test_a_feature_that_comes_twice_counts_as_written_last():
