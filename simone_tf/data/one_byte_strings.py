@@ -24,9 +24,6 @@ from simone_tf.errors import UserError
 _ELEMENT_START = b"\x0a\x01"
 _WIDTH = len(_ELEMENT_START) + 1
 _NO_END = 2**62
-# What is compared with every record of a batch is laid out for all of them, up to so many bytes: TensorFlow takes half
-# as long for it as for the same comparison by broadcasting. Beyond, it would no longer stay in the processor's cache.
-_LAID_OUT_BYTES = 2**19
 
 
 def decode_one_byte_strings(serialized: tf.Tensor, shapes: Mapping[str, Sequence[int]]) -> dict[str, tf.Tensor]:
@@ -93,14 +90,12 @@ def _compared(strings: tf.Tensor, start: bytes, size: int) -> tuple[tf.Tensor, t
     Of every three bytes after the start, the first two say "a string of one byte". Eight bytes are compared at a time:
     picking the bytes out first takes seven times as long.
     """
-    batch, length = strings.shape[0], len(start) + _WIDTH * size
+    length = len(start) + _WIDTH * size
     wanted = np.frombuffer(start + (_ELEMENT_START + b"\0") * size, np.uint8)
     relevant = np.frombuffer(b"\xff" * len(start) + (b"\xff" * len(_ELEMENT_START) + b"\0") * size, np.uint8)
     padding = [0, -length % (8 * _WIDTH)]  # whole words and whole elements
     wanted, relevant = (np.pad(values, padding).view("<i8") for values in (wanted, relevant))
     words = tf.io.decode_raw(strings, tf.int64, fixed_length=wanted.nbytes)  # what is missing is zero
-    if batch * wanted.nbytes <= _LAID_OUT_BYTES:
-        wanted, relevant = np.tile(wanted, [batch, 1]), np.tile(relevant, [batch, 1])
     fits = tf.reduce_all(tf.equal(tf.bitwise.bitwise_and(words, relevant), wanted))
     return words, fits & tf.reduce_all(tf.equal(tf.strings.length(strings), length))
 

@@ -131,24 +131,25 @@ def training_batches(
 
     def prepare_batch(_, sources):
         video = reader.parse_videos(sources, num_frames)
-        return finish({"video": tf.ensure_shape(video, [batch_size, *shapes["video"]])})
+        batch = {"video": tf.ensure_shape(video, [batch_size, *shapes["video"]])}
+        # Small records feel every time that a batch is handed over; but bytes go over the wire.
+        return as_float(batch) if data_service is None else batch
 
-    # Bytes go over the wire; where they do not, small records feel every time that a batch is handed over.
-    finish = as_float if data_service is None else dict
     drawn = mirror or permute_colours or reverse_time or reader.clip_shape()[0] != num_frames
     kept = cache or reader.on_corrupt == "skip" or tuple(fields) != ("video",)
-    if reader.parses_batches and not drawn and not kept:
+    in_one_go = reader.parses_batches and not drawn and not kept
+    if in_one_go:
         batches = stream.batch(batch_size, drop_remainder=True)
         batches = batches.map(prepare_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     else:
         clips = stream.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         batches = clips.batch(batch_size, drop_remainder=True)
-        batches = batches.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     if data_service is not None:
         choices = (reader.settings(), seed, start_step, batch_size, num_frames, shuffle_buffer, window, mirror)
         choices += (permute_colours, reverse_time, tuple(fields))
         name = f"simone_tf-{hashlib.sha256(repr(choices).encode()).hexdigest()[:16]}"
         batches = service.distributed(batches, data_service, name)
+    if not in_one_go or data_service is not None:
         batches = batches.map(as_float, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return _finished(batches)
 

@@ -1,7 +1,7 @@
 import importlib.util
 import pathlib
 import sys
-import time
+import types
 
 import numpy as np
 import pytest
@@ -29,6 +29,7 @@ def input_rates(monkeypatch):
         rate = next(told)
         return rate, 1 / rate
 
+    module.real_measure = module._measure
     monkeypatch.setattr(module, "_measure", measure)
     yield module
     del sys.modules["input_rates"]
@@ -54,20 +55,18 @@ def test_measures_batches_beside_reading_and_decoding(input_rates, tmp_path):
     assert dict(rows)["batches of video"] == "576 clips/s"
 
 
-def test_rates_are_what_was_taken_in_the_time_that_passed(input_rates):
-    calls = []
+def test_rates_are_of_what_was_taken_after_the_streams_came_to_rest(input_rates, monkeypatch):
+    now = {"clock": 100.0, "processor": 7.0}
+    clocks = {"perf_counter": lambda: now["clock"], "process_time": lambda: now["processor"]}
+    monkeypatch.setattr(input_rates, "time", types.SimpleNamespace(**clocks))
 
     def take(count):
-        calls.append(int(count))
-        time.sleep(0.02)
+        # What was prepared in advance is taken at once; then an element takes 0.5 s, and 0.8 of the processor's.
+        prepared = now["clock"] < 102
+        now["clock"] += 0.1 if prepared else 0.5 * int(count)
+        now["processor"] += 0.0 if prepared else 0.8 * int(count)
 
-    begin = time.perf_counter()
-    rate = input_rates._run(take, 5, 0.2)
-    passed = time.perf_counter() - begin
-    assert set(calls) == {5}
-    assert passed >= 0.2
-    # The time until the clock was last looked at is a bit less than all.
-    assert 5 * len(calls) / passed <= rate <= 5 * len(calls) / 0.2
+    assert input_rates.real_measure(take, 2) == (pytest.approx(2.0), pytest.approx(0.8))
 
 
 def test_the_bare_records_come_by_the_batch_and_are_those_of_the_files(input_rates, tmp_path):
