@@ -82,9 +82,24 @@ def test_consumers_with_the_same_arguments_ask_for_the_same_job(data, fleet, mon
         assert set(taken) <= set(range(NUM_CLIPS))
 
 
-def test_batches_are_as_static_as_those_made_here(data, fleet):
-    here = training_batches(ClipRecords(data, "train"), batch_size=4, num_frames=2, seed=0)
-    assert batches(data, fleet).element_spec == here.element_spec
+# Whole clips are parsed by the batch, windows of them one by one.
+@pytest.mark.parametrize("num_frames", [2, 3])
+def test_bytes_go_over_the_wire_and_batches_are_as_those_made_here(data, fleet, monkeypatch, num_frames):
+    sent, distributed = [], service.distributed
+
+    def noted(made, address, name):
+        sent.append(made.element_spec["video"].dtype)
+        return distributed(made, address, name)
+
+    monkeypatch.setattr(service, "distributed", noted)
+    here = training_batches(ClipRecords(data, "train"), batch_size=4, num_frames=num_frames, seed=0)
+    there = batches(data, fleet, num_frames=num_frames)
+    assert there.element_spec == here.element_spec
+    assert there.element_spec["video"].dtype == tf.float32
+    assert sent == [tf.uint8]
+    for made in (here, there):
+        (batch,) = made.take(1)
+        assert set(numbers(batch)) <= set(range(NUM_CLIPS))
 
 
 def test_one_worker_gives_whole_epochs_in_another_order_each(data):
