@@ -15,6 +15,7 @@ _SECONDS = 3.0  # of each stream in a round
 # Of each stream before the first round: with records of megabytes the memory allocator learns for as long what is worth
 # keeping (until then a third of the time goes into asking the system for pages), and tf.data how many threads to use.
 _SETTLING_SECONDS = 15.0
+_CALL_BYTES, _CALL_BATCHES = 2**23, 64  # of records in a call from Python, the lesser of both
 
 
 def measure(settings):
@@ -46,14 +47,17 @@ def measure(settings):
         fields=("video",),
         **options,
     )
-    takers = {name: _taker(stream.prefetch(2)) for name, stream in streams.items()}
-    takers["batches"] = _taker(batches)
-    # A call from Python costs as much as some tens of small clips: it is made ten times a second.
-    steps = {name: max(1, round(_run(take, 1, _SETTLING_SECONDS) / 10)) for name, take in takers.items()}
+    # A call from Python costs as much as some tens of small clips.
+    per_call = _CALL_BYTES // (batch_size * len(reader.first_record().numpy()))
+    per_call = max(1, min(per_call, _CALL_BATCHES))
+    takers = {name: _taker(stream.prefetch(2), per_call) for name, stream in streams.items()}
+    takers["batches"] = _taker(batches, per_call)
+    for take in takers.values():
+        _run(take, per_call, _SETTLING_SECONDS)
     rates, costs = {name: [] for name in takers}, {name: [] for name in takers}
     for _ in range(_ROUNDS):
         for name, take in takers.items():
-            rate, cost = _measure(take, steps[name])
+            rate, cost = _measure(take, per_call)
             rates[name].append(rate * batch_size)
             costs[name].append(cost / batch_size)
     bound = "pictures" if "pictures" in rates else "records"
@@ -119,40 +123,33 @@ def _decoder(feature):
     return decode
 
 
-def _taker(dataset):
-    """A function that takes n elements."""
-    import tensorflow as tf
+def _taker(dataset, count):
+    """A function that takes so many elements.
 
-    iterator = iter(dataset)
-
-    @tf.function
-    def take(count):
-        for _ in tf.range(count):
-            next(iterator)
-
-    take(tf.constant(2))
-    return take
+    They are passed over where the dataset runs. A training step waits for one batch at a time, but in its place a loop
+    that does nothing else would cost as much as a small batch: TensorFlow's idle threads look for work all the while.
+    """
+    iterator = iter(dataset.shard(count, 0))
+    return lambda: next(iterator)
 
 
-def _measure(take, steps):
+def _measure(take, count):
     """Elements per second, and the processor's seconds for one, all threads together.
 
     Before the clocks start, as much time passes: what was prepared while other streams ran is taken, and the others
     come to rest, which have big batches to prepare in advance.
     """
-    _run(take, steps, _SECONDS)
+    _run(take, count, _SECONDS)
     cpu_begin, begin = time.process_time(), time.perf_counter()
-    rate = _run(take, steps, _SECONDS)
+    rate = _run(take, count, _SECONDS)
     taken = rate * (time.perf_counter() - begin)
     return rate, (time.process_time() - cpu_begin) / taken
 
 
-def _run(take, steps, seconds):
-    """Takes so many elements at a time for some seconds, and returns how many it took in a second."""
-    import tensorflow as tf
-
+def _run(take, count, seconds):
+    """Calls what takes so many elements for some seconds, and returns how many it took in a second."""
     taken, begin = 0, time.perf_counter()
     while (passed := time.perf_counter() - begin) < seconds:
-        take(tf.constant(steps))
-        taken += steps
+        take()
+        taken += count
     return taken / passed

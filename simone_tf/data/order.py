@@ -23,12 +23,12 @@ def fold_in(key: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
 
 
 def shuffled(part: Part, position: int, key: tf.Tensor, shuffle_buffer: int) -> tf.data.Dataset:
-    """Endless (position, serialized record) from `position` on."""
+    """The endless serialized records from `position` on."""
     # A fresh start needs no count: counting a big compressed set means reading all of it.
     epoch, passed = divmod(position, part.count()) if position else (0, 0)
     block = _block_size(part.reader)
     records = tf.data.Dataset.range(epoch, _ENDLESS).flat_map(lambda n: _epoch(part, n, key, shuffle_buffer, block))
-    return records.skip(passed).enumerate(start=position)
+    return records.skip(passed)
 
 
 def shuffled_epochs(part: Part, key: tf.Tensor, shuffle_buffer: int) -> tf.data.Dataset:

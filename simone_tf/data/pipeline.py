@@ -7,6 +7,7 @@ of the data pipeline has to be in a checkpoint (a distributed iterator could not
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -110,14 +111,20 @@ def training_batches(
         key = tf.constant([seed, input_pipeline_id], tf.int64)
         clip_key = order.fold_in(key, order.CLIP)
 
+    drawn = mirror or permute_colours or reverse_time or reader.clip_shape()[0] != num_frames
+    kept = cache or reader.on_corrupt == "skip" or tuple(fields) != ("video",)
+    in_one_go = reader.parses_batches and not drawn and not kept
+    start = start_step * batch_size
     if cache:
         clips = clip_cache.load(part, fields, cache)
-        stream, read = order.permuted(clips.count, start_step * batch_size, key), clips.clip
+        stream, read = order.permuted(clips.count, start, key), clips.clip
     else:
         if data_service is not None:
             stream = order.shuffled_epochs(part, order.fold_in(key, start_step), shuffle_buffer)
         else:
-            stream = order.shuffled(part, start_step * batch_size, key, shuffle_buffer)
+            stream = order.shuffled(part, start, key, shuffle_buffer)
+            # A number nobody asks for is a cost that small records feel.
+            stream = stream if in_one_go else stream.enumerate(start)
 
         def read(record):
             return reader.parse(record, fields)
@@ -129,15 +136,12 @@ def training_batches(
         clip = augment(clip, draw, mirror, permute_colours, reverse_time)
         return {name: tf.ensure_shape(value, shapes[name]) for name, value in clip.items()}
 
-    def prepare_batch(_, sources):
-        video = reader.parse_videos(sources, num_frames)
+    def prepare_batch(*numbered):
+        video = reader.parse_videos(numbered[-1], num_frames)
         batch = {"video": tf.ensure_shape(video, [batch_size, *shapes["video"]])}
-        # Small records feel every time that a batch is handed over; but bytes go over the wire.
+        # Small records feel every time that a batch is handed over, too; but bytes go over the wire.
         return as_float(batch) if data_service is None else batch
 
-    drawn = mirror or permute_colours or reverse_time or reader.clip_shape()[0] != num_frames
-    kept = cache or reader.on_corrupt == "skip" or tuple(fields) != ("video",)
-    in_one_go = reader.parses_batches and not drawn and not kept
     if in_one_go:
         batches = stream.batch(batch_size, drop_remainder=True)
         batches = batches.map(prepare_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -151,7 +155,10 @@ def training_batches(
         batches = service.distributed(batches, data_service, name)
     if not in_one_go or data_service is not None:
         batches = batches.map(as_float, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return _finished(batches)
+    # One file is read by one thread. Where nothing has to be decoded that takes as long as all the rest, which is to
+    # leave it a core.
+    one_reads = in_one_go and data_service is None and reader.pictures is None and len(part.shares) == 1
+    return _finished(batches, max(1, (os.cpu_count() or 1) - 1) if one_reads else None)
 
 
 def evaluation_batches(
@@ -202,8 +209,10 @@ def evaluation_batches(
     return _finished(clips.batch(batch_size).map(fill, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True))
 
 
-def _finished(batches: tf.data.Dataset) -> tf.data.Dataset:
+def _finished(batches: tf.data.Dataset, num_threads: int | None = None) -> tf.data.Dataset:
     options = tf.data.Options()
+    if num_threads is not None:
+        options.threading.private_threadpool_size = num_threads
     options.deterministic = True
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return batches.with_options(options).prefetch(tf.data.AUTOTUNE)

@@ -1,5 +1,8 @@
 """Records parsed a batch at a time: the same videos as one by one, the same errors."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -62,6 +65,26 @@ def test_training_sees_the_same_batches_either_way(reader, monkeypatch):
     monkeypatch.setattr(type(reader), "parse_videos", lambda *arguments: called.append(arguments))
     np.testing.assert_array_equal(at_once, batches())
     assert not called
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(None, 1), (1, 1), (2, 1), (8, 7)])
+def test_what_reads_a_file_of_pixels_has_a_core_of_its_own(tmp_path, monkeypatch, cores, threads):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+
+    def threads_of(reader, **options):
+        batches = training_batches(reader, batch_size=2, num_frames=1, seed=0, **options)
+        return batches.options().threading.private_threadpool_size
+
+    image_sets.write_set(tmp_path, "objects_room_train", 3)
+    assert threads_of(ObjectsRoom(tmp_path, "train")) == threads
+    # Not where clips are worked on one by one, pictures are decoded, or several files are read at a time.
+    assert threads_of(ObjectsRoom(tmp_path, "train"), mirror=True) is None
+    write_shard(tmp_path / "train-00000-of-00001.tfrecord", [clip(0, frames=1)])
+    assert threads_of(ClipRecords(tmp_path, "train")) is None
+    monkeypatch.setattr(ObjectsRoom, "file_pattern", "NNNNN-of-NNNNN.tfrecords")
+    for index in range(2):
+        shutil.copy(tmp_path / "objects_room_train.tfrecords", tmp_path / f"{index:05d}-of-00002.tfrecords")
+    assert threads_of(ObjectsRoom(tmp_path, "train")) is None
 
 
 def damaged_records():

@@ -24,7 +24,7 @@ def stream(reader, count, position=0, shuffle_buffer=8):
     part = Part(SoundRecords(reader, None, key="test"))
     key = tf.constant([5, 0], tf.int64)
     taken = order.shuffled(part, position, key, shuffle_buffer).take(count)
-    return [(int(place), record) for place, record in taken.as_numpy_iterator()]
+    return list(taken.as_numpy_iterator())
 
 
 def test_records_of_one_shard_come_in_the_same_order_whatever_the_block(tmp_path, monkeypatch):
@@ -33,7 +33,7 @@ def test_records_of_one_shard_come_in_the_same_order_whatever_the_block(tmp_path
     for records in (1, 2, 16, 64):
         monkeypatch.setattr(order, "_BLOCK_RECORDS", records)
         blocks[records] = stream(reader, 2 * NUM_CLIPS)
-    assert [place for place, _ in blocks[1]] == list(range(2 * NUM_CLIPS))
+    assert len(blocks[1]) == 2 * NUM_CLIPS
     assert all(taken == blocks[1] for taken in blocks.values())
 
 
@@ -46,7 +46,7 @@ def test_a_stream_may_be_taken_up_inside_a_block(tmp_path, position):
 
 def test_every_record_comes_once_per_epoch_from_shards_that_end_inside_a_block(tmp_path):
     reader = reader_of(tmp_path, 3, 8)
-    records = [record for _, record in stream(reader, 2 * NUM_CLIPS)]
+    records = stream(reader, 2 * NUM_CLIPS)
     first, second = set(records[:NUM_CLIPS]), set(records[NUM_CLIPS:])
     assert first == second == set(reader.serialized(reader.shards()).as_numpy_iterator())
     assert len(first) == NUM_CLIPS
