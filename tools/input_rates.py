@@ -10,7 +10,7 @@ disturb least).
 import statistics
 import time
 
-_ROUNDS = 5
+_ROUNDS = 9
 _SECONDS = 3.0  # of each stream in a round
 # Of each stream before the first round: with records of megabytes the memory allocator learns for as long what is worth
 # keeping (until then a third of the time goes into asking the system for pages), and tf.data how many threads to use.

@@ -26,7 +26,7 @@ def shuffled(part: Part, position: int, key: tf.Tensor, shuffle_buffer: int) -> 
     """The endless serialized records from `position` on."""
     # A fresh start needs no count: counting a big compressed set means reading all of it.
     epoch, passed = divmod(position, part.count()) if position else (0, 0)
-    block = _block_size(part.reader)
+    block = block_size(part.reader)
     records = tf.data.Dataset.range(epoch, _ENDLESS).flat_map(lambda n: _epoch(part, n, key, shuffle_buffer, block))
     return records.skip(passed)
 
@@ -37,7 +37,7 @@ def shuffled_epochs(part: Part, key: tf.Tensor, shuffle_buffer: int) -> tf.data.
     What another process runs holds no Python. The positions of an epoch start at a number of its own, so that random
     choices do not depend on who took it.
     """
-    block = _block_size(part.reader)
+    block = block_size(part.reader)
 
     def numbered(n):
         return _epoch(part, n, key, shuffle_buffer, block, portable=True).enumerate(start=n * _EPOCH_POSITIONS)
@@ -86,7 +86,7 @@ def _epoch(
     return records.shuffle(shuffle_buffer, seed=shuffle_seed, reshuffle_each_iteration=False)
 
 
-def _block_size(reader: ClipReader) -> int:
+def block_size(reader: ClipReader) -> int:
     """How many records are handed over at a time, taking the first for one like all."""
     num_bytes = len(reader.first_record().numpy())
     return max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES // max(1, num_bytes)))

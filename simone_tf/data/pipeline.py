@@ -113,7 +113,7 @@ def training_batches(
 
     drawn = mirror or permute_colours or reverse_time or reader.clip_shape()[0] != num_frames
     kept = cache or reader.on_corrupt == "skip" or tuple(fields) != ("video",)
-    in_one_go = reader.parses_batches and not drawn and not kept
+    in_one_go = reader.parses_batches and not drawn and not kept and order.block_size(reader) > 1
     start = start_step * batch_size
     if cache:
         clips = clip_cache.load(part, fields, cache)

@@ -47,7 +47,7 @@ class ClipReader(abc.ABC):
     """What the numbers of `camera` are, a key of `evaluation.camera_pose.CONVENTIONS`; None where nobody knows."""
 
     parses_batches = False
-    """Whether `parse_videos` is there: for records so small that handling each costs more than its bytes do."""
+    """Whether `parse_videos` is there, for records so small that handling each costs more than its bytes do."""
 
     source = "its publisher"
     """Where the files come from, to be named when they are missing."""

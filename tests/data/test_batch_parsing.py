@@ -67,6 +67,17 @@ def test_training_sees_the_same_batches_either_way(reader, monkeypatch):
     assert not called
 
 
+@pytest.mark.parametrize(("side", "at_once"), [(12, True), (600, False)])
+def test_only_small_records_are_parsed_a_batch_at_a_time(tmp_path, monkeypatch, side, at_once):
+    called = []
+    parse_videos = ClipRecords.parse_videos
+    monkeypatch.setattr(ClipRecords, "parse_videos", lambda *given: called.append(given) or parse_videos(*given))
+    write_shard(tmp_path / "train-00000-of-00001.tfrecord", [clip(0, frames=1, size=side)])  # 600: a record of 1.1 MB
+    batches = training_batches(ClipRecords(tmp_path, "train"), batch_size=2, num_frames=1, seed=0)
+    np.testing.assert_allclose(next(iter(batches))["video"][1], clip(0, frames=1, size=side)["video"] / 255, atol=1e-6)
+    assert bool(called) == at_once
+
+
 @pytest.mark.parametrize(("cores", "threads"), [(None, 1), (1, 1), (2, 1), (8, 7)])
 def test_what_reads_a_file_of_pixels_has_a_core_of_its_own(tmp_path, monkeypatch, cores, threads):
     monkeypatch.setattr(os, "cpu_count", lambda: cores)

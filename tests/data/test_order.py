@@ -55,5 +55,5 @@ def test_every_record_comes_once_per_epoch_from_shards_that_end_inside_a_block(t
 @pytest.mark.parametrize(("side", "block"), [(8, 16), (600, 1)])
 def test_large_records_are_handed_over_one_by_one(tmp_path, side, block):
     reader = reader_of(tmp_path, 1, side)
-    assert order._block_size(reader) == block
+    assert order.block_size(reader) == block
     assert len(stream(reader, 4)) == 4
