@@ -109,8 +109,8 @@ class SetReport:
         return content
 
     def all_faults(self) -> list[str]:
-        """Every sentence on what is wrong."""
-        return [*(file.fault for file in self.files if file.fault), *self.faults]
+        """Every sentence on what is wrong, once."""
+        return list(dict.fromkeys([*(file.fault for file in self.files if file.fault), *self.faults]))
 
 
 def find_sets(path: str) -> dict[str, list[str]]:

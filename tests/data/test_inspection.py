@@ -150,8 +150,9 @@ def test_bad_files_beside_good_ones(tmp_path):
     report = inspect(tmp_path)
     assert [file.compression for file in report.files] == ["", None, None]
     assert report.clips == 1
-    assert "empty (0 bytes)" in report.all_faults()[0]
-    assert "not a TFRecord file" in report.all_faults()[1]
+    empty, foreign = report.all_faults()  # each once, though the reader, too, ends at the first
+    assert "empty (0 bytes)" in empty
+    assert "not a TFRecord file" in foreign
 
 
 def test_find_sets(tmp_path):
