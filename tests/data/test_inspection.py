@@ -147,10 +147,13 @@ def test_bad_files_beside_good_ones(tmp_path):
     write(tmp_path / shard_name("train", 0, 3), [clip(0)])
     (tmp_path / shard_name("train", 1, 3)).write_bytes(b"")
     (tmp_path / shard_name("train", 2, 3)).write_bytes(b"no TFRecord at all")
+    write_sidecar(tmp_path, "train", {"shards": {shard_name("train", 0, 3): 1}})
     report = inspect(tmp_path)
     assert [file.compression for file in report.files] == ["", None, None]
     assert report.clips == 1
-    empty, foreign = report.all_faults()  # each once, though the reader, too, ends at the first
+    empty, foreign = (
+        report.all_faults()
+    )  # each once, though the reader that goes by dataset.json, too, ends at the first
     assert "empty (0 bytes)" in empty
     assert "not a TFRecord file" in foreign
 
