@@ -1,7 +1,6 @@
 """How fast a configuration's reader is, beside what reading the same bytes costs at the least; for `benchmark.py`.
 
-Two or three streams take turns in one process: the bare records (read, checksums checked, inflated, handed over by the
-batch, not parsed); where frames are stored as PNG or JPEG the same with those pictures decoded, which no reader can do
+Two or three streams take turns in one process: the bare records (read, checksums checked, inflated, not parsed); where frames are stored as PNG or JPEG the same with those pictures decoded, which no reader can do
 without; and the training batches with nothing but `video` asked for. The share is the rate of the batches by the rate
 of the last of the others, by the clock (what a training gets of it) and by the processor's time (which other programs
 disturb least).
@@ -10,11 +9,11 @@ disturb least).
 import statistics
 import time
 
-_ROUNDS = 9
+_ROUNDS = 7
 _SECONDS = 3.0  # of each stream in a round
-# Of each stream before the first round: with records of megabytes the memory allocator learns for as long what is worth
-# keeping (until then a third of the time goes into asking the system for pages), and tf.data how many threads to use.
-_SETTLING_SECONDS = 15.0
+# Of each stream before the first round: tf.data learns how many threads to use, and with records of megabytes the memory
+# allocator what is worth keeping.
+_SETTLING_SECONDS = 8.0
 _CALL_BYTES, _CALL_BATCHES = 2**23, 64  # of records in a call from Python, the lesser of both
 
 
@@ -31,9 +30,9 @@ def measure(settings):
 
     reader = settings["clips"]
     batch_size = 16
-    streams = {"records": _records(reader, batch_size)}
+    streams = {"records": _bare(reader, batch_size)}
     if reader.pictures is not None:
-        streams["pictures"] = _records(reader, batch_size).map(_decoder(reader.pictures), tf.data.AUTOTUNE)
+        streams["pictures"] = _bare(reader, batch_size, reader.pictures)
     options = {name: settings[name] for name in ("num_frames", "frame_size", "seed")}
     # What a record is shuffled for costs the same for all; the augmentations and the cache are not the reader's.
     batches = settings["batches"](
@@ -92,35 +91,51 @@ def table(measured):
     return title, rows
 
 
-def _records(reader, batch_size):
-    """Batches of the bare records, endlessly, from as many files at a time as in training.
+def _bare(reader, batch_size, feature=None):
+    """The bare records, endlessly, from as many files at a time as in training; an element stands for a batch of them.
 
-    A batch is made where its file is read: one by one, handing small records over costs more than reading them.
+    Small records come by the batch, made where their file is read: one by one, handing them over costs more than
+    reading them. Large ones come one by one, and go where they are read when their pictures have been taken out: in
+    batches they fill gigabytes, which TensorFlow gives back to the system and asks for again.
+
+    Args:
+        reader: names the files.
+        batch_size: records in a batch.
+        feature: holds the pictures to be decoded; None leaves it at reading.
     """
     import tensorflow as tf
 
-    from simone_tf.data.order import INTERLEAVED_SHARDS
+    from simone_tf.data import order
 
-    shards = reader.shards()[:INTERLEAVED_SHARDS]
-    return tf.data.Dataset.from_tensor_slices(list(shards)).interleave(
-        lambda shard: reader.serialized(tf.stack([shard]), portable=True).repeat().batch(batch_size),
-        cycle_length=len(shards),
-        num_parallel_calls=tf.data.AUTOTUNE,
+    large = order.block_size(reader) == 1
+    shards = reader.shards()[: order.INTERLEAVED_SHARDS]
+
+    def pictures(records):
+        parse = tf.io.parse_single_example if large else tf.io.parse_example
+        found = parse(records, {feature: tf.io.RaggedFeature(tf.string)})[feature]
+        return found if large else found.flat_values
+
+    def of_shard(shard):
+        records = reader.serialized(tf.stack([shard]), portable=True).repeat()
+        if not large:
+            return records.batch(batch_size)
+        return records if feature is None else records.map(pictures)
+
+    stream = tf.data.Dataset.from_tensor_slices(list(shards)).interleave(
+        of_shard, cycle_length=len(shards), num_parallel_calls=tf.data.AUTOTUNE
     )
+    if feature is not None:
+        decode = _decoded if large else lambda records: _decoded(pictures(records))
+        stream = stream.map(decode, tf.data.AUTOTUNE)
+    return stream.shard(batch_size, 0) if large else stream
 
 
-def _decoder(feature):
-    """A function of a batch of records that decodes their pictures and gives back next to nothing of them."""
+def _decoded(pictures):
+    """Decodes PNGs or JPEGs, and gives back next to nothing of them."""
     import tensorflow as tf
 
-    def decode(records):
-        pictures = tf.io.parse_example(records, {feature: tf.io.RaggedFeature(tf.string)})[feature].flat_values
-        first = tf.map_fn(
-            lambda picture: tf.io.decode_image(picture, expand_animations=False)[0, 0], pictures, tf.uint8
-        )
-        return first[0]
-
-    return decode
+    first = tf.map_fn(lambda picture: tf.io.decode_image(picture, expand_animations=False)[0, 0], pictures, tf.uint8)
+    return first[0]
 
 
 def _taker(dataset, count):

@@ -71,7 +71,7 @@ class CaterWithMasks(ClipReader):
             return None
         return count if tf.io.gfile.stat(shard).length // count in _BYTES_PER_CLIP else None
 
-    def _parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
+    def extract(self, serialized: tf.Tensor, fields: Sequence[str]) -> dict[str, tf.Tensor]:
         needed = {
             "video": ("image",),
             "segments": ("mask",),
@@ -86,8 +86,10 @@ class CaterWithMasks(ClipReader):
             "object_positions": tf.io.FixedLenFeature([ENTITIES, FRAMES, 3], tf.float32),
         }
         wanted = {feature for name in fields for feature in needed[name]}
-        record = tf.io.parse_single_example(serialized, {feature: specs[feature] for feature in wanted})
-        segments = _segments(record["mask"]) if "mask" in wanted else None
+        return tf.io.parse_single_example(serialized, {feature: specs[feature] for feature in wanted})
+
+    def _decode(self, record: dict[str, tf.Tensor], fields: Sequence[str]) -> Clip:
+        segments = _segments(record["mask"]) if "mask" in record else None
         clip = {}
         for name in fields:
             if name == "video":

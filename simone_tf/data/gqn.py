@@ -90,7 +90,7 @@ class GQNRooms(ClipReader):
     def folders(self) -> tuple[str, ...]:
         return (os.path.join(self.data_dir, self.name, self.split), os.path.join(self.data_dir, self.split))
 
-    def _parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
+    def _decode(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
         views, size = SETS[self.name]
         specs = {
             "video": ("frames", tf.io.FixedLenFeature([views], tf.string)),

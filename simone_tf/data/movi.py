@@ -151,8 +151,8 @@ class MOVi(ClipReader):
     def known_count(self, shard: str) -> int | None:
         return self._counts_by_name.get(os.path.basename(shard))
 
-    def _parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
-        frames, height, width, _ = self._video_shape
+    def extract(self, serialized: tf.Tensor, fields: Sequence[str]) -> dict[str, tf.Tensor]:
+        frames = self._video_shape[0]
         specs: dict[str, Any] = {}
         for field in fields:
             if field == "object_attributes":
@@ -169,7 +169,10 @@ class MOVi(ClipReader):
                 }[key]
             if field == "video":
                 specs["video"] = tf.io.FixedLenFeature([frames], tf.string)
-        record = tf.io.parse_single_example(serialized, specs)
+        return tf.io.parse_single_example(serialized, specs)
+
+    def _decode(self, record: dict[str, tf.Tensor], fields: Sequence[str]) -> Clip:
+        frames, height, width, _ = self._video_shape
         clip = {}
         for field in fields:
             if field in ("video", "segments"):

@@ -231,7 +231,7 @@ class OneByteStringImages(ClipReader):
                 f"at {self._first}: choose records that are there."
             ) from None
 
-    def _parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
+    def _decode(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
         needed = {feature for name in fields for feature in self._needed[name]}
         floats = {
             name: tf.io.FixedLenFeature(shape, tf.float32)

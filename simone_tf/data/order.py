@@ -1,5 +1,7 @@
 """Which clip stands at which position of a training stream: a function of (seed, position) alone."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from simone_tf.data.faults import NOTHING_LEFT
@@ -13,6 +15,8 @@ INTERLEAVED_SHARDS = 8
 # Small records go from the threads that read shards to the one that shuffles so many bytes or records at a time, the
 # lesser of both: one by one, handing them over costs a good part of what reading them does.
 _BLOCK_BYTES, _BLOCK_RECORDS = 2**20, 16
+Extract = Callable[[tf.Tensor], tf.Tensor | dict[str, tf.Tensor]]
+
 _EPOCH_POSITIONS = 2**40
 _ENDLESS = 2**62
 
@@ -22,17 +26,30 @@ def fold_in(key: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
     return tf.random.experimental.stateless_fold_in(key, tf.cast(number, tf.int64), alg="philox")
 
 
-def shuffled(part: Part, position: int, key: tf.Tensor, shuffle_buffer: int) -> tf.data.Dataset:
-    """The endless serialized records from `position` on."""
+def shuffled(
+    part: Part, position: int, key: tf.Tensor, shuffle_buffer: int, extract: Extract | None = None
+) -> tf.data.Dataset:
+    """The endless records from `position` on.
+
+    Args:
+      part: what is read.
+      position: of the first record that is given.
+      key: of the order.
+      shuffle_buffer: how many records are held for shuffling.
+      extract: graph code, applied to each serialized record where it is read: what is held and given is what it
+        returns. Only for records that come one by one (`block_size` is 1); None gives serialized records.
+    """
     # A fresh start needs no count: counting a big compressed set means reading all of it.
     epoch, passed = divmod(position, part.count()) if position else (0, 0)
     block = block_size(part.reader)
-    records = tf.data.Dataset.range(epoch, _ENDLESS).flat_map(lambda n: _epoch(part, n, key, shuffle_buffer, block))
+    records = tf.data.Dataset.range(epoch, _ENDLESS).flat_map(
+        lambda n: _epoch(part, n, key, shuffle_buffer, block, extract)
+    )
     return records.skip(passed)
 
 
-def shuffled_epochs(part: Part, key: tf.Tensor, shuffle_buffer: int) -> tf.data.Dataset:
-    """Endless (position, serialized record) for many processes, which take whole epochs in turn.
+def shuffled_epochs(part: Part, key: tf.Tensor, shuffle_buffer: int, extract: Extract | None = None) -> tf.data.Dataset:
+    """Endless (position, record) for many processes, which take whole epochs in turn; arguments as for `shuffled`.
 
     What another process runs holds no Python. The positions of an epoch start at a number of its own, so that random
     choices do not depend on who took it.
@@ -40,7 +57,8 @@ def shuffled_epochs(part: Part, key: tf.Tensor, shuffle_buffer: int) -> tf.data.
     block = block_size(part.reader)
 
     def numbered(n):
-        return _epoch(part, n, key, shuffle_buffer, block, portable=True).enumerate(start=n * _EPOCH_POSITIONS)
+        records = _epoch(part, n, key, shuffle_buffer, block, extract, portable=True)
+        return records.enumerate(start=n * _EPOCH_POSITIONS)
 
     return tf.data.Dataset.range(_ENDLESS // _EPOCH_POSITIONS).flat_map(numbered)
 
@@ -59,7 +77,13 @@ def permuted(size: int, position: int, key: tf.Tensor) -> tf.data.Dataset:
 
 @tf.autograph.experimental.do_not_convert
 def _epoch(
-    part: Part, number: tf.Tensor, key: tf.Tensor, shuffle_buffer: int, block: int, portable: bool = False
+    part: Part,
+    number: tf.Tensor,
+    key: tf.Tensor,
+    shuffle_buffer: int,
+    block: int,
+    extract: Extract | None,
+    portable: bool = False,
 ) -> tf.data.Dataset:
     """The records of an epoch: shares in random order, several at a time in blocks, through a shuffle buffer."""
     # TensorFlow mixes its global seed into that of Dataset.shuffle. Inside this function, which is always traced,
@@ -71,7 +95,7 @@ def _epoch(
         tf.range(num_shares, dtype=tf.int64), fold_in(fold_in(key, SHARD_ORDER), number)
     )
     records = tf.data.Dataset.from_tensor_slices(order).interleave(
-        lambda index: _blocks(part.of_share(index, portable), block),
+        lambda index: _handed_over(part.of_share(index, portable), block, extract),
         cycle_length=min(INTERLEAVED_SHARDS, num_shares),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
@@ -92,8 +116,10 @@ def block_size(reader: ClipReader) -> int:
     return max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES // max(1, num_bytes)))
 
 
-def _blocks(records: tf.data.Dataset, size: int) -> tf.data.Dataset:
-    return records.batch(size) if size > 1 else records
+def _handed_over(records: tf.data.Dataset, block: int, extract: Extract | None) -> tf.data.Dataset:
+    if block > 1:
+        return records.batch(block)
+    return records if extract is None else records.map(extract)
 
 
 def _never_empty(records: tf.data.Dataset) -> tf.data.Dataset:
@@ -103,8 +129,11 @@ def _never_empty(records: tf.data.Dataset) -> tf.data.Dataset:
         record, is_end = element
         check = tf.debugging.Assert((total > 0) | ~is_end, [NOTHING_LEFT])
         with tf.control_dependencies([check]):
-            return total + 1, (tf.identity(record), tf.identity(is_end))
+            return total + 1, (tf.nest.map_structure(tf.identity, record), tf.identity(is_end))
 
-    end = tf.data.Dataset.from_tensors(("", True))
+    nothing = tf.nest.map_structure(
+        lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), records.element_spec
+    )
+    end = tf.data.Dataset.from_tensors((nothing, True))
     marked = records.map(lambda record: (record, False)).concatenate(end).scan(tf.constant(0, tf.int64), count)
     return marked.filter(lambda record, is_end: ~is_end).map(lambda record, is_end: record)

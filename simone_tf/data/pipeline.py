@@ -21,6 +21,10 @@ from simone_tf.data.reader import ClipReader
 from simone_tf.data.sound import SoundRecords
 from simone_tf.errors import UserError
 
+# Left to itself, TensorFlow doubles the number whenever a pause, for an evaluation say, was followed by batches taken
+# fast: 2 GB of MOVi's after some pauses of seconds, and both cores busy with them during the pause.
+_PREFETCHED_BATCHES = 4
+
 
 def training_batches(
     reader: ClipReader,
@@ -68,10 +72,10 @@ def training_batches(
       num_frames: T, length of the window taken from each clip.
       seed: of all random choices.
       start_step: the number of batches already used; the stream starts after them. Needs the number of clips, and
-        passes over the used records of the current epoch without parsing them.
+        passes over the used records of the current epoch without decoding them.
       frame_size: (H, W), or one number for both, to be checked against the data; None takes the data's.
-      shuffle_buffer: records held for shuffling (a record of CATER is 1.9 MB). With `cache` the order is a full
-        permutation instead.
+      shuffle_buffer: records held for shuffling, of large ones only what `fields` need (0.4 MB for CATER's video).
+        With `cache` the order is a full permutation instead.
       window: "random" draws the first frame uniformly per clip, "start" takes the first frames.
       cache: False, or where to keep all clips of this pipeline parsed (video as uint8): "memory", or a folder on a
         disk, which later runs find again; see `cache`.
@@ -113,21 +117,26 @@ def training_batches(
 
     drawn = mirror or permute_colours or reverse_time or reader.clip_shape()[0] != num_frames
     kept = cache or reader.on_corrupt == "skip" or tuple(fields) != ("video",)
-    in_one_go = reader.parses_batches and not drawn and not kept and order.block_size(reader) > 1
+    one_by_one = order.block_size(reader) == 1
+    in_one_go = reader.parses_batches and not drawn and not kept and not one_by_one
     start = start_step * batch_size
+
+    def extract(record):
+        return reader.extract(record, fields)
+
+    def read(record):
+        return reader.decode(record, fields) if one_by_one else reader.parse(record, fields)
+
     if cache:
         clips = clip_cache.load(part, fields, cache)
         stream, read = order.permuted(clips.count, start, key), clips.clip
     else:
         if data_service is not None:
-            stream = order.shuffled_epochs(part, order.fold_in(key, start_step), shuffle_buffer)
+            stream = order.shuffled_epochs(part, order.fold_in(key, start_step), shuffle_buffer, extract)
         else:
-            stream = order.shuffled(part, start, key, shuffle_buffer)
+            stream = order.shuffled(part, start, key, shuffle_buffer, extract)
             # A number nobody asks for is a cost that small records feel.
             stream = stream if in_one_go else stream.enumerate(start)
-
-        def read(record):
-            return reader.parse(record, fields)
 
     def prepare(position, source):
         clip = read(source)
@@ -215,7 +224,7 @@ def _finished(batches: tf.data.Dataset, num_threads: int | None = None) -> tf.da
         options.threading.private_threadpool_size = num_threads
     options.deterministic = True
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return batches.with_options(options).prefetch(tf.data.AUTOTUNE)
+    return batches.with_options(options).prefetch(_PREFETCHED_BATCHES)
 
 
 def _usable(

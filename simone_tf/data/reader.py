@@ -29,7 +29,7 @@ class ClipReader(abc.ABC):
     """Reads one split of a dataset of TFRecord shards in one format.
 
     A subclass says where its shards are (`folders`, `file_pattern`) and how one record becomes a clip (`fields`,
-    `features`, `_parse`). Everything here is lazy: nothing is opened before the first call.
+    `features`, `_decode`). Everything here is lazy: nothing is opened before the first call.
 
     Attributes:
       data_dir: the folder the user named.
@@ -122,9 +122,22 @@ class ClipReader(abc.ABC):
     def features(self) -> tuple[str, ...]:
         """The `tf.train.Example` features that every record of this format has."""
 
+    def extract(self, serialized: tf.Tensor, fields: Sequence[str]) -> tf.Tensor | dict[str, tf.Tensor]:
+        """What `decode` needs of one serialized record, still encoded: the first half of `parse`; graph code.
+
+        Where records are large, and `fields` need little of them, the rest is left behind here, so that no shuffle
+        buffer has to hold it. Where a format does not say otherwise, it is the record as it is.
+        """
+        del fields
+        return serialized
+
     @abc.abstractmethod
-    def _parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
-        """`parse` at the stored size: what a format implements."""
+    def _decode(self, record: Any, fields: Sequence[str]) -> Clip:
+        """`decode` of what `extract` gave, at the stored size: what a format implements."""
+
+    def decode(self, extracted: tf.Tensor | dict[str, tf.Tensor], fields: Sequence[str]) -> Clip:
+        """Turns what `extract` gave for the same fields into a clip, cropped and resized; graph code."""
+        return self.framing.apply(self._decode(extracted, fields))
 
     def parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
         """Turns one serialized record into a clip that holds `fields`, cropped and resized; graph code.
@@ -135,7 +148,11 @@ class ClipReader(abc.ABC):
         Raises:
           tf.errors.InvalidArgumentError: the record is not of this format.
         """
-        return self.framing.apply(self._parse(serialized, fields))
+        return self.decode(self.extract(serialized, fields), fields)
+
+    def _parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
+        """`parse` at the stored size."""
+        return self._decode(self.extract(serialized, fields), fields)
 
     def parse_videos(self, serialized: tf.Tensor, num_frames: int) -> tf.Tensor:
         """The videos of a whole batch of records in few operations; only where `parses_batches`; graph code.

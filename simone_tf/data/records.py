@@ -223,7 +223,7 @@ class ClipRecords(ClipReader):
             )
         return listed
 
-    def _parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
+    def _decode(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
         one = tf.io.FixedLenFeature([], tf.int64)
         spec = {"schema_version": one, "shape": tf.io.FixedLenFeature([3], tf.int64), "frames_per_image": one}
         kinds = {"video": tf.string, "segments": tf.string}

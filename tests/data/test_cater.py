@@ -95,6 +95,8 @@ def test_only_the_asked_features_are_parsed(handmade):
     record = handmade.example({"image": arrays["image"].tobytes()})
     clip = CaterWithMasks("unused", "train").parse(tf.constant(record), ("video",))
     assert list(clip) == ["video"]
+    whole = tf.constant(handmade.example(features(arrays)))
+    assert set(CaterWithMasks("unused", "train").extract(whole, ("video", "camera"))) == {"image", "camera_matrix"}
     with pytest.raises(tf.errors.InvalidArgumentError):
         CaterWithMasks("unused", "train").parse(tf.constant(record), ("segments",))
 

@@ -20,7 +20,7 @@ class NumberReader(ClipReader):
     def folders(self):
         return (self.data_dir, f"{self.data_dir}/below")
 
-    def _parse(self, serialized, fields):
+    def _decode(self, serialized, fields):
         spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in self.features}
         record = tf.io.parse_single_example(serialized, spec)
         clip = {

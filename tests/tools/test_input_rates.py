@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simone_tf.data import order
 from simone_tf.data.pipeline import training_batches
 from simone_tf.data.records import ClipRecords, shard_name, write_shard
 
@@ -77,10 +78,23 @@ def test_the_bare_records_come_by_the_batch_and_are_those_of_the_files(input_rat
     written = {record.numpy() for record in reader.serialized(reader.shards())}
     assert len(written) == 9
     # A round over the three files: each batch holds the three records of its file again and again, and is full.
-    batches = [batch.numpy() for batch in input_rates._records(reader, 4).take(3)]
+    batches = [batch.numpy() for batch in input_rates._bare(reader, 4).take(3)]
     assert [batch.shape for batch in batches] == [(4,)] * 3
     assert [len(set(batch)) for batch in batches] == [3] * 3
     assert {record for batch in batches for record in batch} == written
+
+
+def test_of_large_bare_records_only_the_pictures_are_kept(input_rates, tmp_path, monkeypatch):
+    monkeypatch.setattr(order, "_BLOCK_BYTES", 0)
+    clips = [{"video": np.full((2, 8, 8, 3), 10 + i, np.uint8)} for i in range(3)]
+    write_shard(tmp_path / shard_name("train", 0, 1), clips)
+    reader = ClipRecords(str(tmp_path), "train")
+    written = [record.numpy() for record in reader.serialized(reader.shards())]
+    # Every fourth is shown of those that are read, in the file's order again and again: 0, 4, 8, ... of three.
+    records = [record.numpy() for record in input_rates._bare(reader, 4).take(4)]
+    assert records == [written[0], written[1], written[2], written[0]]
+    pixels = [pixel.numpy().tolist() for pixel in input_rates._bare(reader, 4, "video").take(4)]
+    assert pixels == [[value] * 3 for value in (10, 11, 12, 10)]
 
 
 def test_every_element_is_made_and_counted(input_rates):
