@@ -1,9 +1,9 @@
 """How fast a configuration's reader is, beside what reading the same bytes costs at the least; for `benchmark.py`.
 
-Two or three streams take turns in one process: the bare records (read, checksums checked, inflated, not parsed); where frames are stored as PNG or JPEG the same with those pictures decoded, which no reader can do
-without; and the training batches with nothing but `video` asked for. The share is the rate of the batches by the rate
-of the last of the others, by the clock (what a training gets of it) and by the processor's time (which other programs
-disturb least).
+Two or three streams take turns in one process: the bare records (read, checksums checked, inflated, not parsed); where
+frames are stored as PNG or JPEG the same with those pictures decoded, which no reader can do without; and the training
+batches with nothing but `video` asked for. The share is the rate of the batches by the rate of the last of the others,
+by the clock (what a training gets of it) and by the processor's time (which other programs disturb least).
 """
 
 import statistics
@@ -11,8 +11,8 @@ import time
 
 _ROUNDS = 7
 _SECONDS = 3.0  # of each stream in a round
-# Of each stream before the first round: tf.data learns how many threads to use, and with records of megabytes the memory
-# allocator what is worth keeping.
+# Of each stream before the first round: tf.data learns how many threads to use, and the memory allocator, where records
+# are large, what is worth keeping.
 _SETTLING_SECONDS = 8.0
 _CALL_BYTES, _CALL_BATCHES = 2**23, 64  # of records in a call from Python, the lesser of both
 
