@@ -144,7 +144,13 @@ def _taker(dataset, count):
     They are passed over where the dataset runs. A training step waits for one batch at a time, but in its place a loop
     that does nothing else would cost as much as a small batch: TensorFlow's idle threads look for work all the while.
     """
-    iterator = iter(dataset.shard(count, 0))
+    import tensorflow as tf
+
+    # Where a dataset has no buffer at its end TensorFlow puts one there, which grows whenever the stream rests and would
+    # be filled while the others are measured.
+    options = tf.data.Options()
+    options.experimental_optimization.inject_prefetch = False
+    iterator = iter(dataset.shard(count, 0).with_options(options))
     return lambda: next(iterator)
 
 
