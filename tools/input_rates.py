@@ -146,8 +146,8 @@ def _taker(dataset, count):
     """
     import tensorflow as tf
 
-    # Where a dataset has no buffer at its end TensorFlow puts one there, which grows whenever the stream rests and would
-    # be filled while the others are measured.
+    # Where a dataset has no buffer at its end, TensorFlow puts one there that grows whenever the stream rests, to be
+    # filled while the others are measured.
     options = tf.data.Options()
     options.experimental_optimization.inject_prefetch = False
     iterator = iter(dataset.shard(count, 0).with_options(options))

@@ -81,7 +81,7 @@ class ClipReader(abc.ABC):
         self.on_corrupt = on_corrupt
         self.framing = Framing(crop, resize)
         self._counts: dict[str, int] = {}
-        self._walked: set[str] = set()
+        self._length_checks = tfrecord.LengthChecks()
         self._first_clips: dict[tuple[str, ...], Clip] = {}
         self._left_out = LeftOut()
 
@@ -226,7 +226,7 @@ class ClipReader(abc.ABC):
                 )
             compression = tf.gather(compressions, tf.argmax(tf.equal(paths, path)))
             if "" in compressions and not portable:
-                path = tf.ensure_shape(tf.numpy_function(self._walk, [path, compression], tf.string), [])
+                path = tf.ensure_shape(tf.numpy_function(self._length_checks.check, [path, compression], tf.string), [])
             return tf.data.TFRecordDataset(path, compression, buffer_size=2**20)
 
         if not tf.is_tensor(shards):
@@ -330,17 +330,6 @@ class ClipReader(abc.ABC):
         if not usable:
             raise UserError(self.nothing_usable())
         return usable
-
-    def _walk(self, path: bytes, compression: bytes) -> bytes:
-        if path not in self._walked and not compression:
-            try:
-                tfrecord.check_lengths(path.decode())
-            except UserError as error:
-                raise ValueError(str(error)) from error  # TensorFlow has a word for it: InvalidArgumentError.
-            except OSError as error:
-                raise ValueError(f"{path.decode()}: {error.strerror}") from error
-            self._walked.add(path)
-        return path
 
     def first_record(self) -> tf.Tensor:
         """The first record of the first shard, serialized; in skip mode the first of all that looks right."""

@@ -104,6 +104,29 @@ def check_lengths(path: str) -> None:
         _walk(path)
 
 
+class LengthChecks:
+    """`check_lengths` for graph code (`tf.numpy_function`), of each file once."""
+
+    def __init__(self):
+        self._passed: set[bytes] = set()
+
+    def check(self, path: bytes, compression: bytes) -> bytes:
+        """The path, once the lengths of the file have been looked at where it is plain.
+
+        Raises:
+          ValueError: as `check_lengths`, or the file cannot be read. TensorFlow makes it an InvalidArgumentError.
+        """
+        if path not in self._passed and not compression:
+            try:
+                check_lengths(path.decode())
+            except UserError as error:
+                raise ValueError(str(error)) from error
+            except OSError as error:
+                raise ValueError(f"{path.decode()}: {error.strerror}") from error
+            self._passed.add(path)
+        return path
+
+
 def record_length(header: bytes) -> int | None:
     """The length a record header states, or None when the header's own checksum denies it."""
     if len(header) < HEADER_BYTES:
