@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.data import png
+from simone_tf.data import png, service
 from simone_tf.data.clevr import ClevrWithMasks
 from simone_tf.data.faults import DATA_ERRORS, explain_data_error
 from simone_tf.data.multi_dsprites import MultiDSprites
@@ -92,6 +92,9 @@ def test_what_reads_a_file_of_pixels_has_a_core_of_its_own(tmp_path, monkeypatch
     assert threads_of(ObjectsRoom(tmp_path, "train"), mirror=True) is None
     write_shard(tmp_path / "train-00000-of-00001.tfrecord", [clip(0, frames=1)])
     assert threads_of(ClipRecords(tmp_path, "train")) is None
+    # Nor where the work is done elsewhere.
+    monkeypatch.setattr(service, "distributed", lambda batches, address, name: batches)
+    assert threads_of(ObjectsRoom(tmp_path, "train"), data_service="grpc://localhost:1") is None
     monkeypatch.setattr(ObjectsRoom, "file_pattern", "NNNNN-of-NNNNN.tfrecords")
     for index in range(2):
         shutil.copy(tmp_path / "objects_room_train.tfrecords", tmp_path / f"{index:05d}-of-00002.tfrecords")
