@@ -79,3 +79,23 @@ def test_where_nothing_can_be_used_the_stream_ends_also_with_parts_of_records(fo
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
         next(iter(batches))
     assert "has no record that can be used" in str(explain_data_error(error.value, reader))
+
+
+def test_workers_of_a_data_service_extract_and_decode(root, monkeypatch):
+    monkeypatch.setattr(order, "_BLOCK_BYTES", 0)
+    made = tf.data.experimental.service
+    dispatcher = made.DispatchServer(made.DispatcherConfig(port=0))
+    worker = made.WorkerServer(made.WorkerConfig(dispatcher_address=dispatcher.target.removeprefix("grpc://")))
+    reader = MOVi(root, "train", name="movi_a", resolution="16x16")
+    options = {"batch_size": 1, "num_frames": 24, "seed": 0, "fields": ("video", "object_positions")}
+    there = training_batches(reader, data_service=dispatcher.target, **options).take(3)
+    here = {
+        clip["video"].numpy().tobytes(): clip["object_positions"]
+        for clip in training_batches(reader, **options).take(3)
+    }
+    taken = {clip["video"].numpy().tobytes(): clip["object_positions"] for clip in there}
+    assert set(taken) == set(here)
+    assert len(here) == 3
+    for video, positions in here.items():
+        np.testing.assert_array_equal(taken[video], positions)
+    del there, worker
