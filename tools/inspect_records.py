@@ -52,13 +52,13 @@ def inspect(arguments: argparse.Namespace) -> int:
     for path in arguments.paths:
         sets |= find_sets(path)
     endless = sys.maxsize
-    reports, texts = [], []
+    reports, texts, stems = [], [], set()
     for name, paths in sets.items():
         report = inspect_set(
             name, paths, arguments.max_records or endless, arguments.max_files or endless, arguments.clips
         )
         reports.append(report)
-        pictures = save_pictures(arguments.out, report) if arguments.out and report.samples else []
+        pictures = save_pictures(arguments.out, report, stems) if arguments.out and report.samples else []
         texts.append("\n".join([*lines(report), *(f"  wrote {path}" for path in pictures)]))
     unreadable = [file for report in reports for file in report.files if file.compression is None]
     if len(unreadable) == sum(len(report.files) for report in reports):
@@ -124,8 +124,11 @@ def printable(line: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in line)
 
 
-def save_pictures(folder: str, report) -> list[str]:
-    """Writes the sheet and, unless the clips are single images, the animation; returns their paths."""
+def save_pictures(folder: str, report, stems: set[str]) -> list[str]:
+    """Writes the sheet and, unless the clips are single images, the animation; returns their paths.
+
+    `stems` are the names that this run has given so far: sets of the same name in two folders get numbers.
+    """
     from simone_tf.evaluation.clip_sheet import clip_animation, clip_sheet
     from simone_tf.evaluation.image_files import save_gif, save_png
 
@@ -138,7 +141,13 @@ def save_pictures(folder: str, report) -> list[str]:
         or "clips"
     )
     parent = re.sub(r"[^A-Za-z0-9_-]+", "_", os.path.basename(os.path.dirname(os.path.abspath(report.name)))).strip("_")
-    stem = os.path.join(folder, f"{parent}_{name}" if parent else name)
+    name = first = f"{parent}_{name}" if parent else name
+    number = 1
+    while name in stems:
+        number += 1
+        name = f"{first}_{number}"
+    stems.add(name)
+    stem = os.path.join(folder, name)
     save_png(f"{stem}.png", clip_sheet(report.samples))
     paths = [f"{stem}.png"]
     if any(len(clip["video"]) > 1 for clip in report.samples):

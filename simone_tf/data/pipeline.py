@@ -276,7 +276,9 @@ def _check_cache(cache: bool | str) -> None:
 
 def _check_service(reader: ClipReader, cache: bool | str) -> None:
     if cache:
-        raise UserError("data_service and cache do not go together: set cache = False or leave the service out.")
+        raise UserError(
+            "data_service and cache do not go together: set training_batches.cache = False or leave the service out."
+        )
     if reader.on_corrupt == "skip":
         raise UserError(
             'data_service and on_corrupt = "skip" do not go together, as skipping needs this process: leave one out.'

@@ -197,6 +197,11 @@ def test_without_the_metadata_the_bucket_is_named(tmp_path):
         assert word in message
 
 
+def test_the_folder_above_the_variants_needs_to_know_which(root):
+    with pytest.raises(UserError, match=r"set MOVi\.name = 'movi_a' .* where it is .*/movi_a/16x16/1\.0\.0"):
+        MOVi(root, "train", resolution="16x16").clip_shape()
+
+
 def test_a_bucket_of_an_unknown_kind_is_one_sentence():
     with pytest.raises(UserError, match=r"unheard://kubric cannot be looked into .*: copy the set to a local folder"):
         MOVi("unheard://kubric", "train", name="movi_a").clip_shape()

@@ -37,6 +37,16 @@ def test_the_shipped_set(main, tmp_path, capsys):
     assert np.asarray(Image.open(tmp_path / "quickstart_train.png")).shape[-1] == 3
 
 
+def test_sets_of_one_name_in_two_folders_keep_their_pictures(main, tmp_path, capsys):
+    for folder in ("a", "b"):
+        shutil.copytree(QUICKSTART, tmp_path / folder / "quickstart")
+    assert main([str(tmp_path / "a"), str(tmp_path / "b"), "--max_records=2", f"--out={tmp_path / 'out'}"]) == 0
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    names = {f"quickstart_{split}{number}" for split in ("test", "train") for number in ("", "_2")}
+    assert written == {f"{name}.{kind}" for name in names for kind in ("gif", "png")}
+    assert capsys.readouterr().out.count("wrote") == len(written)
+
+
 def test_json_for_programs(main, capsys):
     assert main([str(FILES / "tetrominoes_mini.tfrecords"), "--json"]) == 0
     (report,) = json.loads(capsys.readouterr().out)
