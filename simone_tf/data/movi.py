@@ -228,8 +228,8 @@ class MOVi(ClipReader):
             # One above the variants' folders is looked into when it is known which of them is meant.
             variant = os.path.join(self.data_dir, "movi_a", below)
             raise UserError(
-                f"No {FEATURES_FILE} in {self.data_dir} or {folders[-1]}: name the folder that has it, or set MOVi.name "
-                f"= 'movi_a' (to 'movi_f') where it is {variant}; else copy {self.source} there."
+                f"No {FEATURES_FILE} in {self.data_dir} or {folders[-1]}: name the folder that has it, or set "
+                f"MOVi.name = 'movi_a' (to 'movi_f') where it is {variant}; else copy {self.source} there."
             )
         # No full stop behind the command: it is there to be copied.
         advice = f", or make a stand-in with: {stand_in}" if stand_in else "."
