@@ -187,13 +187,14 @@ def write(
     layers: bool = True,
     resolution: str | None = None,
     most_objects: int = 5,
+    make_example=example,
 ):
     """Writes `<data_dir>/<variant>/<resolution>/1.0.0`, clips of 1 to `most_objects` objects; returns the folder."""
     first = 0
     examples = {}
     for split, count in counts:
         examples[split] = [
-            (seed, example(seed, variant, size, layers, num_objects=1 + (seed * 3 + 2) % most_objects))
+            (seed, make_example(seed, variant, size, layers, num_objects=1 + (seed * 3 + 2) % most_objects))
             for seed in range(first, first + count)
         ]
         first += count

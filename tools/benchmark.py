@@ -89,7 +89,7 @@ def _in_own_process(part, arguments):
     Raises:
         UserError: what the part said of the user's mistake, or that the process died.
     """
-    duration = "about three minutes" if part == "input" else "about a minute"
+    duration = "three to four minutes" if part == "input" else "about a minute"
     print(f"measuring: {part} ({duration}) ...", file=sys.stderr, flush=True)
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
     line = [sys.executable, os.path.abspath(__file__), *arguments, f"--part={part}"]

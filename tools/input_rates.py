@@ -9,11 +9,11 @@ by the clock (what a training gets of it) and by the processor's time (which oth
 import statistics
 import time
 
-_ROUNDS = 7
+_ROUNDS = 9
 _SECONDS = 3.0  # of each stream in a round
 # Of each stream before the first round: tf.data learns how many threads to use, and the memory allocator, where records
 # are large, what is worth keeping.
-_SETTLING_SECONDS = 8.0
+_SETTLING_SECONDS = 15.0
 _CALL_BYTES, _CALL_BATCHES = 2**23, 64  # of records in a call from Python, the lesser of both
 
 

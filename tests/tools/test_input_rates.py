@@ -1,6 +1,7 @@
 import importlib.util
 import pathlib
 import sys
+import time
 import types
 
 import numpy as np
@@ -111,3 +112,17 @@ def test_every_element_is_made_and_counted(input_rates):
     # The first call has one, as its nine others come with the next.
     assert made[:41] == list(range(41))
     assert len(made) <= 50
+
+
+def test_a_stream_that_rests_makes_no_more_than_before(input_rates):
+    """What other streams are measured beside: TensorFlow's own buffer would have hundreds after as many pauses."""
+    made = []
+    numbers = tf.data.Dataset.range(10**6)
+    noted = numbers.map(lambda n: tf.numpy_function(lambda n: made.append(n) or n, [n], tf.int64), tf.data.AUTOTUNE)
+    take, taken = input_rates._taker(noted.prefetch(2), 3), 0
+    for pause in range(8):
+        for _ in range(3 * 2**pause):
+            take()
+            taken += 3
+        time.sleep(0.15)
+    assert len(made) - taken < 30
