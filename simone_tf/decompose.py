@@ -1,7 +1,7 @@
 """`python -m simone_tf.decompose clip.mp4 --run_dir=...`: takes a video of any length apart into objects."""
 
 # isort: off
-from simone_tf import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
+from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
 
 # isort: on
 import argparse
@@ -17,17 +17,17 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from simone_tf import command
-from simone_tf.console import say
+from simone_tf.cli import command
+from simone_tf.cli.console import say
+from simone_tf.data.videos.video_source import MAX_RATE, MIN_RATE, VideoSource, as_rate
 from simone_tf.errors import UserError, first_line
-from simone_tf.pretrained_run import load_pretrained
-from simone_tf.serving.fitting import FITS, Fitting, display_scale
-from simone_tf.serving.long_video import VideoDecomposition
-from simone_tf.serving.video_outputs import VideoOutputs, output_folder
-from simone_tf.serving.video_source import MAX_RATE, MIN_RATE, VideoSource, as_rate
-from simone_tf.serving.window_model import of_run_model, of_saved_model
-from simone_tf.serving.windows import check_overlap, default_overlap
-from simone_tf.trained_run import load_run
+from simone_tf.long_videos.decomposition import VideoDecomposition
+from simone_tf.long_videos.fitting import FITS, Fitting, display_scale
+from simone_tf.long_videos.video_outputs import VideoOutputs, output_folder
+from simone_tf.long_videos.window_model import of_run_model, of_saved_model
+from simone_tf.long_videos.windows import check_overlap, default_overlap
+from simone_tf.runs.load import load_run
+from simone_tf.runs.load_pretrained import load_pretrained
 
 _LINE_EVERY = 500
 _BACKGROUND = " (largest: taken for the background, left uncoloured)"

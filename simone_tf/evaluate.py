@@ -1,7 +1,7 @@
 """`python -m simone_tf.evaluate`: every number and picture that the paper reports for a model, of a trained run."""
 
 # isort: off
-from simone_tf import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
+from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
 
 # isort: on
 import argparse
@@ -13,22 +13,22 @@ import sys
 
 import numpy as np
 
-from simone_tf import command
-from simone_tf.console import say
-from simone_tf.data.reader import ClipReader
+from simone_tf.cli import command
+from simone_tf.cli.console import say
+from simone_tf.cli.progress import clip_progress
+from simone_tf.data.formats.reader import ClipReader
 from simone_tf.errors import UserError, first_line
-from simone_tf.evaluation.evaluation import clip_scores, measure_clips, summarize, without_nan
-from simone_tf.evaluation.gallery import draw_gallery
-from simone_tf.evaluation.paper import VIDEO_ARI_FOREGROUND
-from simone_tf.evaluation.probe_data import ProbeSettings
-from simone_tf.evaluation.probes import PROBED, PROBES, run_probes
-from simone_tf.evaluation.progress import clip_progress
-from simone_tf.evaluation.regressors import require_scikit_learn
-from simone_tf.evaluation.report import require_jinja, write_report
+from simone_tf.evaluation.measures import clip_scores, measure_clips, summarize, without_nan
+from simone_tf.evaluation.probes.probe_data import ProbeSettings
+from simone_tf.evaluation.probes.regressors import require_scikit_learn
+from simone_tf.evaluation.probes.run_probes import PROBED, PROBES, run_probes
+from simone_tf.evaluation.report.gallery import draw_gallery
+from simone_tf.evaluation.report.paper import VIDEO_ARI_FOREGROUND
+from simone_tf.evaluation.report.report import require_jinja, write_report
+from simone_tf.evaluation.report.training_curves import training_curves
 from simone_tf.evaluation.shared_clips import shared_file
-from simone_tf.evaluation.training_curves import training_curves
 from simone_tf.files import replacing, write_text
-from simone_tf.trained_run import load_run
+from simone_tf.runs.load import load_run
 
 FOLDER = "evaluation"
 MAX_TESTED_CLIPS = 2000

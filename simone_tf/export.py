@@ -1,7 +1,7 @@
 """`python -m simone_tf.export`: a trained run as a SavedModel that needs TensorFlow only."""
 
 # isort: off
-from simone_tf import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
+from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
 
 # isort: on
 import argparse
@@ -9,16 +9,16 @@ import json
 import os
 import re
 
-from simone_tf import command
-from simone_tf.console import say
-from simone_tf.data.records import PACKAGE_PREFIX
+from simone_tf.cli import command
+from simone_tf.cli.console import say
+from simone_tf.data.formats.records import PACKAGE_PREFIX
 from simone_tf.errors import UserError, first_line
-from simone_tf.pretrained_run import load_pretrained
+from simone_tf.runs.load import load_run
+from simone_tf.runs.load_pretrained import load_pretrained
+from simone_tf.runs.pretrained import CARD, read_card
 from simone_tf.serving.chunks import CHUNK_SIZE
-from simone_tf.serving.pretrained import CARD, read_card
 from simone_tf.serving.signatures import sizes_of
 from simone_tf.serving.write_export import check_replaceable, write_export
-from simone_tf.trained_run import load_run
 
 _MAX_METRICS_BYTES = 2**20
 

@@ -1,7 +1,7 @@
 """`python -m simone_tf.train`: trains a model, scores it on held-out clips and draws what it learned."""
 
 # isort: off
-from simone_tf import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
+from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
 
 # isort: on
 import contextlib
@@ -16,16 +16,17 @@ import numpy as np
 import tensorflow as tf
 
 import simone_tf
-from simone_tf import command, config
-from simone_tf.console import say
-from simone_tf.continuation import check_continuation
-from simone_tf.data.faults import DATA_ERRORS, explain_data_error
-from simone_tf.data.pipeline import evaluation_batches
+from simone_tf.cli import command
+from simone_tf.cli.console import say
+from simone_tf.config import gin_files
+from simone_tf.data.pipeline.batches import evaluation_batches
+from simone_tf.data.tfrecords.faults import DATA_ERRORS, explain_data_error
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.held_out import HeldOut
-from simone_tf.evaluation.pictures import Pictures
+from simone_tf.evaluation.held_out_pictures import Pictures
 from simone_tf.files import write_text
-from simone_tf.train_settings import check_settings
+from simone_tf.runs.continuation import check_continuation
+from simone_tf.runs.settings import check_settings
 from simone_tf.training.averaging import WeightAverage
 from simone_tf.training.checkpoints import Checkpoints
 from simone_tf.training.distribution import make_strategy
@@ -150,9 +151,9 @@ def train(
     restored = checkpoints.restore_latest()
     if restored:
         say(f"Going on from {restored}.")
-    _write(run_dir, config.write_operative_config, run_dir)
+    _write(run_dir, gin_files.write_operative_config, run_dir)
     summaries = Summaries(run_dir)
-    summaries.text(0, "config", config_text(config.operative_config()))
+    summaries.text(0, "config", config_text(gin_files.operative_config()))
     averaged = functools.partial(average.swapped_into, network) if average else contextlib.nullcontext
     held_out = HeldOut(network, held_out_batches, evaluation_chunk_size)
     pictures = Pictures(held_out, num_pictures)
@@ -302,8 +303,8 @@ def main(arguments=None):
     flags = parser.parse_args(arguments)
     if not flags.run_dir:
         raise UserError("--run_dir is missing; name the folder for this run, for example --run_dir=runs/quickstart.")
-    config.parse_config(flags.gin_file, flags.gin_param, flags.run_dir)
-    with config.errors_in_one_sentence():
+    gin_files.parse_config(flags.gin_file, flags.gin_param, flags.run_dir)
+    with gin_files.errors_in_one_sentence():
         metrics = train(flags.run_dir, make_strategy(flags.tpu), data_service=flags.data_service)
     say(f"\n{'measure':32} value")
     for name, value in metrics.items():

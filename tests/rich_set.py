@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from simone_tf.data.records import shard_name, write_shard
-from simone_tf.data.sidecar import write_sidecar
+from simone_tf.data.formats.records import shard_name, write_shard
+from simone_tf.data.formats.sidecar import write_sidecar
 
 from tiny_run import make_clips
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simone_tf.serving.window_model import Latents, Rendering
+from simone_tf.long_videos.window_model import Latents, Rendering
 
 FRAMES, SIZE, SLOTS, SIDE = 4, (8, 16), 4, 4
 FLOOR = 0.25

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simone_tf import command, evaluate
-from simone_tf.data.records import shard_name, write_shard
+from simone_tf import evaluate
+from simone_tf.cli import command
+from simone_tf.data.formats.records import shard_name, write_shard
 from simone_tf.evaluation.clip_measures import ClipMeasures
-from simone_tf.evaluation.probe_data import ProbeSettings
-from simone_tf.evaluation.regressors import MLPSettings
+from simone_tf.evaluation.probes.probe_data import ProbeSettings
+from simone_tf.evaluation.probes.regressors import MLPSettings
 
 from rich_set import COUNTS, FRAMES, rich_clips, write_set
 from tiny_run import SIZE, fails, make_clips

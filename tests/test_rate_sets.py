@@ -1,7 +1,7 @@
 import pytest
 import rate_sets
 
-from simone_tf.trained_run import read_settings
+from simone_tf.runs.load import read_settings
 
 # Eight clips at least, as there are eight files.
 COUNTS = {"multi_dsprites": 8, "objects_room_images": 8, "clevr": 2, "movi": 8, "tetrominoes": 20, "gqn": 8}

@@ -10,9 +10,9 @@ import tensorflow as tf
 from PIL import Image
 
 from simone_tf import train
-from simone_tf.data.records import shard_name, write_shard
+from simone_tf.data.formats.records import shard_name, write_shard
 from simone_tf.evaluation.held_out import HeldOut
-from simone_tf.evaluation.pictures import Pictures
+from simone_tf.evaluation.held_out_pictures import Pictures
 from simone_tf.training.step import TrainingStep
 
 from tiny_run import QUICKSTART, RESUMED, arguments, assert_same_weights, fails, make_clips

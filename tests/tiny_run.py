@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf import command, train
-from simone_tf.data.records import shard_name, write_shard
+from simone_tf import train
+from simone_tf.cli import command
+from simone_tf.data.formats.records import shard_name, write_shard
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 QUICKSTART = REPOSITORY / "gin" / "quickstart.gin"

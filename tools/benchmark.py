@@ -20,7 +20,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # The process that starts the others needs no TensorFlow: what needs it is imported where it is used.
-from simone_tf import command
+from simone_tf.cli import command
 from simone_tf.errors import UserError
 
 # [m, k] @ [k, n]: the decoder's own widths at the paper's setting, and a square one. The better of the two counts.
@@ -50,9 +50,9 @@ def main(arguments=None):
             raise UserError(f"--{name}={getattr(flags, name)} is out of range: choose 1 or more.")
     if flags.part:
         # Also an unset value is an error in one sentence, which the process that started this one reads.
-        from simone_tf import config
+        from simone_tf.config import gin_files
 
-        with config.errors_in_one_sentence():
+        with gin_files.errors_in_one_sentence():
             print(json.dumps(_PARTS[flags.part](flags)))
         return
     for part in ("input", "serving"):
@@ -133,7 +133,7 @@ def _seconds(seconds):
 def _measure_training(flags):
     import tensorflow as tf
 
-    from simone_tf.models.flops import forward_flops
+    from simone_tf.models.parts.flops import forward_flops
     from simone_tf.training.distribution import make_strategy
 
     settings = _read_settings(flags)
@@ -272,7 +272,7 @@ _PARTS = {
 
 
 def _read_settings(flags):
-    from simone_tf.trained_run import read_settings
+    from simone_tf.runs.load import read_settings
 
     settings = read_settings(flags.gin_file, flags.gin_param, flags.run_dir)
     if flags.batch_size is not None:

@@ -19,10 +19,10 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from PIL import Image, ImageDraw, ImageFont
 
-from simone_tf import command
-from simone_tf.console import say
+from simone_tf.cli import command
+from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
-from simone_tf.evaluation import paper
+from simone_tf.evaluation.report import paper
 from simone_tf.files import replacing, write_text
 
 METRICS = os.path.join("evaluation", "metrics.json")

@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from simone_tf.console import say
+from simone_tf.cli.console import say
 from simone_tf.errors import UserError
 
 
@@ -67,11 +67,11 @@ def import_videos(arguments: argparse.Namespace) -> None:
     size = parse_size(arguments.size)
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing here needs a GPU, or should take its memory
-    from simone_tf import quiet_tensorflow  # noqa: F401, I001
+    from simone_tf.cli import quiet_tensorflow  # noqa: F401, I001
     from tqdm import tqdm
 
-    from simone_tf.data.import_clips import Imported, find_sources, import_split
-    from simone_tf.data.video_clips import ImportPlan
+    from simone_tf.data.videos.import_clips import Imported, find_sources, import_split
+    from simone_tf.data.videos.video_clips import ImportPlan
 
     plan = ImportPlan(
         frames=arguments.frames,

@@ -105,7 +105,7 @@ def _bare(reader, batch_size, feature=None):
     """
     import tensorflow as tf
 
-    from simone_tf.data import order
+    from simone_tf.data.pipeline import order
 
     large = order.block_size(reader) == 1
     shards = reader.shards()[: order.INTERLEAVED_SHARDS]

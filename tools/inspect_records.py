@@ -16,7 +16,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from simone_tf.console import say
+from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
 
 
@@ -45,7 +45,7 @@ def inspect(arguments: argparse.Namespace) -> int:
             raise UserError(f"--{flag}={value} is out of range: choose {least} to {most}.")
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing here needs a GPU, or should take its memory
-    from simone_tf import quiet_tensorflow  # noqa: F401
+    from simone_tf.cli import quiet_tensorflow  # noqa: F401
     from simone_tf.data.inspection import find_sets, inspect_set
 
     sets = {}
@@ -129,8 +129,8 @@ def save_pictures(folder: str, report, stems: set[str]) -> list[str]:
 
     `stems` are the names that this run has given so far: sets of the same name in two folders get numbers.
     """
-    from simone_tf.evaluation.clip_sheet import clip_animation, clip_sheet
-    from simone_tf.evaluation.image_files import save_gif, save_png
+    from simone_tf.pictures.clip_sheet import clip_animation, clip_sheet
+    from simone_tf.pictures.image_files import save_gif, save_png
 
     try:
         os.makedirs(folder, exist_ok=True)

@@ -16,9 +16,9 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # The processes that render import this file too: what is slow to import (TensorFlow) is imported where it is used.
-from simone_tf.data.scenes.preset import ScenePreset
-from simone_tf.data.scenes.presets import PRESETS
 from simone_tf.errors import UserError
+from simone_tf.scenes.preset import ScenePreset
+from simone_tf.scenes.presets import PRESETS
 
 CATER_FRAMES, CATER_SIZE, CATER_OBJECTS = 33, 64, 10
 
@@ -97,12 +97,12 @@ def make(arguments: argparse.Namespace) -> None:
     preset = chosen_preset(arguments)
 
     # isort: off
-    from simone_tf import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
+    from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
 
     # isort: on
     from tqdm import tqdm
 
-    from simone_tf.data.scenes.dataset import SplitPlan, make_split
+    from simone_tf.scenes.dataset import SplitPlan, make_split
 
     plan = SplitPlan(
         preset, arguments.split, arguments.seed, arguments.num_clips, arguments.clips_per_shard, arguments.format

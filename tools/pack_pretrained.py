@@ -17,20 +17,21 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from simone_tf import quiet_tensorflow  # noqa: F401, I001
+from simone_tf.cli import quiet_tensorflow  # noqa: F401, I001
 
 import numpy as np
 
 import simone_tf
-from simone_tf import command, config_text
-from simone_tf.console import say
+from simone_tf.cli import command
+from simone_tf.config import bindings
+from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import write_text
-from simone_tf.pretrained_run import load_pretrained
-from simone_tf.serving import pretrained
+from simone_tf.runs.load_pretrained import load_pretrained
+from simone_tf.runs import pretrained
 from simone_tf.serving.folders import replacing_folder
-from simone_tf.serving.weights import save_weights
-from simone_tf.trained_run import load_run
+from simone_tf.runs.weights import save_weights
+from simone_tf.runs.load import load_run
 
 MAX_BYTES = 5 * 10**6
 _MAX_METRICS_BYTES = 2**24
@@ -126,7 +127,7 @@ def _shipped(out):
 def _data(run):
     """Reader -> the texts that its bindings say, of training and held-out clips."""
     data = {}
-    for name, value in config_text.resolved(config_text.read_bindings(run.config_text)).items():
+    for name, value in bindings.resolved(bindings.read_bindings(run.config_text)).items():
         if isinstance(value, str) and (os.path.isabs(value) or value.startswith("~")):
             raise UserError(
                 f"The config binds {name} to {value!r}, a folder of this machine: replace it with "

@@ -32,10 +32,10 @@ def measure(run_dir, batch_size=None, rounds=_ROUNDS, seconds=_SECONDS):
     """
     import tensorflow as tf
 
+    from simone_tf.runs.load import load_run
     from simone_tf.serving.saved_model import load_export
     from simone_tf.serving.signatures import sizes_of
     from simone_tf.serving.write_export import write_export
-    from simone_tf.trained_run import load_run
 
     run = load_run(run_dir)
     settings = run.settings

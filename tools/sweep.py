@@ -18,8 +18,8 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from simone_tf import command
-from simone_tf.console import say
+from simone_tf.cli import command
+from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
 
 MAX_METRICS_BYTES = 2**26
@@ -158,20 +158,20 @@ def trained_step(run_dir, gin_files, gin_params):
     if not isinstance(step, int) or not os.path.isfile(os.path.join(run_dir, "checkpoints", f"ckpt-{step}.index")):
         return None
     # TensorFlow comes with it: only for runs that there are.
-    from simone_tf import quiet_tensorflow  # noqa: F401, I001  (before anything else imports TensorFlow)
+    from simone_tf.cli import quiet_tensorflow  # noqa: F401, I001  (before anything else imports TensorFlow)
 
     import gin
 
-    from simone_tf import config, config_text
+    from simone_tf.config import gin_files, bindings
     from simone_tf import train  # noqa: F401  (makes `train` known to gin)
 
     try:
-        config.parse_config(gin_files, gin_params)
-        now = config_text.resolved(config_text.read_bindings(gin.config_str()))
-        with open(os.path.join(run_dir, config.CONFIG_FILE), encoding="utf-8") as file:
-            before = config_text.resolved(config_text.read_bindings(file.read()))
+        gin_files.parse_config(gin_files, gin_params)
+        now = bindings.resolved(bindings.read_bindings(gin.config_str()))
+        with open(os.path.join(run_dir, gin_files.CONFIG_FILE), encoding="utf-8") as file:
+            before = bindings.resolved(bindings.read_bindings(file.read()))
         for name, value in before.items():
-            given = _bound(now, name, config.default_value(name))
+            given = _bound(now, name, gin_files.default_value(name))
             if given is not inspect.Parameter.empty and _plain(given) != _plain(value):
                 return None
         return step if step == now.get("train.num_steps") else None

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from simone_tf.data import tfrecord
 from simone_tf.data.clip import FIELDS
-from simone_tf.data.detect import FeatureSummary, detect_reader, summarize_features
-from simone_tf.data.faults import DATA_ERRORS
-from simone_tf.data.reader import ClipReader
-from simone_tf.data.records import ClipRecords
-from simone_tf.data.salvage import Damage, salvage
-from simone_tf.data.sidecar import SIDECAR
-from simone_tf.data.video_files import ANIMATION_SUFFIXES, VIDEO_SUFFIXES
+from simone_tf.data.formats.detect import FeatureSummary, detect_reader, summarize_features
+from simone_tf.data.formats.reader import ClipReader
+from simone_tf.data.formats.records import ClipRecords
+from simone_tf.data.formats.sidecar import SIDECAR
+from simone_tf.data.tfrecords import tfrecord
+from simone_tf.data.tfrecords.faults import DATA_ERRORS
+from simone_tf.data.tfrecords.salvage import Damage, salvage
+from simone_tf.data.videos.video_files import ANIMATION_SUFFIXES, VIDEO_SUFFIXES
 from simone_tf.errors import UserError, first_line
 
 _MAX_DEPTH = 4

@@ -3,10 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from simone_tf.evaluation.image_quality import image_quality
-from simone_tf.evaluation.matching import UNMATCHED, match_by_mask_error
-from simone_tf.evaluation.overlap import overlap_scores
-from simone_tf.evaluation.segmentation import SegmentationScores
+from simone_tf.evaluation.scores.image_quality import image_quality
+from simone_tf.evaluation.scores.matching import UNMATCHED, match_by_mask_error
+from simone_tf.evaluation.scores.overlap import overlap_scores
+from simone_tf.evaluation.scores.segmentation import SegmentationScores
 
 LATENTS = ("object_mean", "object_log_scale", "frame_mean", "frame_log_scale")
 COPIED_FIELDS = ("camera", "object_positions", "object_visible", "object_moving", "object_attributes")

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from simone_tf.evaluation.segmentation import SegmentationScores
+from simone_tf.evaluation.scores.segmentation import SegmentationScores
 
 
 class HeldOut:

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from simone_tf.models.queries import Query
-from simone_tf.models.simone import SIMONe
+from simone_tf.models.parts.queries import Query
+from simone_tf.models.simone.model import SIMONe
 from simone_tf.serving.chunks import CHUNK_SIZE, queries_at_a_time
 
 DEFAULT = "segment"

@@ -8,7 +8,7 @@ import tensorflow as tf
 import simone_tf
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import write_text
-from simone_tf.models.simone import SIMONe
+from simone_tf.models.simone.model import SIMONe
 from simone_tf.serving import serving_json, warmup
 from simone_tf.serving.chunks import CHUNK_SIZE
 from simone_tf.serving.folders import replacing_folder

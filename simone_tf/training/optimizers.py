@@ -2,7 +2,7 @@
 
 import keras
 
-from simone_tf.bound_values import check_values, number
+from simone_tf.checks import check_values, number
 from simone_tf.training.schedules import WarmupCosine
 
 

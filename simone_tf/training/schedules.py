@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from simone_tf.bound_values import check_values, number, whole
+from simone_tf.checks import check_values, number, whole
 
 _CHECKS = {"peak": number(0), "warmup_steps": whole(0), "decay_steps": whole(0), "final_fraction": number(0)}
 

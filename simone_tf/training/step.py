@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from simone_tf.models.simone import LOSSES
+from simone_tf.models.simone.model import LOSSES
 
 # Noise and choice of pixels draw from two streams of the run's seed.
 _NOISE_STREAM, _QUERY_STREAM = 0, 1

@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.image import metadata as image_metadata
 
-from simone_tf.console import say
+from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
-from simone_tf.evaluation.image_files import encode_gif, encode_png
+from simone_tf.pictures.image_files import encode_gif, encode_png
 
 RESERVE_BYTES = 32 * 2**20
 """Free space below which no more summaries are written, so that what is left goes to the checkpoint."""

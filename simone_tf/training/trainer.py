@@ -7,7 +7,7 @@ import time
 
 import tqdm
 
-from simone_tf.console import say
+from simone_tf.cli.console import say
 from simone_tf.errors import UserError
 
 # A step whose loss, terms or gradient are not finite is the last one; the learning rate and timings are not watched.

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.models.decoder import MaskNormalization, PixelDecoder
-from simone_tf.models.encoder import Encoder
-from simone_tf.models.latents import LatentHead
-from simone_tf.models.simone import SIMONe
-from simone_tf.models.transformer import SelfAttention, Transformer, TransformerBlock
+from simone_tf.models.parts.decoder import MaskNormalization, PixelDecoder
+from simone_tf.models.parts.latents import LatentHead
+from simone_tf.models.parts.transformer import SelfAttention, Transformer, TransformerBlock
+from simone_tf.models.simone.encoder import Encoder
+from simone_tf.models.simone.model import SIMONe
 
 B, T, H, W, K, P, C = 2, 2, 8, 16, 4, 6, 12
 OBJECT, FRAME = 5, 3

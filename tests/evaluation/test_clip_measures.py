@@ -8,12 +8,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from simone_tf.evaluation.clip_measures import ClipMeasures
-from simone_tf.evaluation.overlap import OVERLAP_SCORES
-from simone_tf.evaluation.segmentation import SCORES
-from simone_tf.models.encoder import Posteriors
-from simone_tf.models.latents import Posterior
-from simone_tf.models.likelihood import PixelMixture
-from simone_tf.models.simone import Decomposition
+from simone_tf.evaluation.scores.overlap import OVERLAP_SCORES
+from simone_tf.evaluation.scores.segmentation import SCORES
+from simone_tf.models.parts.latents import Posterior
+from simone_tf.models.parts.likelihood import PixelMixture
+from simone_tf.models.simone.encoder import Posteriors
+from simone_tf.models.simone.model import Decomposition
 
 K, T, H, W, N = 6, 3, 8, 8, 3
 ORDER = np.array([4, 0, 5, 2])  # slot of segment 0, 1, 2, 3

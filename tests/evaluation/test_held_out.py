@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.evaluation.held_out import HeldOut
-from simone_tf.models.simone import Decomposition
+from simone_tf.models.simone.model import Decomposition
 
 SHAPE = (2, 4, 4)
 

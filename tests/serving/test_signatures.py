@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.models.queries import Query
+from simone_tf.models.parts.queries import Query
 from simone_tf.serving.signatures import signature_table, sizes_of
 
 # What a client has: TensorFlow and NumPy. With -I neither the working directory nor PYTHONPATH is searched.

@@ -19,8 +19,8 @@ REPOSITORY = pathlib.Path(__file__).parents[2]
 KILLED = """
 import os, signal, sys
 import tensorflow as tf
-sys.path.insert(0, "tests/serving")
-import conftest
+sys.path.insert(0, "tests")
+import tiny_export
 from simone_tf.serving import folders, write_export
 from simone_tf.serving.signatures import sizes_of
 
@@ -28,7 +28,7 @@ def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
 folders._put_in_place = die
-model = conftest.tiny_model.__wrapped__()
+model = tiny_export.tiny_model.__wrapped__()
 write_export.write_export(sys.argv[1], model, sizes_of(model, 3, (8, 16)), {"step": 8})
 """
 

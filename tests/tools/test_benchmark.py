@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from simone_tf.data import records
+from simone_tf.data.formats import records
 from simone_tf.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simone_tf import config
-from simone_tf.data.records import ClipRecords
+from simone_tf.config import gin_files
+from simone_tf.data.formats.records import ClipRecords
 
 ROOT = pathlib.Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "import_video.py"
@@ -46,7 +46,7 @@ def test_a_real_video_becomes_clips(main, tmp_path, capsys):
 def test_the_playroom_configuration_reads_it(main, tmp_path):
     for split in ("train", "test"):
         assert main([str(REAL_GIF), f"--out={tmp_path}", f"--split={split}", "--frames=3", "--size=64"]) == 0
-    config.parse_config([str(ROOT / "gin" / "playroom.gin")], [f"playroom_dir = '{tmp_path}'"])
+    gin_files.parse_config([str(ROOT / "gin" / "playroom.gin")], [f"playroom_dir = '{tmp_path}'"])
     import gin
 
     with gin.unlock_config():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.data import order
-from simone_tf.data.pipeline import training_batches
-from simone_tf.data.records import ClipRecords, shard_name, write_shard
+from simone_tf.data.formats.records import ClipRecords, shard_name, write_shard
+from simone_tf.data.pipeline import order
+from simone_tf.data.pipeline.batches import training_batches
 
 TOOLS = pathlib.Path(__file__).parents[2] / "tools"
 

@@ -10,9 +10,9 @@ import time
 import pytest
 import tensorflow as tf
 
-from simone_tf.data.cater import CaterWithMasks
-from simone_tf.data.scenes.processes import RenderProcesses
+from simone_tf.data.formats.cater import CaterWithMasks
 from simone_tf.errors import UserError
+from simone_tf.scenes.processes import RenderProcesses
 
 TOOL = pathlib.Path(__file__).parents[2] / "tools" / "make_dataset.py"
 

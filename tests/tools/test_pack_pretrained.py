@@ -10,9 +10,9 @@ import sys
 import numpy as np
 import pytest
 
-from simone_tf.pretrained_run import load_pretrained
-from simone_tf.serving.pretrained import CARD, CARD_TEXT, CONFIG, WEIGHTS
-from simone_tf.trained_run import load_run
+from simone_tf.runs.load import load_run
+from simone_tf.runs.load_pretrained import load_pretrained
+from simone_tf.runs.pretrained import CARD, CARD_TEXT, CONFIG, WEIGHTS
 
 from tiny_run import fails
 

@@ -4,13 +4,13 @@ import keras
 import pytest
 import tensorflow as tf
 
-from simone_tf.models.decoder import PixelDecoder
-from simone_tf.models.encoder import Encoder
-from simone_tf.models.latents import LatentHead
-from simone_tf.models.likelihood import PixelMixture
-from simone_tf.models.queries import RandomQueries
-from simone_tf.models.simone import SIMONe
-from simone_tf.models.transformer import Transformer
+from simone_tf.models.parts.decoder import PixelDecoder
+from simone_tf.models.parts.latents import LatentHead
+from simone_tf.models.parts.likelihood import PixelMixture
+from simone_tf.models.parts.queries import RandomQueries
+from simone_tf.models.parts.transformer import Transformer
+from simone_tf.models.simone.encoder import Encoder
+from simone_tf.models.simone.model import SIMONe
 from simone_tf.training.averaging import WeightAverage
 from simone_tf.training.step import TrainingStep
 

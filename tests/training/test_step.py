@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.models.simone import LOSSES
+from simone_tf.models.simone.model import LOSSES
 from simone_tf.training.optimizers import make_adam
 from simone_tf.training.schedules import WarmupCosine
 from simone_tf.training.step import METRICS

@@ -1,0 +1,1 @@
+"""Where gin meets the library, and nowhere else."""

@@ -1,0 +1,363 @@
+"""This project's own clip files: TFRecords of lossless clips with segments, camera and object states.
+
+A dataset is one folder:
+
+    <data_dir>/dataset.json                         the sidecar: what is in which split (below)
+    <data_dir>/<split>-00000-of-00004.tfrecord      shards of a split: TFRecord, plain or as a whole in GZIP or ZLIB
+
+Each record is a serialized `tf.train.Example` with these features (T frames of H x W pixels, N objects, C camera
+numbers). All but the first three may be missing; what is missing is not known.
+
+| feature            | list  | length    | meaning                                                                   |
+|--------------------|-------|-----------|---------------------------------------------------------------------------|
+| `schema_version`   | int64 | 1         | 1; a reader refuses a number greater than the one it knows                |
+| `shape`            | int64 | 3         | T, H, W                                                                   |
+| `video`            | bytes | T / F     | 8-bit RGB PNGs of F * H lines of W pixels: F consecutive frames, one      |
+|                    |       |           | below the other, the first on top                                         |
+| `frames_per_image` | int64 | 1         | F, a divisor of T: how many frames one PNG holds                          |
+| `segments`         | bytes | T / F     | grayscale PNGs of the same layout: 0 = background, k = instance k, the    |
+|                    |       |           | same k in every frame; 8-bit when every k of the clip is below 256,       |
+|                    |       |           | else 16-bit                                                               |
+| `camera_width`     | int64 | 1         | C                                                                         |
+| `camera`           | float | T * C     | row-major [T, C]; generated scenes have C = 7: x, y, z, sin(yaw),         |
+|                    |       |           | cos(yaw), sin(pitch), cos(pitch) of the viewing direction                 |
+| `num_objects`      | int64 | 1         | N; index i of the lists below is instance k = i + 1 of `segments`   |
+| `object_positions` | float | T * N * 3 | row-major [T, N, 3], world coordinates; of generated clips the centre of  |
+|                    |       |           | the object's bounding box, which of a ring or a table lies off its mask   |
+| `object_visible`   | int64 | T * N     | row-major [T, N], 0 or 1: the instance shows at least one pixel           |
+| `object_moving`    | int64 | N         | 0 or 1: the instance moves by itself during the clip                      |
+| `attribute_width`  | int64 | 1         | A                                                                         |
+| `object_attributes`| float | N * A     | row-major [N, A]; the sidecar's `attributes` says what the columns are    |
+
+All records of a split have the same T, H, W, N and C. The sidecar `dataset.json` saves counting the records of a big
+set and says how they were made; a set is readable without it:
+
+    {"schema_version": 1,
+     "splits": {"train": {"num_clips": 3000, "frames": 4, "height": 24, "width": 24,
+                          "fields": ["video", "segments", "object_attributes"],
+                          "attributes": [{"name": "shape", "values": ["sphere", "cube"]}, {"name": "size"}],
+                          "shards": {"train-00000-of-00002.tfrecord": 1500, "train-00001-of-00002.tfrecord": 1500},
+                          "generator": {"preset": "quickstart", "seed": 0}}}}
+
+To read one record without this package: parse the Example, decode the PNGs of `video` and reshape them to [T, H, W, 3].
+"""
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from simone_tf.data.clip import DTYPES, FIELDS, FRAME_FIELDS, Clip
+from simone_tf.data.formats import png
+from simone_tf.data.formats.reader import Attribute, ClipReader
+from simone_tf.data.formats.sidecar import SCHEMA_VERSION, SIDECAR, read_sidecar
+from simone_tf.data.tfrecords.faults import DATA_ERRORS, feature_names
+from simone_tf.errors import UserError
+from simone_tf.files import replacing
+
+PACKAGE_PREFIX = "package:"
+MAX_CLIP_PIXELS = 2**27
+"""A record that claims more pixels than this in all its frames is refused: 2**27 is 8,192 frames of 128x128."""
+
+
+def shard_name(split: str, index: int, num_shards: int) -> str:
+    """File name of shard `index` (from 0) of `num_shards`: `train-00000-of-00004.tfrecord`."""
+    return f"{split}-{index:05d}-of-{num_shards:05d}.tfrecord"
+
+
+def encode_clip(clip: Mapping[str, np.ndarray]) -> bytes:
+    """Serializes one clip of NumPy arrays; lossless.
+
+    Args:
+      clip: `video` uint8 [T, H, W, 3] (required); optionally `segments` integer [T, H, W] in [0, 65535], `camera`
+        [T, C], `object_positions` [T, N, 3], `object_visible` [T, N], `object_moving` [N] and
+        `object_attributes` [N, A].
+
+    Returns:
+      A serialized `tf.train.Example` as this module's docstring describes it.
+
+    Raises:
+      ValueError: a field is unknown or has another shape, dtype or range.
+    """
+    arrays = {name: np.asarray(value) for name, value in clip.items()}
+    frames, height, width, num_objects = _checked_sizes(arrays)
+    per_image = png.frames_per_image(frames, height)
+    features = {
+        "schema_version": _int64([SCHEMA_VERSION]),
+        "shape": _int64([frames, height, width]),
+        "frames_per_image": _int64([per_image]),
+        "video": _bytes(png.encode_frames(arrays["video"], per_image)),
+    }
+    if "segments" in arrays:
+        segments = arrays["segments"]
+        smallest = segments.astype(np.uint8 if segments.max() < 256 else np.uint16)
+        features["segments"] = _bytes(png.encode_frames(smallest, per_image))
+    if "camera" in arrays:
+        features["camera_width"] = _int64([arrays["camera"].shape[1]])
+        features["camera"] = _floats(arrays["camera"])
+    if num_objects is not None:
+        features["num_objects"] = _int64([num_objects])
+    for name in ("object_positions", "object_attributes"):
+        if name in arrays:
+            features[name] = _floats(arrays[name])
+    if "object_attributes" in arrays:
+        features["attribute_width"] = _int64([arrays["object_attributes"].shape[1]])
+    for name in ("object_visible", "object_moving"):
+        if name in arrays:
+            features[name] = _int64(arrays[name].astype(bool).astype(int).ravel().tolist())
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+
+
+def write_shard(path: str | os.PathLike, clips: Iterable[Mapping[str, np.ndarray]], compression: str = "") -> int:
+    """Writes the clips to one TFRecord file, atomically: `path` appears only once it is complete.
+
+    Args:
+      path: the file; its folder is made when missing. `shard_name` gives the name the reader looks for.
+      clips: NumPy clips, see `encode_clip`.
+      compression: "", "GZIP" or "ZLIB".
+
+    Returns:
+      The number of clips written.
+    """
+    count = 0
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with replacing(path) as temporary, tf.io.TFRecordWriter(temporary, compression) as writer:
+        for clip in clips:
+            writer.write(encode_clip(clip))
+            count += 1
+    return count
+
+
+class ClipRecords(ClipReader):
+    """Reads the clip files described above.
+
+    Args:
+      data_dir: the dataset's folder, or "package:NAME" for a set that is shipped inside this package.
+      split: for example "train".
+      stand_in: a command line that makes such a set, named when the files are missing.
+      on_corrupt, crop, resize: as for `ClipReader`.
+    """
+
+    source = "a set made by tools/make_dataset.py"
+    pictures = "video"
+    parses_batches = True
+    features = ("schema_version", "shape", "frames_per_image", "video")
+
+    def __init__(
+        self,
+        data_dir: str,
+        split: str,
+        *,
+        stand_in: str = "",
+        on_corrupt: str = "raise",
+        crop: tuple[int, int, int, int] | None = None,
+        resize: tuple[int, int] | None = None,
+    ):
+        data_dir = os.fspath(data_dir)
+        if data_dir.startswith(PACKAGE_PREFIX):
+            name = data_dir.removeprefix(PACKAGE_PREFIX)
+            embedded = os.path.join(os.path.dirname(os.path.dirname(__file__)), "embedded")
+            shipped = sorted(os.listdir(embedded)) if os.path.isdir(embedded) else []
+            if name not in shipped:
+                raise UserError(
+                    f"No dataset {name!r} is shipped with this package: use one of "
+                    f"{', '.join(PACKAGE_PREFIX + other for other in shipped) or 'your own folders'}."
+                )
+            data_dir = os.path.join(embedded, name)
+        super().__init__(data_dir, split, stand_in=stand_in, on_corrupt=on_corrupt, crop=crop, resize=resize)
+
+    @property
+    def file_pattern(self) -> str:
+        return f"{self.split}-NNNNN-of-NNNNN.tfrecord"
+
+    @functools.cached_property
+    def fields(self) -> tuple[str, ...]:
+        record = self.first_record()
+        try:
+            self._parse(record, ())
+        except DATA_ERRORS as error:
+            raise UserError(self._parse_fault(self.shards()[0], 0, record, error)) from error
+        present = feature_names(record)
+        return tuple(name for name in FIELDS if name in present)
+
+    def shards(self) -> tuple[str, ...]:
+        shards = super().shards()
+        self.check_listed(self._listed_shards, shards, SIDECAR)
+        return shards
+
+    def known_count(self, shard: str) -> int | None:
+        return self._listed_shards.get(os.path.basename(shard))
+
+    @functools.cached_property
+    def camera_convention(self) -> str | None:
+        # Of generated clips it is known, an imported set may say it.
+        split = (read_sidecar(self.data_dir) or {"splits": {}})["splits"].get(self.split, {})
+        return "yaw_pitch" if "preset" in (split.get("generator") or {}) else split.get("camera_convention")
+
+    @functools.cached_property
+    def attributes(self) -> tuple[Attribute, ...]:
+        sidecar = read_sidecar(self.data_dir) or {"splits": {}}
+        columns = sidecar["splits"].get(self.split, {}).get("attributes", [])
+        try:
+            return tuple(
+                Attribute(str(column["name"]), tuple(map(str, column.get("values", ())))) for column in columns
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{os.path.join(self.data_dir, SIDECAR)} gives no list of names in 'attributes' of split "
+                f"{self.split!r}: restore it or delete it."
+            ) from error
+
+    @functools.cached_property
+    def _listed_shards(self) -> dict[str, int]:
+        """File name -> number of clips, as the sidecar has it; empty without one."""
+        sidecar = read_sidecar(self.data_dir) or {"splits": {}}
+        listed = sidecar["splits"].get(self.split, {}).get("shards", {})
+        if not isinstance(listed, dict) or not all(isinstance(n, int) and n > 0 for n in listed.values()):
+            path = os.path.join(self.data_dir, SIDECAR)
+            raise UserError(
+                f"{path} gives no clip counts in 'shards' of split {self.split!r}: restore it or delete it."
+            )
+        return listed
+
+    def _decode(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
+        one = tf.io.FixedLenFeature([], tf.int64)
+        spec = {"schema_version": one, "shape": tf.io.FixedLenFeature([3], tf.int64), "frames_per_image": one}
+        kinds = {"video": tf.string, "segments": tf.string}
+        for name in fields:
+            kind = kinds.get(name, tf.float32 if DTYPES[name] == tf.float32 else tf.int64)
+            spec[name] = tf.io.FixedLenSequenceFeature([], kind, allow_missing=True)
+        if "camera" in fields:
+            spec["camera_width"] = one
+        if "object_attributes" in fields:
+            spec["attribute_width"] = one
+        if any(name.startswith("object_") for name in fields):
+            spec["num_objects"] = one
+        record = tf.io.parse_single_example(serialized, spec)
+        for name in ("camera_width", "attribute_width", "num_objects"):
+            if name in record:
+                # To a reshape, -1 would be whatever fits.
+                tf.debugging.assert_non_negative(record[name], f"{name} is negative.")
+        shape = _checked_shape(record["schema_version"], record["shape"])
+        frames, height, width = shape[0], shape[1], shape[2]
+        clip = {}
+        for name in fields:
+            values = record[name]
+            if name in ("video", "segments"):
+                tf.debugging.assert_equal(
+                    tf.size(values, tf.int64) * record["frames_per_image"], frames, "Pictures and frames disagree."
+                )
+                clip[name] = png.decode_frames(values, frames, height, width, channels=3 if name == "video" else 1)
+            elif name == "camera":
+                clip[name] = tf.reshape(values, [frames, record["camera_width"]])
+            elif name == "object_positions":
+                clip[name] = tf.reshape(values, [frames, record["num_objects"], 3])
+            elif name == "object_visible":
+                clip[name] = tf.reshape(values, [frames, record["num_objects"]]) > 0
+            elif name == "object_moving":
+                clip[name] = tf.reshape(values, [record["num_objects"]]) > 0
+            elif name == "object_attributes":
+                clip[name] = tf.reshape(values, [record["num_objects"], record["attribute_width"]])
+        return clip
+
+    def _parse_videos(self, serialized: tf.Tensor, num_frames: int) -> tf.Tensor:
+        # The size and layout are those of the first record, the other records are held to them.
+        height, width, per_image = self._layout
+        batch, count = serialized.shape[0], num_frames // per_image
+        layout = {"shape": [num_frames, height, width], "frames_per_image": [per_image]}
+        spec = {name: tf.io.FixedLenFeature([len(values)], tf.int64) for name, values in layout.items()}
+        spec["schema_version"] = tf.io.FixedLenFeature([], tf.int64)
+        record = tf.io.parse_example(serialized, spec | {"video": tf.io.FixedLenFeature([count], tf.string)})
+        tf.debugging.assert_less_equal(record["schema_version"], tf.constant(SCHEMA_VERSION, tf.int64))
+        for name, values in layout.items():
+            tf.debugging.assert_equal(record[name], tf.constant([values], tf.int64), "A clip has another size.")
+        images = tf.reshape(record["video"], [batch * count])
+        frames = png.decode_frames(images, batch * num_frames, height, width, channels=3)
+        return tf.reshape(frames, [batch, num_frames, height, width, 3])
+
+    @functools.cached_property
+    def _layout(self) -> tuple[int, int, int]:
+        """H and W of the stored frames, and how many frames one picture holds, in the first record."""
+        features = {"shape": [3], "frames_per_image": []}
+        spec = {name: tf.io.FixedLenFeature(shape, tf.int64) for name, shape in features.items()}
+        with tf.init_scope():  # Asked for while a graph is made.
+            first = tf.io.parse_single_example(self.first_record(), spec)
+            return (*first["shape"].numpy().tolist()[1:], int(first["frames_per_image"]))
+
+    def _looks_right(self, record: tf.Tensor) -> bool:
+        try:
+            self._parse(record, ())
+        except DATA_ERRORS:
+            return False
+        return super()._looks_right(record)
+
+    def _parse_fault(self, shard: str, index: int, record: tf.Tensor, error: Exception) -> str:
+        with contextlib.suppress(Exception):  # Whatever cannot be read as an Example is told by the base class.
+            example = tf.train.Example.FromString(record.numpy())
+            version = example.features.feature["schema_version"].int64_list.value[0]
+            if version > SCHEMA_VERSION:
+                return (
+                    f"{shard}: record {index} has schema_version {version}, this program reads up to "
+                    f"{SCHEMA_VERSION}: update simone_tf."
+                )
+        return super()._parse_fault(shard, index, record, error)
+
+
+def _checked_shape(version: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """`shape` once it is known to be of this schema and of a size that is safe to allocate."""
+    fits = (
+        (version <= SCHEMA_VERSION)
+        & tf.reduce_all((shape > 0) & (shape <= MAX_CLIP_PIXELS))
+        # One factor after the other, so that the product cannot leave 64 bits.
+        & (shape[0] * shape[1] <= MAX_CLIP_PIXELS)
+        & (shape[0] * shape[1] * shape[2] <= MAX_CLIP_PIXELS)
+    )
+    check = tf.debugging.Assert(
+        fits, ["The record's schema_version or shape is beyond what can be read:", version, shape]
+    )
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.identity(shape)
+
+
+def _checked_sizes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int, int, int | None]:
+    video = arrays.get("video")
+    if video is None or video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or not video.size:
+        found = "nothing" if video is None else f"{video.dtype} {list(video.shape)}"
+        raise ValueError(f"A clip needs video uint8 [T, H, W, 3], not {found}.")
+    frames, height, width, _ = video.shape
+    # The axis of N comes after time where there is one.
+    counts = {n: arrays[n].shape[n in FRAME_FIELDS] for n in arrays if n.startswith("object_")}
+    num_objects = next(iter(counts.values()), None)
+    wanted = {
+        "video": video.shape,
+        "segments": (frames, height, width),
+        "camera": (frames, arrays["camera"].shape[-1] if "camera" in arrays else None),
+        "object_positions": (frames, num_objects, 3),
+        "object_visible": (frames, num_objects),
+        "object_moving": (num_objects,),
+        "object_attributes": (num_objects, *arrays.get("object_attributes", video).shape[1:2]),
+    }
+    for name, array in arrays.items():
+        if name not in wanted:
+            raise ValueError(f"Unknown clip field {name!r}; the fields are {', '.join(wanted)}.")
+        if array.shape != wanted[name]:
+            raise ValueError(f"Clip field {name!r} has shape {array.shape}, expected {wanted[name]}.")
+    segments = arrays.get("segments")
+    if segments is not None and (segments.dtype.kind not in "iu" or segments.min() < 0 or segments.max() > 65535):
+        raise ValueError("Clip field 'segments' needs integers in [0, 65535].")
+    return frames, height, width, num_objects
+
+
+def _bytes(values: Iterable[bytes]) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def _int64(values: Iterable[int]) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def _floats(array: np.ndarray) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=array.astype(np.float32).ravel().tolist()))

@@ -1,0 +1,1 @@
+"""TFRecord files as bytes: framing, lengths, damage, the shards of a split."""

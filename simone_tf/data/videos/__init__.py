@@ -1,0 +1,1 @@
+"""From video files to frames, masks and cameras, and to clips."""

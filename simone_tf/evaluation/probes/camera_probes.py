@@ -1,0 +1,157 @@
+"""Camera probes: location and orientation of the camera from frame or object latents (SIMONe paper, table 2)."""
+
+import numpy as np
+
+from simone_tf.errors import UserError
+from simone_tf.evaluation.probes.camera_pose import camera_poses
+from simone_tf.evaluation.probes.probe_data import (
+    ClipSplit,
+    ProbeSettings,
+    ProbeTable,
+    choose_rows,
+    clock_feature,
+    varying_components,
+)
+from simone_tf.evaluation.probes.probe_scores import (
+    ProbeRow,
+    as_finite,
+    check_latents,
+    check_reference_frame,
+    coordinates_name,
+    prepare,
+    regression_scores,
+    side_by_side,
+)
+from simone_tf.evaluation.probes.regressors import Rows, fit_regressor
+
+
+def camera_probes(
+    frame_latents: np.ndarray,
+    object_latents: np.ndarray,
+    camera: np.ndarray,
+    convention: str,
+    *,
+    reference_frame: int | None = None,
+    split: ClipSplit | None = None,
+    settings: ProbeSettings | None = None,
+) -> list[ProbeRow]:
+    """Camera location and orientation (Rodrigues vector) from frame latents or object latents (section 5.3, table 2).
+
+    Inputs: `f_t` (linear and MLP); `o_1..K`, all object latents one after the other in slot order (MLP); and, more than
+    the paper has, `o_1..K,t` (MLP), which can tell the frames apart as `f_t` can and so is the stricter comparison. One
+    decoder predicts location and orientation together; they are scored apart.
+
+    With a `reference_frame` r both are in the coordinates of the clip's own camera in frame r, which itself is left
+    out. This is what a model can know of scenes that look alike from all sides, see `camera_pose`. As the model need
+    not have chosen that camera as its own origin, `f_r,f_t` is an input too (linear and MLP).
+
+    Args:
+      frame_latents: `[N, T, Df]` float, of N clips.
+      object_latents: `[N, K, Do]` float.
+      camera: `[N, T, C]` float, the dataset's pose vectors.
+      convention: what they mean, see `camera_pose.CONVENTIONS`.
+      reference_frame: None for world coordinates, or r in [0, T), T at least 2.
+      split: the clips to train and test on; None draws one by `settings`.
+      settings: `ProbeSettings()` by default.
+
+    Returns:
+      Rows for targets "location" and "orientation", see `probe_scores`.
+
+    Raises:
+      UserError: too few clips or frames, numbers that are not finite, poses that do not follow the convention, or
+        scikit-learn is missing.
+      ValueError: shapes that do not fit.
+    """
+    frame_latents, object_latents = as_finite(frame_latents, "latents"), as_finite(object_latents, "latents")
+    camera = as_finite(camera, "camera poses")
+    num_clips, num_frames = check_latents(frame_latents, object_latents)
+    if camera.ndim != 3 or camera.shape[:2] != (num_clips, num_frames):
+        raise ValueError(f"camera must be [{num_clips}, {num_frames}, C], got {camera.shape}.")
+    check_reference_frame(reference_frame, num_frames)
+    settings, split = prepare(settings, split, num_clips)
+    poses = camera_poses(camera, convention)
+    times = np.arange(num_frames)
+    if reference_frame is not None:
+        if num_frames == 1:
+            raise UserError("Camera poses relative to a frame need clips of at least two frames: these have one.")
+        poses = poses.relative_to(reference_frame)
+        times = np.delete(times, reference_frame)
+    clips, times = (grid.ravel() for grid in np.meshgrid(np.arange(num_clips), times, indexing="ij"))
+    targets = np.concatenate([poses.location, poses.rotation_vector()], axis=-1)[clips, times]
+
+    def frame(rows: np.ndarray) -> np.ndarray:
+        return frame_latents[clips[rows], times[rows]]
+
+    def objects(rows: np.ndarray) -> np.ndarray:
+        return object_latents[clips[rows]].reshape(len(rows), -1)
+
+    def clock(rows: np.ndarray) -> np.ndarray:
+        return clock_feature(times[rows], num_frames)
+
+    inputs = {"f_t": frame, "o_1..K": objects, "o_1..K,t": side_by_side(objects, clock)}
+    decoders = [("f_t", "linear"), ("f_t", "mlp"), ("o_1..K", "mlp"), ("o_1..K,t", "mlp")]
+    if reference_frame is not None:
+        inputs["f_r,f_t"] = side_by_side(lambda rows: frame_latents[clips[rows], reference_frame], frame)
+        decoders[2:2] = [("f_r,f_t", "linear"), ("f_r,f_t", "mlp")]
+    table = ProbeTable(clips, targets, inputs, times)
+    rows = choose_rows(table, split, settings)
+    parts = {"location": slice(0, 3), "orientation": slice(3, 6)}
+    scored = [(*decoder, regression_scores(table, rows, *decoder, settings, parts)) for decoder in decoders]
+    return [
+        {
+            "probe": "camera",
+            "target": part,
+            "input": name,
+            "regressor": regressor,
+            "coordinates": coordinates_name(reference_frame),
+            "trained_on": None,
+            "tested_on": None,
+            **scores[part],
+        }
+        for part in parts
+        for name, regressor, scores in scored
+    ]
+
+
+def choose_reference_frame(
+    frame_latents: np.ndarray,
+    camera: np.ndarray,
+    convention: str,
+    *,
+    split: ClipSplit | None = None,
+    settings: ProbeSettings | None = None,
+) -> int:
+    """The frame whose camera the model seems to have taken as its origin; no test clip is looked at.
+
+    Nothing tells a model to describe the scene as the first camera sees it: any frame, or none, may be its origin. This
+    is the frame relative to which `f_t` predicts the poses best, linearly, on one quarter of the training clips after
+    being fitted to the rest.
+
+    Args, raises: as `camera_probes`; T must be at least 2.
+
+    Returns:
+      A frame in [0, T).
+    """
+    frame_latents, camera = as_finite(frame_latents, "latents"), as_finite(camera, "camera poses")
+    settings, split = prepare(settings, split, len(frame_latents))
+    train = ClipSplit(
+        *np.split(np.random.default_rng([settings.seed, 6]).permutation(split.train), [len(split.train) * 3 // 4])
+    )
+    poses = camera_poses(camera, convention)
+    num_frames = frame_latents.shape[1]
+    if num_frames == 1:
+        raise UserError("Camera poses relative to a frame need clips of at least two frames: these have one.")
+    scores = []
+    for reference_frame in range(num_frames):
+        relative = poses.relative_to(reference_frame)
+        others = np.delete(np.arange(num_frames), reference_frame)
+        targets = np.concatenate([relative.location, relative.rotation_vector()], axis=-1)[:, others]
+        features = frame_latents[:, others]
+        fitted, held = (
+            Rows(*(values[clips].reshape(-1, values.shape[-1]) for values in (features, targets))) for clips in train
+        )
+        predicted = fit_regressor("linear", fitted, Rows(*(values[:0] for values in fitted)), 0)(held.features)
+        varying = varying_components(fitted.targets) & varying_components(held.targets)
+        errors = np.square(predicted - held.targets)[:, varying].mean(axis=0)
+        scores.append(float(np.mean(1.0 - errors / held.targets[:, varying].var(axis=0))) if varying.any() else -np.inf)
+    return int(np.argmax(scores))

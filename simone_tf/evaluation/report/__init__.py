@@ -1,0 +1,1 @@
+"""Tables and figures of an evaluation, and the page that shows them."""

@@ -1,0 +1,1 @@
+"""Scores of one clip: segmentation, overlap, image quality."""

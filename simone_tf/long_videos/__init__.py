@@ -1,0 +1,1 @@
+"""A video of any length, taken apart window by window."""

@@ -1,0 +1,1 @@
+"""What models share: transformer, latents, decoder, likelihood, queries."""

@@ -1,0 +1,1 @@
+"""SIMONe (Kabra et al., 2021)."""

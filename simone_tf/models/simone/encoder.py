@@ -1,0 +1,152 @@
+"""The inference network: CNN, transformer T1, spatial pool, transformer T2, posterior heads (paper, Figure 2)."""
+
+import math
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from simone_tf.errors import UserError
+from simone_tf.models.parts.latents import LatentHead, Posterior
+from simone_tf.models.parts.positions import sinusoid_positions
+from simone_tf.models.parts.transformer import Transformer
+
+
+class Posteriors(NamedTuple):
+    """What the encoder infers of a clip: K object and T frame posteriors."""
+
+    objects: Posterior  # [B, K, object_latent_size]
+    frames: Posterior  # [B, T, frame_latent_size]
+
+
+class Encoder(keras.layers.Layer):
+    """`[B, T, H, W, 3]` video in [0, 1] to the posteriors of `[B, K, .]` object and `[B, T, .]` frame latents.
+
+    Args:
+        feature_map: (I, J), rows and columns of the CNN's output; H / I = W / J must be a power of two (one stride-2
+            convolution per halving).
+        slot_grid: rows and columns of the pooled map; K is their product and each must divide I and J.
+        conv_channels: channels of every convolution.
+        conv_kernel: kernel size of every convolution.
+        width: features of a token.
+        first_transformer: `Transformer` T1 over the T * I * J tokens.
+        second_transformer: `Transformer` T2 over the T * K tokens.
+        object_head: `LatentHead` of the object latents (`mlp_o`).
+        frame_head: `LatentHead` of the frame latents (`mlp_f`).
+        position_base: base of the sinusoids that tell the transformers where a token is.
+
+    Raises:
+        UserError: if sizes do not divide.
+    """
+
+    def __init__(
+        self,
+        feature_map=(8, 8),
+        slot_grid=(4, 4),
+        conv_channels=128,
+        conv_kernel=4,
+        width=320,
+        first_transformer=None,
+        second_transformer=None,
+        object_head=None,
+        frame_head=None,
+        position_base=10000.0,
+        name=None,
+    ):
+        super().__init__(name=name)
+        self.feature_map = tuple(feature_map)
+        self.slot_grid = tuple(slot_grid)
+        for argument in ("feature_map", "slot_grid"):
+            sizes = getattr(self, argument)
+            if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
+                raise UserError(f"Encoder.{argument} is {sizes}: give two whole numbers, its rows and columns.")
+        if any(cells % slots for cells, slots in zip(self.feature_map, self.slot_grid, strict=True)):
+            raise UserError(
+                f"Encoder.slot_grid {self.slot_grid} does not divide Encoder.feature_map {self.feature_map}: choose "
+                "a slot grid whose rows and columns divide those of the feature map."
+            )
+        self.conv_channels = conv_channels
+        self.conv_kernel = conv_kernel
+        self.width = width
+        self.position_base = position_base
+        self.first_transformer = first_transformer or Transformer(name="first_transformer")
+        self.second_transformer = second_transformer or Transformer(name="second_transformer")
+        self.object_head = object_head or LatentHead(name="object_head")
+        self.frame_head = frame_head or LatentHead(name="frame_head")
+        self.projection = keras.layers.Dense(width, name="projection")
+
+    @property
+    def num_slots(self):
+        """K, the number of object latents."""
+        return math.prod(self.slot_grid)
+
+    def build(self, input_shape):
+        _, num_frames, height, width, channels = input_shape
+        num_convolutions = self._num_convolutions(height, width)
+        self.convolutions = tuple(
+            keras.layers.Conv2D(
+                self.conv_channels, self.conv_kernel, strides=2, padding="same", activation="relu", name=f"conv_{index}"
+            )
+            for index in range(num_convolutions)
+        )
+        shape = (None, height, width, channels)
+        for convolution in self.convolutions:
+            convolution.build(shape)
+            shape = convolution.compute_output_shape(shape)
+        self.projection.build(shape)
+        rows, columns = self.feature_map
+        self.first_transformer.build((None, num_frames * rows * columns, self.width))
+        self.second_transformer.build((None, num_frames * self.num_slots, self.width))
+        self.object_head.build((None, self.num_slots, self.width))
+        self.frame_head.build((None, num_frames, self.width))
+
+    def _num_convolutions(self, height, width):
+        rows, columns = self.feature_map
+        factor = height // rows
+        if rows * factor != height or columns * factor != width or factor < 1 or factor & (factor - 1):
+            raise UserError(
+                f"Frames of {height}x{width} pixels cannot become Encoder.feature_map {rows}x{columns} by halving: "
+                "height and width must be the same power of two times its rows and columns."
+            )
+        return factor.bit_length() - 1
+
+    def call(self, video):
+        """Infers the posteriors.
+
+        Args:
+            video: `[B, T, H, W, 3]` float32 in [0, 1].
+
+        Returns:
+            `Posteriors`.
+        """
+        batch = tf.shape(video)[0]
+        num_frames, height, width, channels = video.shape[1:]
+        rows, columns = self.feature_map
+        features = tf.reshape(tf.cast(video, self.compute_dtype), [batch * num_frames, height, width, channels])
+        for convolution in self.convolutions:
+            features = convolution(features)
+        tokens = tf.reshape(self.projection(features), [batch, num_frames, rows, columns, self.width])
+        tokens += self._positions(num_frames, rows, columns)
+        tokens = self.first_transformer(tf.reshape(tokens, [batch, num_frames * rows * columns, self.width]))
+
+        slots = self._spatial_pool(tf.reshape(tokens, [batch, num_frames, rows, columns, self.width]))
+        slots += self._positions(num_frames, *self.slot_grid)
+        slots = self.second_transformer(tf.reshape(slots, [batch, num_frames * self.num_slots, self.width]))
+        slots = tf.reshape(slots, [batch, num_frames, self.num_slots, self.width])
+        return Posteriors(
+            objects=self.object_head(tf.reduce_mean(slots, axis=1)),
+            frames=self.frame_head(tf.reduce_mean(slots, axis=2)),
+        )
+
+    def _positions(self, num_frames, rows, columns):
+        return tf.constant(
+            sinusoid_positions(num_frames, rows, columns, self.width, self.position_base), self.compute_dtype
+        )
+
+    def _spatial_pool(self, tokens):
+        """Sums each window of the feature map and scales by sqrt(K / (I * J)), which keeps unit variance unit."""
+        (rows, columns), (slot_rows, slot_columns) = self.feature_map, self.slot_grid
+        window_rows, window_columns = rows // slot_rows, columns // slot_columns
+        shape = [-1, tokens.shape[1], slot_rows, window_rows, slot_columns, window_columns, self.width]
+        pooled = tf.reduce_sum(tf.reshape(tokens, shape), axis=[3, 5])  # [B, T, slot_rows, slot_columns, C]
+        return pooled * (window_rows * window_columns) ** -0.5

@@ -1,0 +1,1 @@
+"""NumPy arrays in, pictures out; knows no model and no run."""

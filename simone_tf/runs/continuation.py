@@ -1,0 +1,83 @@
+"""Going on with a run: what of its configuration may have changed since, and what would make it another run."""
+
+import fnmatch
+import glob
+import inspect
+import os
+
+from simone_tf.cli.console import say
+from simone_tf.config import bindings, gin_files
+from simone_tf.errors import UserError, first_line
+
+MAY_CHANGE = (
+    # How far, how fast, and what is seen of it.
+    "train.num_steps",
+    "train.clip_norm",
+    "train.*_every",
+    "train.keep_checkpoints",
+    "train.num_pictures",
+    "train.num_held_out_clips",
+    "train.evaluation_batch_size",
+    "train.evaluation_chunk_size",
+    "Adam.*",
+    "WarmupCosine.*",
+    # What fits the machine; the noise of later steps may be other noise of the same kind.
+    "train.steps_per_loop",
+    "train.jit_compile",
+    "train.microbatch_size",
+    "training_batches.cache",
+    "training_batches.shuffle_buffer",
+    # Where the same data lies now, and what is done at a damaged record.
+    "*.data_dir",
+    "*.stand_in",
+    "*.on_corrupt",
+)
+"""Patterns of the bindings that a run may go on with when they have changed; all others belong to what it is."""
+
+
+def check_continuation(run_dir):
+    """Compares the configuration that is in use now with the one that a run folder was trained with.
+
+    To be called when everything that is configured was built, and before anything is written. A folder without a
+    checkpoint has no run to go on with.
+
+    Args:
+        run_dir: the run's folder, which may not exist.
+
+    Raises:
+        UserError: a binding differs that is not among `MAY_CHANGE`; names it and both values.
+    """
+    stored_path = os.path.join(run_dir, gin_files.CONFIG_FILE)
+    folder = glob.escape(run_dir)
+    saved = glob.glob(os.path.join(folder, "checkpoints", "ckpt-*")) + glob.glob(
+        os.path.join(folder, "best*", "ckpt-*")
+    )
+    if not saved or not os.path.isfile(stored_path):
+        return
+    try:
+        with open(stored_path, encoding="utf-8") as file:
+            before = bindings.resolved(bindings.read_bindings(file.read()))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(
+            f"{stored_path} cannot be read ({first_line(error)}); restore it, or delete it if the configuration given "
+            "is that of this run."
+        ) from error
+    now = bindings.resolved(bindings.read_bindings(gin_files.operative_config()))
+    # What both name comes first: a part that was exchanged brings arguments of its own along.
+    for name in sorted(now, key=lambda name: (name not in before, name)):
+        # An argument that the library did not have then had the value that is its default now.
+        old = before[name] if name in before else gin_files.default_value(name)
+        if old is inspect.Parameter.empty or _plain(old) == _plain(now[name]):
+            continue
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in MAY_CHANGE):
+            raise UserError(
+                f"The run in {run_dir} was trained with {name} = {old!r}, now it is {now[name]!r}: go on with the old "
+                "value, or choose another --run_dir."
+            )
+        if name.endswith(".data_dir"):
+            say(f"Going on with other data: {name} was {old!r}, it is {now[name]!r}.")
+
+
+def _plain(value):
+    """Lists and tuples compare alike."""
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value

@@ -1,0 +1,330 @@
+import json
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simone_tf.data.clip import DTYPES, FIELDS
+from simone_tf.data.formats import records
+from simone_tf.data.formats.records import ClipRecords, encode_clip, shard_name, write_shard
+from simone_tf.data.formats.sidecar import read_sidecar, write_sidecar
+from simone_tf.data.tfrecords.faults import explain_data_error
+from simone_tf.errors import UserError
+
+
+def make_clip(rng, frames=4, height=6, width=5, objects=3, cameras=7, fields=FIELDS, highest=3):
+    clip = {
+        "video": rng.integers(0, 256, (frames, height, width, 3)).astype(np.uint8),
+        "segments": rng.integers(0, highest + 1, (frames, height, width)),
+        "camera": rng.normal(size=(frames, cameras)),
+        "object_positions": rng.normal(size=(frames, objects, 3)).astype(np.float32),
+        "object_visible": rng.random((frames, objects)) < 0.5,
+        "object_moving": rng.random(objects) < 0.5,
+        "object_attributes": rng.normal(size=(objects, 3)).astype(np.float32),
+    }
+    return {name: clip[name] for name in fields}
+
+
+def assert_same(parsed, clip):
+    assert set(parsed) == set(clip)
+    for name, value in clip.items():
+        assert parsed[name].dtype == (tf.uint8 if name == "video" else DTYPES[name])
+        np.testing.assert_array_equal(parsed[name], value.astype(parsed[name].dtype.as_numpy_dtype), err_msg=name)
+
+
+@given(
+    frames=st.integers(1, 5),
+    height=st.integers(1, 7),
+    width=st.integers(1, 7),
+    objects=st.integers(0, 4),
+    cameras=st.integers(1, 8),
+    highest=st.sampled_from([0, 1, 255, 256, 65535]),
+    optional=st.sets(st.sampled_from(FIELDS[1:])),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_round_trip_of_any_fields(frames, height, width, objects, cameras, highest, optional, seed):
+    fields = ("video", *sorted(optional))
+    clip = make_clip(np.random.default_rng(seed), frames, height, width, objects, cameras, fields, highest)
+    parsed = ClipRecords("unused", "train").parse(tf.constant(encode_clip(clip)), fields)
+    assert_same(parsed, clip)
+
+
+def test_graph_code_parses_only_what_is_asked():
+    clip = make_clip(np.random.default_rng(0))
+    example = tf.train.Example.FromString(encode_clip(clip))
+    example.features.feature["segments"].bytes_list.value[0] = b"damaged"
+    reader = ClipRecords("unused", "train")
+    dataset = tf.data.Dataset.from_tensors(example.SerializeToString())
+    (parsed,) = dataset.map(lambda record: reader.parse(record, ("video", "camera")))
+    assert_same(parsed, {name: clip[name] for name in ("video", "camera")})
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        list(dataset.map(lambda record: reader.parse(record, ("segments",))))
+
+
+@pytest.mark.parametrize("compression", ["", "GZIP", "ZLIB"])
+def test_shards_on_disk(tmp_path, compression):
+    rng = np.random.default_rng(1)
+    clips = [make_clip(rng) for _ in range(5)]
+    assert write_shard(tmp_path / "set" / shard_name("train", 0, 2), clips[:3], compression) == 3
+    assert write_shard(tmp_path / "set" / shard_name("train", 1, 2), iter(clips[3:]), compression) == 2
+    assert sorted(os.listdir(tmp_path / "set")) == ["train-00000-of-00002.tfrecord", "train-00001-of-00002.tfrecord"]
+    reader = ClipRecords(tmp_path / "set", "train")
+    assert reader.fields == FIELDS
+    assert reader.clip_shape() == (4, 6, 5)
+    assert [reader.count(shard) for shard in reader.shards()] == [3, 2]
+    for record, clip in zip(reader.serialized(reader.shards()), clips, strict=True):
+        assert_same(reader.parse(record, FIELDS), clip)
+
+
+def handmade_features(handmade, frames_per_image=2):
+    video = np.arange(4 * 3 * 2 * 3, dtype=np.uint8).reshape(4, 3, 2, 3)
+    segments = np.arange(4 * 3 * 2, dtype=np.uint8).reshape(4, 3, 2)
+    tall = frames_per_image * 3
+    features = {
+        "schema_version": [1],
+        "shape": [4, 3, 2],
+        "frames_per_image": [frames_per_image],
+        "video": [handmade.png(strip) for strip in video.reshape(-1, tall, 2, 3)],
+        "segments": [handmade.png(strip) for strip in segments.reshape(-1, tall, 2)],
+        "camera_width": [2],
+        "camera": np.arange(8, dtype=np.float32),
+        "num_objects": [1],
+        "object_positions": np.arange(12, dtype=np.float32),
+        "object_visible": [1, 0, 0, 1],
+        "object_moving": [1],
+        "attribute_width": [2],
+        "object_attributes": np.array([5, 0.25], np.float32),
+    }
+    clip = {
+        "video": video,
+        "segments": segments,
+        "camera": np.arange(8).reshape(4, 2),
+        "object_positions": np.arange(12).reshape(4, 1, 3),
+        "object_visible": np.array([[True], [False], [False], [True]]),
+        "object_moving": np.array([True]),
+        "object_attributes": np.array([[5, 0.25]]),
+    }
+    return features, clip
+
+
+@pytest.mark.parametrize("frames_per_image", [1, 2, 4])
+def test_a_file_written_byte_by_byte_after_the_documentation_is_read(tmp_path, handmade, frames_per_image):
+    features, clip = handmade_features(handmade, frames_per_image)
+    (tmp_path / "test-00000-of-00001.tfrecord").write_bytes(handmade.frame(handmade.example(features)))
+    reader = ClipRecords(tmp_path, "test")
+    assert reader.fields == FIELDS
+    assert_same(reader.first_clip(FIELDS), clip)
+
+
+HOSTILE = {
+    "2^31 elements": {"shape": [2**10, 2**11, 2**10]},
+    "product beyond 64 bits": {"shape": [2**27, 2**27, 2**27]},
+    "product wraps to its truth": {"shape": [2**32 + 4, 3, 2]},
+    "greatest numbers": {"shape": [2**63 - 1, 2**63 - 1, 2**63 - 1]},
+    "zero": {"shape": [0, 3, 2]},
+    "negative": {"shape": [-4, -3, 2]},
+    "two numbers": {"shape": [4, 3]},
+    "frames per image": {"frames_per_image": [3]},
+    "huge frames per image": {"frames_per_image": [2**62]},
+    "zero frames per image": {"frames_per_image": [0]},
+    "other picture size": {"shape": [4, 2, 3]},
+    "bytes for a number": {"shape": b"4"},
+    "camera width": {"camera_width": [2**31]},
+    "negative camera width": {"camera_width": [-3]},
+    "objects": {"num_objects": [2**40]},
+    "camera too short": {"camera": np.zeros(7, np.float32)},
+    "no pictures": {"video": []},
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_sizes_are_refused_with_the_files_name(tmp_path, handmade, change):
+    features, _ = handmade_features(handmade)
+    path = tmp_path / "test-00000-of-00001.tfrecord"
+    path.write_bytes(handmade.frame(handmade.example(features | change)))
+    with pytest.raises(
+        UserError, match=r"test-00000-of-00001\.tfrecord: record 0 is not a record of ClipRecords"
+    ) as caught:
+        ClipRecords(tmp_path, "test").first_clip(FIELDS)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [[1, 2**14, 2**14], [2**13, 2**7, 2**8], [2**28, 1, 1]])
+def test_more_pixels_than_a_clip_may_have_are_refused_before_decoding(tmp_path, handmade, shape):
+    """Also where picture and `shape` agree: a few bytes of a PNG can claim gigabytes."""
+    frames, height, width = shape
+    picture = handmade.png(np.zeros((2, 2, 3), np.uint8), claimed_size=(width, frames * height))
+    features = {"schema_version": [1], "shape": shape, "frames_per_image": [frames], "video": [picture]}
+    path = tmp_path / "test-00000-of-00001.tfrecord"
+    path.write_bytes(handmade.frame(handmade.example(features)))
+    with pytest.raises(UserError, match="shape is beyond what can be read"):
+        ClipRecords(tmp_path, "test").clip_shape()
+
+
+def test_hostile_sizes_in_a_later_record_are_traced_to_the_file(tmp_path, handmade):
+    features, _ = handmade_features(handmade)
+    bad = features | {"shape": [2**10, 2**11, 2**10]}
+    path = tmp_path / "test-00000-of-00001.tfrecord"
+    path.write_bytes(handmade.frame(handmade.example(features)) + handmade.frame(handmade.example(bad)))
+    reader = ClipRecords(tmp_path, "test")
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, ("video",))))
+    explained = str(explain_data_error(raised.value, reader))
+    assert f"{path}: record 1 is not a record of ClipRecords" in explained
+
+
+def test_a_newer_schema_is_refused(tmp_path, handmade):
+    features, _ = handmade_features(handmade)
+    path = tmp_path / "test-00000-of-00001.tfrecord"
+    path.write_bytes(handmade.frame(handmade.example(features | {"schema_version": [2]})))
+    for ask in (lambda r: r.fields, lambda r: r.clip_shape(), lambda r: r.first_clip(("camera",))):
+        with pytest.raises(UserError, match="has schema_version 2, this program reads up to 1") as caught:
+            ask(ClipRecords(tmp_path, "test"))
+        assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["tetrominoes_mini.tfrecords", "sketchy_without_pictures.tfrecords"])
+def test_real_files_of_another_schema_are_refused(tmp_path, name):
+    foreign = os.path.join(os.path.dirname(os.path.dirname(__file__)), "files", name)
+    os.symlink(foreign, tmp_path / "train-00000-of-00001.tfrecord")
+    with pytest.raises(UserError, match="has no feature schema_version") as caught:
+        ClipRecords(tmp_path, "train").clip_shape()
+    assert "train-00000-of-00001.tfrecord" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_clip_without_segments_says_so(tmp_path):
+    write_shard(tmp_path / shard_name("train", 0, 1), [make_clip(np.random.default_rng(0), fields=("video",))])
+    reader = ClipRecords(tmp_path, "train")
+    assert reader.fields == ("video",)
+    with pytest.raises(UserError, match="has no segments: it has video"):
+        reader.first_clip(("video", "segments"))
+
+
+WRONG_CLIPS = {
+    "no video": {"video": None},
+    "float video": {"video": np.zeros((4, 6, 5, 3), np.float32)},
+    "no frames": {"video": np.zeros((0, 6, 5, 3), np.uint8)},
+    "gray video": {"video": np.zeros((4, 6, 5, 1), np.uint8)},
+    "other frames": {"segments": np.zeros((3, 6, 5), int)},
+    "soft segments": {"segments": np.zeros((4, 6, 5), float)},
+    "negative segments": {"segments": np.full((4, 6, 5), -1)},
+    "large segments": {"segments": np.full((4, 6, 5), 65536)},
+    "flat camera": {"camera": np.zeros(4)},
+    "other objects": {"object_moving": np.zeros(2, bool)},
+    "unknown field": {"masks": np.zeros(1)},
+}
+
+
+@pytest.mark.parametrize("change", WRONG_CLIPS.values(), ids=WRONG_CLIPS.keys())
+def test_clips_of_wrong_shape_are_not_written(change):
+    clip = make_clip(np.random.default_rng(0)) | change
+    clip = {name: value for name, value in clip.items() if value is not None}
+    with pytest.raises(ValueError, match=r"[Cc]lip"):
+        encode_clip(clip)
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path):
+    path = tmp_path / shard_name("train", 0, 1)
+    clip = make_clip(np.random.default_rng(0))
+    write_shard(path, [clip])
+    before = path.read_bytes()
+
+    def failing():
+        yield clip
+        raise RuntimeError("renderer died")
+
+    with pytest.raises(RuntimeError, match="renderer died"):
+        write_shard(path, failing())
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_the_same_clip_is_always_the_same_bytes():
+    clip = make_clip(np.random.default_rng(0))
+    assert encode_clip(clip) == encode_clip(dict(reversed(clip.items())))
+
+
+def test_a_file_is_as_readable_as_other_new_files(tmp_path):
+    write_shard(tmp_path / "a", [])
+    (tmp_path / "b").write_bytes(b"")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_sidecar_merges_splits_and_tells_counts(tmp_path):
+    write_shard(tmp_path / shard_name("train", 0, 1), [make_clip(np.random.default_rng(0))])
+    write_sidecar(tmp_path, "test", {"num_clips": 1})
+    write_sidecar(tmp_path, "train", {"num_clips": 9})
+    write_sidecar(tmp_path, "train", {"num_clips": 1, "shards": {shard_name("train", 0, 1): 77}})
+    assert read_sidecar(tmp_path) == {
+        "schema_version": 1,
+        "splits": {
+            "test": {"num_clips": 1},
+            "train": {"num_clips": 1, "shards": {"train-00000-of-00001.tfrecord": 77}},
+        },
+    }
+    reader = ClipRecords(tmp_path, "train")
+    assert reader.count(reader.shards()[0]) == 77  # Told, not counted.
+    assert sorted(os.listdir(tmp_path)) == ["dataset.json", "train-00000-of-00001.tfrecord"]
+
+
+def test_a_shard_that_the_sidecar_lists_and_the_folder_lacks_is_named(tmp_path):
+    write_shard(tmp_path / shard_name("train", 0, 2), [make_clip(np.random.default_rng(0))])
+    write_sidecar(tmp_path, "train", {"shards": {shard_name("train", i, 2): 1 for i in range(2)}})
+    with pytest.raises(UserError, match=r"lacks train-00001-of-00002\.tfrecord"):
+        ClipRecords(tmp_path, "train").shards()
+
+
+WRONG_SIDECARS = {
+    "no JSON": ("{", "not readable JSON"),
+    "no object": ("[]", "no object 'splits'"),
+    "no splits": ('{"schema_version": 1}', "no object 'splits'"),
+    "split is a list": ('{"schema_version": 1, "splits": {"train": []}}', "no object 'splits'"),
+    "newer": ('{"schema_version": 2, "splits": {}}', "schema_version 2"),
+    "no version": ('{"splits": {}}', "schema_version None"),
+    "too deep": ("[" * 100_000, "not readable JSON"),
+    "not text": ("\x00\ud800", "not readable JSON"),
+    "too long": (" " * 2**24 + "{}", "more than"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), WRONG_SIDECARS.values(), ids=WRONG_SIDECARS.keys())
+def test_a_wrong_sidecar_is_refused_and_kept(tmp_path, content, words):
+    path = tmp_path / "dataset.json"
+    path.write_bytes(content.encode("utf-8", "surrogatepass"))
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=words) as caught:
+        write_sidecar(tmp_path, "train", {})
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("shards", [[], {"a": "many"}, {"a": -1}])
+def test_wrong_counts_in_a_sidecar_are_refused(tmp_path, shards):
+    write_shard(tmp_path / shard_name("train", 0, 1), [make_clip(np.random.default_rng(0))])
+    write_sidecar(tmp_path, "train", {"shards": shards})
+    if shards == []:
+        assert json.loads((tmp_path / "dataset.json").read_text())["splits"]["train"]["shards"] == []
+    with pytest.raises(UserError, match="clip counts"):
+        ClipRecords(tmp_path, "train").shards()
+
+
+def test_a_shipped_set_is_found_in_the_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "__file__", str(tmp_path / "formats" / "records.py"))
+    write_shard(tmp_path / "embedded" / "tiny" / shard_name("train", 0, 1), [make_clip(np.random.default_rng(0))])
+    assert ClipRecords("package:tiny", "train").clip_shape() == (4, 6, 5)
+    for name in ("other", "../tiny", ""):
+        with pytest.raises(UserError, match="use one of package:tiny"):
+            ClipRecords(f"package:{name}", "train")
+
+
+@pytest.mark.parametrize("name", ["num_objects", "camera_width", "attribute_width"])
+def test_a_negative_size_is_refused(name):
+    example = tf.train.Example.FromString(encode_clip(make_clip(np.random.default_rng(0))))
+    example.features.feature[name].int64_list.value[0] = -1
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name} is negative"):
+        ClipRecords("unused", "train").parse(tf.constant(example.SerializeToString()), FIELDS)

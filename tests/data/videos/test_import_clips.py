@@ -1,0 +1,187 @@
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simone_tf.data.formats.records import ClipRecords, shard_name
+from simone_tf.data.videos import import_clips
+from simone_tf.data.videos.import_clips import find_sources, import_split
+from simone_tf.data.videos.video_clips import ImportPlan
+from simone_tf.errors import UserError
+
+PLAN = ImportPlan(frames=2, clips_per_shard=2)
+
+
+def frames_folder(folder, count, seed=0, size=(8, 8)):
+    """A folder of random frames; returns them [count, H, W, 3]."""
+    folder.mkdir(parents=True)
+    video = np.random.default_rng(seed).integers(0, 256, (count, *size, 3), np.uint8)
+    for index, frame in enumerate(video):
+        Image.fromarray(frame).save(folder / f"{index}.png")
+    return video
+
+
+def clips_of(data_dir, split="train"):
+    reader = ClipRecords(str(data_dir), split)
+    return [
+        {name: value.numpy() for name, value in reader.parse(record, reader.fields).items()}
+        for record in reader.serialized(reader.shards())
+    ]
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else None
+
+
+def test_clips_come_back_as_they_went_in(tmp_path):
+    first = frames_folder(tmp_path / "in" / "walk2", 5, seed=1)
+    second = frames_folder(tmp_path / "in" / "walk10", 6, seed=2)
+    camera = np.random.default_rng(3).normal(size=(6, 7)).astype(np.float32)
+    (tmp_path / "cameras").mkdir()
+    np.save(tmp_path / "cameras" / "walk2.npy", camera[:5])
+    (tmp_path / "cameras" / "walk10.json").write_text(json.dumps(camera.tolist()))
+    for name, count in (("walk2", 5), ("walk10", 6)):
+        (tmp_path / "masks" / name).mkdir(parents=True)
+        for index in range(count):
+            Image.fromarray(np.full((8, 8), index, np.uint8)).save(tmp_path / "masks" / name / f"{index}.png")
+    seen = []
+    sources = find_sources([tmp_path / "in"], str(tmp_path / "masks"), str(tmp_path / "cameras"))
+    info = import_split(sources, PLAN, str(tmp_path / "out"), "train", on_video=seen.append)
+    assert [(video.source.name, video.frames, video.clips) for video in seen] == [("walk2", 5, 2), ("walk10", 6, 3)]
+    assert sorted(os.listdir(tmp_path / "out")) == ["dataset.json", *(shard_name("train", i, 3) for i in range(3))]
+    assert list(info["shards"].values()) == [2, 2, 1]
+    assert (info["num_clips"], info["frames"], info["height"], info["width"]) == (5, 2, 8, 8)
+    clips = clips_of(tmp_path / "out")
+    videos = [first[0:2], first[2:4], second[0:2], second[2:4], second[4:6]]
+    for clip, video, start in zip(clips, videos, (0, 2, 0, 2, 4), strict=True):
+        np.testing.assert_array_equal(clip["video"], video)
+        np.testing.assert_array_equal(clip["segments"], np.arange(start, start + 2)[:, None, None] + np.zeros((8, 8)))
+        np.testing.assert_array_equal(clip["camera"], camera[start : start + 2])
+    assert ClipRecords(str(tmp_path / "out"), "train").count(str(tmp_path / "out" / shard_name("train", 2, 3))) == 1
+
+
+def test_the_same_videos_give_the_same_files_and_are_not_imported_twice(tmp_path):
+    frames_folder(tmp_path / "a", 4)
+    sources = find_sources([tmp_path / "a"])
+    import_split(sources, PLAN, str(tmp_path / "one"), "train")
+    import_split(sources, PLAN, str(tmp_path / "two"), "train")
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "one").iterdir()}
+    seen = []
+    info = import_split(sources, PLAN, str(tmp_path / "one"), "train", on_video=seen.append)
+    assert info["num_clips"] == 2
+    assert not seen
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "one").iterdir()}
+
+
+def test_another_split_joins_and_other_settings_are_refused(tmp_path):
+    frames_folder(tmp_path / "a", 4)
+    frames_folder(tmp_path / "b", 4)
+    out = tmp_path / "out"
+    import_split(find_sources([tmp_path / "a"]), PLAN, str(out), "train")
+    import_split(find_sources([tmp_path / "b"]), PLAN, str(out), "test")
+    assert set(json.loads((out / "dataset.json").read_text())["splits"]) == {"train", "test"}
+    before = content(out)
+    for sources, plan in (("b", PLAN), ("a", ImportPlan(frames=1))):
+        with pytest.raises(UserError, match="already holds a split 'train'"):
+            import_split(find_sources([tmp_path / sources]), plan, str(out), "train")
+    (out / "dataset.json").unlink()
+    with pytest.raises(UserError, match="not known to"):
+        import_split(find_sources([tmp_path / "a"]), PLAN, str(out), "train")
+    del before["dataset.json"]
+    assert content(out) == before
+
+
+def test_after_an_error_nothing_is_left(tmp_path):
+    frames_folder(tmp_path / "a", 6)
+    frames_folder(tmp_path / "b", 6)
+    (tmp_path / "b" / "4.png").write_bytes((tmp_path / "b" / "4.png").read_bytes()[:60])
+    sources = find_sources([tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(UserError, match=r"4\.png is damaged"):
+        import_split(sources, PLAN, str(tmp_path / "out"), "train")
+    assert not (tmp_path / "out").exists()
+    import_split(sources[:1], PLAN, str(tmp_path / "out"), "train")
+    before = content(tmp_path / "out")
+    with pytest.raises(UserError):
+        import_split(sources, PLAN, str(tmp_path / "out"), "test")
+    assert content(tmp_path / "out") == before
+
+
+def test_leftovers_of_a_killed_import_are_cleared(tmp_path):
+    frames_folder(tmp_path / "a", 2)
+    (tmp_path / "out" / ".importing-train.xyz").mkdir(parents=True)
+    (tmp_path / "out" / ".importing-train.xyz" / "0").write_bytes(b"half a shard")
+    import_split(find_sources([tmp_path / "a"]), PLAN, str(tmp_path / "out"), "train")
+    assert sorted(os.listdir(tmp_path / "out")) == ["dataset.json", shard_name("train", 0, 1)]
+
+
+def test_short_videos_are_refused_or_left_out(tmp_path):
+    frames_folder(tmp_path / "long", 4)
+    frames_folder(tmp_path / "short", 1)
+    sources = find_sources([tmp_path / "short", tmp_path / "long"])
+    with pytest.raises(UserError, match="short has 1 frame, a clip of 2 with stride 1 takes 2"):
+        import_split(sources, PLAN, str(tmp_path / "out"), "train")
+    skipping = ImportPlan(frames=2, skip_short=True)
+    assert import_split(sources, skipping, str(tmp_path / "out"), "train")["num_clips"] == 2
+    with pytest.raises(UserError, match="None of the 1 videos"):
+        import_split(sources[:1], skipping, str(tmp_path / "other"), "train")
+    assert not (tmp_path / "other").exists()
+
+
+def test_sizes_and_cameras_must_agree_over_videos(tmp_path):
+    frames_folder(tmp_path / "a", 2)
+    frames_folder(tmp_path / "b", 2, size=(8, 12))
+    with pytest.raises(UserError, match=r"12 x 8 pixels, .*a of 8 x 8"):
+        import_split(find_sources([tmp_path / "a", tmp_path / "b"]), PLAN, str(tmp_path / "out"), "train")
+    sized = ImportPlan(frames=2, size=(4, 4))
+    (tmp_path / "a.csv").write_text("1\n2\n")
+    (tmp_path / "b.csv").write_text("1,1\n2,2\n")
+    sources = find_sources([tmp_path / "a", tmp_path / "b"], camera=str(tmp_path))
+    with pytest.raises(UserError, match="2 numbers per frame"):
+        import_split(sources, sized, str(tmp_path / "out"), "train")
+    assert import_split(find_sources([tmp_path / "a", tmp_path / "b"]), sized, str(tmp_path / "out"), "train")
+
+
+def test_counts_are_compared_before_anything_is_decoded(tmp_path, monkeypatch):
+    frames_folder(tmp_path / "a", 4)
+    frames_folder(tmp_path / "b", 4)
+    frames_folder(tmp_path / "masks" / "a", 4)
+    frames_folder(tmp_path / "masks" / "b", 3)
+    monkeypatch.setattr(import_clips, "video_clips", lambda *_: pytest.fail("it was decoded"))
+    sources = find_sources([tmp_path / "a", tmp_path / "b"], masks=str(tmp_path / "masks"))
+    with pytest.raises(UserError, match=r"b has 3 masks, .*b has 4 frames"):
+        import_split(sources, PLAN, str(tmp_path / "out"), "train")
+
+
+def test_find_sources(tmp_path):
+    frames_folder(tmp_path / "x" / "a", 1)
+    frames_folder(tmp_path / "y" / "a", 1)
+    frames_folder(tmp_path / "m", 1)
+    (tmp_path / "c.csv").write_text("1\n")
+    (only,) = find_sources([tmp_path / "x" / "a"], str(tmp_path / "m"), str(tmp_path / "c.csv"))
+    assert (only.name, only.masks, only.camera) == ("a", str(tmp_path / "m"), str(tmp_path / "c.csv"))
+    both = [tmp_path / "x" / "a", tmp_path / "y" / "a"]
+    assert len(find_sources(both)) == 2
+    with pytest.raises(UserError, match="both named 'a'"):
+        find_sources(both, masks=str(tmp_path / "m"))
+    with pytest.raises(UserError, match="both named 'a'"):
+        find_sources([both[0], both[0]])
+    with pytest.raises(UserError, match="no camera file"):
+        find_sources(both[:1], camera=str(tmp_path / "m"))
+
+
+def test_a_full_disk_is_told(tmp_path, monkeypatch):
+    frames_folder(tmp_path / "a", 2)
+
+    def full(path, clips):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(import_clips, "write_shard", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        import_split(find_sources([tmp_path / "a"]), PLAN, str(tmp_path / "out"), "train")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is a file"):
+        import_split(find_sources([tmp_path / "a"]), PLAN, str(tmp_path / "file"), "train")

@@ -1,0 +1,71 @@
+"""The pictures of a tiny trained run."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simone_tf.errors import UserError
+from simone_tf.evaluation.report.gallery import draw_gallery
+from simone_tf.runs.load import load_run
+
+
+def files(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_pictures_are_written_and_returned(run, tmp_path):
+    trained, folder = load_run(str(run)), tmp_path / "figures"
+    folder.mkdir()
+    older = {"decomposition_11.png", "traversal_4_2.gif"}
+    for name in (*older, "decomposition_of_mine.png", "notes.txt"):
+        (folder / name).write_text("")
+    # More than there are: the last clip is recomposed with the first.
+    figures, explorers = draw_gallery(trained, trained.settings["held_out_clips"], str(folder), 9)
+    written = files(folder)
+    # Pictures of an earlier evaluation go, other files stay.
+    assert {"decomposition_of_mine.png", "notes.txt"} <= written
+    assert not older & written
+    for index in range(3):
+        for name in (f"decomposition_{index}", f"recomposition_{index}"):
+            assert {f"{name}.png", f"{name}.gif"} <= written
+    assert {"crossing.png", "crossing.gif"} <= written
+    titles = list(figures)
+    assert [title.rpartition(" (")[2] for title in titles] == [
+        "Figures 1 and 4)",
+        "Figure 1)",
+        "Figure 6)",
+        "Figure 5)",
+    ]
+    assert len(figures[titles[0]]) == len(figures[titles[1]]) == 3
+    assert (
+        len(figures[titles[3]]) == len(explorers) == len([name for name in written if name.startswith("traversal")]) / 2
+    )
+    # What is shown on the page is what lies in the folder.
+    ((_, crossing),) = figures[titles[2]]
+    assert Image.open(tmp_path / "figures" / "crossing.gif").n_frames == len(crossing) == 2
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "figures" / "crossing.png")), crossing[1])
+
+
+def test_clips_of_one_frame_do_not_move(run, tmp_path):
+    trained = load_run(str(run), ["train.num_frames = 1"])
+    figures, explorers = draw_gallery(trained, trained.settings["held_out_clips"], str(tmp_path), 2)
+    assert not [name for name in files(tmp_path) if name.endswith(".gif")]
+    assert all(explorer["frames"] == 1 for explorer in explorers)
+    assert "decomposition_1.png" in files(tmp_path)
+    assert len(figures) == 4
+
+
+def test_no_pictures(run, tmp_path):
+    trained = load_run(str(run))
+    folder = tmp_path / "figures"
+    assert draw_gallery(trained, trained.settings["held_out_clips"], str(folder), 0) == ({}, [])
+    assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    trained = load_run(str(run))
+    with pytest.raises(UserError, match="cannot be made"):
+        draw_gallery(trained, trained.settings["held_out_clips"], os.path.join(tmp_path, "file", "figures"), 1)

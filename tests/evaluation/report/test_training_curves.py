@@ -1,0 +1,29 @@
+"""Curves read back from events that TensorFlow wrote."""
+
+import tensorflow as tf
+
+from simone_tf.evaluation.report.training_curves import training_curves
+
+
+def write(folder, values):
+    with tf.summary.create_file_writer(str(folder)).as_default():
+        for name, step, value in values:
+            tf.summary.scalar(name, value, step=step)
+
+
+def test_points_of_all_sessions_in_order(tmp_path):
+    folder = tmp_path / "run[1]"
+    write(folder, [("train/loss", 10, 3.0), ("train/loss", 20, 2.0), ("other", 10, 9.0)])
+    write(folder, [("train/loss", 20, 2.5), ("train/loss", 30, 1.0), ("evaluation/video_ari_foreground", 30, 0.5)])
+    curves = training_curves(str(folder))
+    assert list(curves) == ["video ARI-F, held-out clips", "loss"]
+    assert [step for step, _ in curves["loss"]] == [10, 20, 30]
+    assert curves["loss"][0] == (10, 3.0)
+    assert curves["loss"][2] == (30, 1.0)
+    assert curves["video ARI-F, held-out clips"] == [(30, 0.5)]
+
+
+def test_a_run_without_events_has_no_curves(tmp_path):
+    assert training_curves(str(tmp_path)) == {}
+    (tmp_path / "events.out.tfevents.0").write_bytes(b"no events at all, but long enough to hold a header")
+    assert training_curves(str(tmp_path)) == {}

@@ -1,0 +1,155 @@
+"""Summaries of measures: right, and in memory that does not grow with the number of clips."""
+
+import os
+import tracemalloc
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from simone_tf.evaluation.clip_store import ClipStore
+from simone_tf.evaluation.measures import _key, clip_scores, kl_per_dimension, summarize, without_nan
+
+K, T, D = 3, 2, 4
+
+
+def measures(count, seed=0, size=D):
+    rng = np.random.default_rng(seed)
+    for index in range(count):
+        yield {
+            "mse": np.array(0.01 * index),
+            "psnr": np.array(20.0 + index),
+            "nats_per_pixel": np.array(4.0),
+            "video_ari_foreground": np.array(np.nan if index == 1 else 0.5 + 0.1 * index),
+            "object_mean": rng.normal(size=(K, size)),
+            "object_log_scale": rng.normal(size=(K, size)) - 1,
+            "frame_mean": rng.normal(size=(T, size)),
+            "frame_log_scale": rng.normal(size=(T, size)) - 1,
+        }
+
+
+def make_store(folder, clips, per_file=2):
+    store, waiting = ClipStore(str(folder), "key"), []
+    for clip in clips:
+        waiting.append(clip)
+        if len(waiting) == per_file:
+            store.append(waiting)
+            waiting = []
+    if waiting:
+        store.append(waiting)
+    return store
+
+
+def described(fields=("video", "segments")):
+    run = types.SimpleNamespace(
+        run_dir="runs/a",
+        checkpoint="runs/a/checkpoints/ckpt-7",
+        step=7,
+        settings={"seed": 3, "num_frames": T, "frame_size": (8, 9)},
+        model=types.SimpleNamespace(encoder=types.SimpleNamespace(num_slots=K)),
+    )
+    return run, types.SimpleNamespace(fields=fields, data_dir="data", split="test")
+
+
+def test_means_and_deviations_are_those_of_the_clips_that_have_a_score(tmp_path):
+    summary = summarize(*described(), make_store(tmp_path, measures(5)))
+    assert summary["run"]["num_clips"] == 5
+    assert (summary["run"]["step"], summary["run"]["seed"], summary["run"]["resolution"]) == (7, 3, [8, 9])
+    psnr = summary["reconstruction"]["psnr"]
+    assert (psnr["mean"], psnr["num"]) == (22.0, 5)
+    assert psnr["std"] == pytest.approx(np.sqrt(2.0))
+    ari = summary["segmentation"]["video_ari_foreground"]
+    assert ari["num"] == 4
+    assert ari["mean"] == pytest.approx(np.mean([0.5, 0.7, 0.8, 0.9]))
+    assert set(summary["segmentation"]) == {"video_ari_foreground"}
+    assert summary["not_computed"] == []
+    assert summary["notes"] == [
+        "The `segments` of 1 of 5 clips are 0, background, everywhere: foreground scores are those of the others."
+    ]
+
+
+def test_nats_are_those_of_tensorflow_probability(tmp_path):
+    clips = list(measures(5))
+    store = make_store(tmp_path, clips)
+    summary, scores = summarize(*described(), store), clip_scores(store)
+    for kind in ("object", "frame"):
+        mean, log_scale = (np.stack([clip[f"{kind}_{part}"] for clip in clips]) for part in ("mean", "log_scale"))
+        expected = tfp.distributions.kl_divergence(
+            tfp.distributions.Normal(mean, tf.exp(log_scale)),
+            tfp.distributions.Normal(tf.zeros([], tf.float64), tf.ones([], tf.float64)),
+        ).numpy()
+        np.testing.assert_allclose(kl_per_dimension(mean, log_scale), expected)
+        np.testing.assert_allclose(summary["latents"][f"{kind}_kl_per_dimension"], expected.mean((0, 1)))
+        np.testing.assert_allclose(scores[f"{kind}_kl"], expected.sum(-1).mean(-1))
+        assert summary["latents"][f"{kind}_kl"]["mean"] == pytest.approx(expected.sum(-1).mean())
+
+
+def test_the_first_clips_only(tmp_path):
+    store = make_store(tmp_path, measures(5))
+    summary = summarize(*described(), store, 3)
+    assert summary["run"]["num_clips"] == 3
+    assert summary["reconstruction"]["psnr"]["mean"] == 21.0
+    assert summary["latents"] == summarize(*described(), make_store(tmp_path / "three", measures(3)))["latents"]
+    np.testing.assert_array_equal(clip_scores(store, 3)["psnr"], [20, 21, 22])
+
+
+def test_missing_segments_are_told(tmp_path):
+    clips = [{name: value for name, value in clip.items() if "ari" not in name} for clip in measures(2)]
+    summary = summarize(*described(("video",)), make_store(tmp_path, clips))
+    assert summary["segmentation"] == {}
+    assert summary["not_computed"] == [
+        "This dataset has no `segments`: ARI, mIoU and mBO need them; reconstruction metrics were computed."
+    ]
+    assert summary["reconstruction"]["psnr"]["num"] == 2
+
+
+def test_a_score_that_no_clip_has_is_none(tmp_path):
+    clips = [clip | {"video_ari_foreground": np.array(np.nan)} for clip in measures(2)]
+    summary = summarize(*described(), make_store(tmp_path, clips))
+    assert summary["segmentation"]["video_ari_foreground"] == {"mean": None, "std": None, "num": 0}
+    assert summary["not_computed"] == [
+        "The `segments` of these clips are 0, background, everywhere: there are no foreground scores."
+    ]
+    assert summary["notes"] == []
+
+
+def test_latents_are_never_held_of_all_clips_at_once(tmp_path):
+    size, count = 512, 200
+    store = make_store(tmp_path, measures(count, size=size), per_file=4)
+    of_all_clips = count * 2 * (K + T) * size * 8
+    tracemalloc.start()
+    try:
+        summarize(*described(), store)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < of_all_clips / 8
+
+
+def test_without_nan():
+    value = {"a": [1.5, float("nan"), np.float32("inf")], "b": {"c": np.float64(2), "d": None}, "e": (3, "x")}
+    assert without_nan(value) == {"a": [1.5, None, None], "b": {"c": 2.0, "d": None}, "e": [3, "x"]}
+
+
+def test_measures_are_of_one_checkpoint_and_one_set_of_clips(tmp_path):
+    run, clips = described()
+    shard, index = tmp_path / "test-00000-of-00001.tfrecord", tmp_path / "ckpt-7.index"
+    shard.write_bytes(b"clips")
+    index.write_bytes(b"checksums")
+    run.checkpoint, run.config_text = str(tmp_path / "ckpt-7"), "model"
+    run.model.encoder.num_slots = K
+    clips.shards, clips.settings = lambda: (str(shard),), lambda: {"data_dir": "data", "crop": None}
+    before = _key(run, clips)
+    assert _key(run, clips) == before
+    # Another training of as many steps in the same folder.
+    index.write_bytes(b"others   ")
+    assert _key(run, clips) != before
+    index.write_bytes(b"checksums")
+    assert _key(run, clips) == before
+    # Other clips under the same name and of the same size.
+    os.utime(shard, ns=(1, 1))
+    assert _key(run, clips) != before
+    run.config_text = "another model"
+    assert _key(run, clips)["config"] != before["config"]

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from simone_tf.long_videos.window_model import of_run_model, of_saved_model
+
+
+@pytest.fixture(params=["run", "export"])
+def window_model(request, tiny_model, tiny_export):
+    if request.param == "export":
+        return of_saved_model(str(tiny_export))
+    return of_run_model(tiny_model, 3, (8, 16), "tiny", chunk_size=370)
+
+
+def test_windows_are_taken_apart_as_the_model_does_it(window_model, tiny_model):
+    assert (window_model.num_frames, window_model.frame_size, window_model.num_slots) == (3, (8, 16), 4)
+    for batch in (1, 3):
+        video = np.random.default_rng(batch).random((batch, 3, 8, 16, 3), np.float32)
+        expected = tiny_model.decompose(video)
+        latents = window_model.encode(video)
+        np.testing.assert_allclose(latents.object_means, expected.posteriors.objects.mean, atol=1e-5)
+        np.testing.assert_allclose(latents.object_log_scales, expected.posteriors.objects.log_scale, atol=1e-5)
+        np.testing.assert_allclose(latents.frame_means, expected.posteriors.frames.mean, atol=1e-5)
+        np.testing.assert_allclose(latents.frame_log_scales, expected.posteriors.frames.log_scale, atol=1e-5)
+        rendering = window_model.render(latents.object_means, latents.frame_means)
+        np.testing.assert_allclose(rendering.reconstruction, expected.reconstruction, atol=1e-5)
+        np.testing.assert_allclose(rendering.slot_rgb, expected.slot_rgb, atol=1e-5)
+        np.testing.assert_allclose(rendering.slot_masks, expected.slot_masks, atol=1e-5)
+
+
+def test_bytes_are_scaled(window_model):
+    video = np.random.default_rng(0).integers(0, 256, (1, 3, 8, 16, 3), np.uint8)
+    for a, b in zip(window_model.encode(video), window_model.encode((video / 255.0).astype(np.float32)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "video",
+    [np.zeros((3, 8, 16, 3), np.float32), np.zeros((1, 4, 8, 16, 3), np.uint8), np.zeros((1, 3, 8, 16, 3), np.float64)],
+)
+def test_other_shapes_and_types_are_refused(window_model, video):
+    with pytest.raises(ValueError, match="takes uint8 or float32"):
+        window_model.encode(video)
+
+
+def test_what_calls_it_by_name(tiny_export):
+    assert of_saved_model(str(tiny_export)).source == str(tiny_export)
