@@ -7,7 +7,6 @@ from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else 
 import argparse
 import contextlib
 import csv
-import json
 import os
 import sys
 
@@ -18,7 +17,7 @@ from simone_tf.cli.console import say
 from simone_tf.cli.progress import clip_progress
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.errors import UserError, first_line
-from simone_tf.evaluation.measures import clip_scores, measure_clips, summarize, without_nan
+from simone_tf.evaluation.measures import clip_scores, measure_clips, summarize
 from simone_tf.evaluation.probes.probe_data import ProbeSettings
 from simone_tf.evaluation.probes.regressors import require_scikit_learn
 from simone_tf.evaluation.probes.run_probes import PROBED, PROBES, run_probes
@@ -27,7 +26,7 @@ from simone_tf.evaluation.report.paper import VIDEO_ARI_FOREGROUND
 from simone_tf.evaluation.report.report import require_jinja, write_report
 from simone_tf.evaluation.report.training_curves import training_curves
 from simone_tf.evaluation.shared_clips import shared_file
-from simone_tf.files import replacing, write_text
+from simone_tf.files import replacing, without_nan, write_json
 from simone_tf.runs.load import load_run
 
 FOLDER = "evaluation"
@@ -200,7 +199,7 @@ def _can_probe(clips: ClipReader):
 
 
 def _write_tables(folder, summary, scores):
-    write_text(os.path.join(folder, "metrics.json"), json.dumps(summary, indent=2, allow_nan=False) + "\n")
+    write_json(os.path.join(folder, "metrics.json"), summary)
     rows = [
         {"table": table, "measure": name, **spread}
         for table in ("segmentation", "reconstruction", "latents")

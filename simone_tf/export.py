@@ -5,7 +5,6 @@ from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else 
 
 # isort: on
 import argparse
-import json
 import os
 import re
 
@@ -13,6 +12,7 @@ from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.data.formats.records import PACKAGE_PREFIX
 from simone_tf.errors import UserError, first_line
+from simone_tf.files import read_json
 from simone_tf.runs.load import load_run
 from simone_tf.runs.load_pretrained import load_pretrained
 from simone_tf.runs.pretrained import CARD, read_card
@@ -110,14 +110,10 @@ def _read_metrics(run_dir):
     """The metrics of the run's end, None where it has not come to its end."""
     path = os.path.join(run_dir, "metrics.json")
     try:
-        with open(path, "rb") as file:
-            metrics = json.loads(file.read(_MAX_METRICS_BYTES))
-        if not isinstance(metrics, dict):
-            raise ValueError("no JSON object")
-        return metrics
+        return read_json(path, _MAX_METRICS_BYTES)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{path} cannot be read as the run's metrics ({first_line(error)}): mend it or delete it."
         ) from error

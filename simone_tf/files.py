@@ -1,9 +1,22 @@
-"""Writing a file in one piece or not at all."""
+"""Files and folders put in place in one piece or not at all; JSON read within bounds; sums of files."""
 
 import contextlib
+import ctypes
+import errno
+import fcntl
+import hashlib
+import json
+import math
+import numbers
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+_HERE = -100  # AT_FDCWD of Linux: paths are relative to the working directory
+_EXCHANGE = 2  # RENAME_EXCHANGE of Linux
 
 
 @contextlib.contextmanager
@@ -20,15 +33,129 @@ def replacing(path: str | os.PathLike) -> Iterator[str]:
     os.close(handle)
     try:
         yield temporary
-        # mkstemp makes files that nobody else can read; give it the mode that any new file has.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        _open_to_others(temporary, 0o666)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.remove(temporary)
         raise
+
+
+@contextlib.contextmanager
+def replacing_folder(path: str | os.PathLike, keep_existing: bool = False) -> Iterator[str]:
+    """Yields a new, empty folder beside `path` that takes its place when the block succeeds.
+
+    When it fails, or the process is killed at any time, what stood at `path` stays. What killed processes left beside
+    it is removed by the next call; a folder that a process still writes to is known by its lock. Where the system
+    cannot exchange two folders at once (others than Linux, some file systems), a kill between two renames leaves both
+    folders under other names, and `mend_folder` or the next call puts the new one in place.
+
+    Args:
+      path: the folder to be; the folders above it are made where they are missing.
+      keep_existing: what stands at `path` by the end of the block stays, and the new folder is given up. For folders
+        that several processes make alike, and that others may be reading by then.
+
+    Raises:
+      OSError: the folder cannot be written, or what the block raises.
+    """
+    path = os.path.realpath(path)
+    parent, name = os.path.split(path)
+    os.makedirs(parent, exist_ok=True)
+    mend_folder(path)
+    temporary = tempfile.mkdtemp(prefix=f".{name}.", suffix=".tmp", dir=parent)
+    lock = os.open(temporary, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # A file system without locks: nothing there is removed either.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield temporary
+        _open_to_others(temporary, 0o777)
+        _put_in_place(temporary, path, keep_existing)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # what failed, or the old one
+        os.close(lock)
+
+
+def mend_folder(path: str | os.PathLike) -> None:
+    """Removes what killed processes left beside a folder of `replacing_folder`, which gets its name back if it lost it.
+
+    Raises:
+      OSError: the folder above it cannot be read, or the name cannot be given back.
+    """
+    path = os.path.realpath(path)
+    parent, name = os.path.split(path)
+    if not os.path.isdir(parent):
+        return
+    for ending in ("tmp.new", "tmp.old", "tmp"):
+        for entry in os.listdir(parent):
+            left = os.path.join(parent, entry)
+            named = re.fullmatch(rf"\.{re.escape(name)}\.[^.]+\.{re.escape(ending)}", entry)
+            if not named or not os.path.isdir(left) or os.path.islink(left):
+                continue
+            nameless = not os.path.lexists(path)
+            if ending == "tmp.old" and nameless:
+                os.replace(left, path)
+            elif _in_use(left):
+                continue
+            elif ending == "tmp.new" and nameless:
+                os.replace(left, path)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _put_in_place(new: str, path: str, keep_existing: bool) -> None:
+    if keep_existing or not os.path.isdir(path) or not os.listdir(path):
+        try:
+            os.replace(new, path)
+        except OSError:
+            # Another process was faster.
+            if not keep_existing or not os.path.isdir(path):
+                raise
+    elif not _exchange(new, path):
+        # The name of the new one says that it is whole, should this be the last that the process does.
+        whole, old = f"{new}.new", f"{new}.old"
+        os.replace(new, whole)
+        try:
+            os.replace(path, old)
+            os.replace(whole, path)
+        except OSError:
+            shutil.rmtree(whole, ignore_errors=True)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(a: str, b: str) -> bool:
+    """Exchanges two folders at once; False where the system or its file system cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    if rename(_HERE, os.fsencode(a), _HERE, os.fsencode(b), _EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), b)
+
+
+def _in_use(folder: str) -> bool:
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+
+
+def _open_to_others(path: str, mode: int) -> None:
+    """Gives what `tempfile` made, which nobody else can read, the mode that anything new has."""
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(path, mode & ~umask)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -39,3 +166,67 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Writes a JSON file in one piece or not at all; what JSON has no word for (NaN, infinity) becomes null.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    write_text(path, json.dumps(without_nan(content), indent=2, allow_nan=False) + "\n")
+
+
+def without_nan(value: Any) -> Any:
+    """A value with None in place of NaN and infinity, through dicts, lists and tuples; floats become Python's own."""
+    if isinstance(value, dict):
+        return {name: without_nan(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(entry) for entry in value]
+    if isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def read_json(path: str | os.PathLike, most_bytes: int) -> dict[str, Any]:
+    """Reads a file that holds a JSON object; not a byte more of it than it may have.
+
+    Raises:
+      OSError: it cannot be read.
+      ValueError: it is longer, no JSON, or JSON of something else than an object.
+    """
+    with open(path, "rb") as file:
+        return parse_json(file.read(most_bytes + 1), most_bytes)
+
+
+def parse_json(content: bytes, most_bytes: int) -> dict[str, Any]:
+    """The JSON object that a file's bytes say, read from wherever it lies.
+
+    Raises:
+      ValueError: there are more than `most_bytes`, or they are no JSON, or JSON of something else than an object.
+    """
+    if len(content) > most_bytes:
+        raise ValueError(f"it has more than {most_bytes} bytes")
+    try:
+        value = json.loads(content)
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")
+    return value
+
+
+def file_sums(folder: str | os.PathLike, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Size (`bytes`) and SHA-256 (`sha256`, in hexadecimal) of files by their names, which are relative to the folder.
+
+    Raises:
+      OSError: one cannot be read.
+    """
+    sums = {}
+    for name in names:
+        path = os.path.join(folder, name)
+        with open(path, "rb") as file:
+            sums[name] = {"bytes": os.path.getsize(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    return sums

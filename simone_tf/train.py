@@ -6,7 +6,6 @@ from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else 
 # isort: on
 import contextlib
 import functools
-import json
 import os
 import time
 
@@ -24,7 +23,7 @@ from simone_tf.data.tfrecords.faults import DATA_ERRORS, explain_data_error
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.held_out import HeldOut
 from simone_tf.evaluation.held_out_pictures import Pictures
-from simone_tf.files import write_text
+from simone_tf.files import write_json
 from simone_tf.runs.continuation import check_continuation
 from simone_tf.runs.settings import check_settings
 from simone_tf.training.averaging import WeightAverage
@@ -221,7 +220,7 @@ def train(
         "session_seconds": round(time.time() - begin, 1),
         "version": simone_tf.__version__,
     }
-    _write(run_dir, _write_json, os.path.join(run_dir, "metrics.json"), metrics)
+    _write(run_dir, write_json, os.path.join(run_dir, "metrics.json"), metrics)
     with data_faults_told(), averaged():
         in_evaluation(pictures.save)(os.path.join(run_dir, "pictures"))
     summaries.close()
@@ -342,12 +341,6 @@ def _write(run_dir, write, *arguments, **keywords):
         raise UserError(
             f"--run_dir={run_dir} cannot be written ({first_line(error)}); choose another folder."
         ) from error
-
-
-def _write_json(path, content):
-    # A score that no clip has is NaN, which JSON has no word for.
-    finite = {name: None if value != value else value for name, value in content.items()}
-    write_text(path, json.dumps(finite, indent=2, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

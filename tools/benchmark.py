@@ -11,16 +11,14 @@ share of their rate that the step reaches then also holds on a machine that is b
 import inspect
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
 # The process that starts the others needs no TensorFlow: what needs it is imported where it is used.
 from simone_tf.cli import command
+from simone_tf.cli.peak_memory import peak_bytes
 from simone_tf.errors import UserError
 
 # [m, k] @ [k, n]: the decoder's own widths at the paper's setting, and a square one. The better of the two counts.
@@ -175,7 +173,7 @@ def _measure_training(flags):
         "clips_per_second": batch_size / step_seconds,
         "product_rate": statistics.median(rates),
         "share": statistics.median(shares),
-        "peak_bytes": _peak_bytes(),
+        "peak_bytes": peak_bytes(),
     }
 
 
@@ -223,7 +221,7 @@ def _measure_evaluation(flags):
         "slots": model.encoder.num_slots,
         "chunk_size": chunk_size,
         "seconds": seconds,
-        "peak_bytes": _peak_bytes(),
+        "peak_bytes": peak_bytes(),
     }
 
 
@@ -245,7 +243,7 @@ def _measure_pipeline(flags):
     while (seconds := time.perf_counter() - begin) < _PIPELINE_SECONDS:
         take(tf.constant(10))
         num_batches += 10
-    return {"clips_per_second": num_batches * settings["batch_size"] / seconds, "peak_bytes": _peak_bytes()}
+    return {"clips_per_second": num_batches * settings["batch_size"] / seconds, "peak_bytes": peak_bytes()}
 
 
 def _measure_input(flags):
@@ -296,18 +294,6 @@ def _build_step(strategy, settings):
 
 def _arguments_of(function, settings):
     return {name: settings[name] for name in inspect.signature(function).parameters if name in settings}
-
-
-def _peak_bytes():
-    """The largest resident memory that this process has had."""
-    try:
-        # The system's other account, below, starts with the size of the process that started this one.
-        with open("/proc/self/status", encoding="ascii") as file:
-            peak = next(line for line in file if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) * 1024
-    except (OSError, StopIteration):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
 
 
 if __name__ == "__main__":

@@ -13,9 +13,6 @@ import math
 import os
 import re
 import statistics
-import sys
-
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -23,7 +20,7 @@ from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.report import paper
-from simone_tf.files import replacing, write_text
+from simone_tf.files import read_json, replacing, write_text
 
 METRICS = os.path.join("evaluation", "metrics.json")
 MAX_BYTES = 2**26
@@ -63,16 +60,13 @@ def read_metrics(run_dir):
     """
     path = os.path.join(run_dir, METRICS)
     try:
-        if os.path.getsize(path) > MAX_BYTES:
-            raise ValueError(f"it has more than {MAX_BYTES} bytes")
-        with open(path, encoding="utf-8") as file:
-            metrics = json.load(file)
+        metrics = read_json(path, MAX_BYTES)
         _check(metrics)
     except FileNotFoundError as error:
         raise UserError(
             f"{path} is missing: evaluate the run first, python -m simone_tf.evaluate --run_dir={run_dir}."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path} is not what simone_tf.evaluate writes ({first_line(error)}): evaluate the run again."
         ) from error

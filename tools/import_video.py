@@ -14,8 +14,6 @@ import re
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError
 

@@ -14,8 +14,6 @@ import os
 import re
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
 

@@ -13,8 +13,6 @@ import re
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
 # The processes that render import this file too: what is slow to import (TensorFlow) is imported where it is used.
 from simone_tf.errors import UserError
 from simone_tf.scenes.preset import ScenePreset

@@ -9,29 +9,27 @@ the same results as the run.
 """
 
 import argparse
-import json
 import os
 import re
 import shlex
-import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# isort: off
+from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
 
-from simone_tf.cli import quiet_tensorflow  # noqa: F401, I001
+# isort: on
 
 import numpy as np
 
 import simone_tf
 from simone_tf.cli import command
-from simone_tf.config import bindings
 from simone_tf.cli.console import say
+from simone_tf.config import bindings
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import write_text
-from simone_tf.runs.load_pretrained import load_pretrained
+from simone_tf.files import file_sums, read_json, replacing_folder, write_json, write_text
 from simone_tf.runs import pretrained
-from simone_tf.serving.folders import replacing_folder
-from simone_tf.runs.weights import save_weights
 from simone_tf.runs.load import load_run
+from simone_tf.runs.load_pretrained import load_pretrained
+from simone_tf.runs.weights import save_weights
 
 MAX_BYTES = 5 * 10**6
 _MAX_METRICS_BYTES = 2**24
@@ -99,8 +97,8 @@ def pack(run, name, out, *, best=False, train_command=None, notes="", overwrite=
             if size > MAX_BYTES:
                 raise UserError(f"The weights take {size} bytes, more than the {MAX_BYTES} that are shipped.")
             write_text(os.path.join(workshop, pretrained.CONFIG), run.config_text)
-            card["files"] = pretrained.file_sums(workshop)
-            write_text(os.path.join(workshop, pretrained.CARD), json.dumps(card, indent=2, allow_nan=False) + "\n")
+            card["files"] = file_sums(workshop, pretrained.SUMMED)
+            write_json(os.path.join(workshop, pretrained.CARD), card)
             write_text(os.path.join(workshop, pretrained.CARD_TEXT), _card_text(card, place))
             _check(run, workshop)
     except OSError as error:
@@ -158,13 +156,11 @@ def _metrics(run):
 
 def _read_json(path):
     try:
-        with open(path, "rb") as file:
-            content = json.loads(file.read(_MAX_METRICS_BYTES))
+        return read_json(path, _MAX_METRICS_BYTES)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({first_line(error)}): evaluate the run again.") from error
-    return content if isinstance(content, dict) else None
 
 
 def _card_text(card, place):

@@ -17,10 +17,9 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
 from simone_tf.cli import command
 from simone_tf.cli.console import say
+from simone_tf.cli.peak_memory import peak_bytes
 from simone_tf.errors import UserError
 
 METHODS = ("matched", "slot_numbers", "unlinked")
@@ -168,12 +167,13 @@ def save_strip(path, video, segments, predicted):
 
     from simone_tf.pictures.colours import colour_segments, slot_colours
     from simone_tf.pictures.image_files import save_png
+    from simone_tf.pictures.pixels import as_uint8
 
     identities, compact = np.unique(predicted, return_inverse=True)
     colours = slot_colours(len(identities), compact.reshape(predicted.shape), segments)
     shown = np.unique(np.linspace(0, len(video) - 1, _FRAMES_IN_STRIP).round().astype(int))
     rows = [
-        np.rint(video[shown] * 255).clip(0, 255).astype(np.uint8),
+        as_uint8(video[shown]),
         colour_segments(segments[shown]),
         colours[compact.reshape(predicted.shape)[shown]],
     ]
@@ -241,9 +241,9 @@ def measure_length(flags, frames):
 
     take_apart(4 * window_model.num_frames)
     seconds = take_apart(frames)
-    peak_bytes = _peak_bytes()
+    peak = peak_bytes()
     seconds = min(seconds, *(take_apart(frames) for _ in range(_PASSES - 1)))
-    return {"frames": frames, "seconds": seconds, "peak_bytes": peak_bytes}
+    return {"frames": frames, "seconds": seconds, "peak_bytes": peak}
 
 
 def moving_square(count, frame_size):
@@ -283,13 +283,6 @@ def _window_model(flags):
 
     run = load_pretrained(flags.pretrained) if flags.pretrained else load_run(flags.run_dir)
     return of_run_model(run.model, run.settings["num_frames"], run.settings["frame_size"], run.run_dir)
-
-
-def _peak_bytes():
-    """The largest resident memory that this process has had."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        peak = next(line for line in file if line.startswith("VmHWM:"))
-    return int(peak.split()[1]) * 1024
 
 
 def main(argv=None):

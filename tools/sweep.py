@@ -9,21 +9,18 @@ flags, is left as it is. A seed that fails is told and the others go on.
 
 import argparse
 import inspect
-import json
 import os
 import queue
 import subprocess
 import sys
 import threading
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
 from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
+from simone_tf.files import read_json
 
 MAX_METRICS_BYTES = 2**26
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MAX_SEEDS = 1000
 _WAIT_SECONDS = 60
 
@@ -111,7 +108,6 @@ class Sweep:
 
     def _call(self, module, flags, log, device):
         environment = dict(os.environ)
-        environment["PYTHONPATH"] = os.pathsep.join([REPOSITORY, *filter(None, [environment.get("PYTHONPATH")])])
         if device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
         try:
@@ -211,11 +207,9 @@ def is_evaluated(run_dir, flags=()):
 def _read(*path):
     """The JSON object in a file; an empty one where there is none."""
     try:
-        with open(os.path.join(*path), "rb") as file:
-            content = json.loads(file.read(MAX_METRICS_BYTES))
-    except (OSError, ValueError, RecursionError):
+        return read_json(os.path.join(*path), MAX_METRICS_BYTES)
+    except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def parse_seeds(text):

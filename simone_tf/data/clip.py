@@ -20,6 +20,8 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from simone_tf.pictures.pixels import LEVEL
+
 Clip = dict[str, tf.Tensor]
 
 DTYPES: dict[str, tf.DType] = {
@@ -53,8 +55,13 @@ def as_float(clip: Mapping[str, tf.Tensor]) -> Clip:
     """Turns a uint8 `video` in [0, 255] into float32 in [0, 1]; the rest, and a float `video`, pass unchanged."""
     clip = dict(clip)
     if "video" in clip and clip["video"].dtype == tf.uint8:
-        clip["video"] = tf.cast(clip["video"], tf.float32) * (1.0 / 255.0)
+        clip["video"] = pixels_as_float(clip["video"])
     return clip
+
+
+def pixels_as_float(pixels: tf.Tensor) -> tf.Tensor:
+    """Turns uint8 in [0, 255] into float32 in [0, 1], of any shape; `pictures.pixels.as_float` does it in NumPy."""
+    return tf.cast(pixels, tf.float32) * LEVEL
 
 
 def check_known_fields(fields: Sequence[str]) -> None:

@@ -119,17 +119,6 @@ def summarize(run, clips, store, num_clips=None):
     }
 
 
-def without_nan(value):
-    """JSON has no word for NaN: a score that does not exist is None. Goes through dicts and lists."""
-    if isinstance(value, dict):
-        return {name: without_nan(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(entry) for entry in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return value
-
-
 def kl_per_dimension(mean, log_scale):
     """KL(N(mean, exp(log_scale)) || N(0, 1)) in nats of every latent dimension; any shape, float64."""
     mean, log_scale = np.asarray(mean, np.float64), np.asarray(log_scale, np.float64)

@@ -24,12 +24,13 @@ from PIL import Image
 
 import simone_tf
 from simone_tf.errors import UserError, first_line
+from simone_tf.files import replacing_folder
 from simone_tf.pictures.colours import PALETTE
 from simone_tf.pictures.contact_sheet import ContactSheet
-from simone_tf.pictures.drawing import as_uint8, cut_out, object_colour, overlay, winners
+from simone_tf.pictures.drawing import cut_out, object_colour, overlay, winners
 from simone_tf.pictures.gif_writer import GifWriter
 from simone_tf.pictures.mp4_writer import Mp4Writer, can_write_mp4
-from simone_tf.serving.folders import replacing_folder
+from simone_tf.pictures.pixels import as_uint8
 
 DESCRIPTION = "decomposition.json"
 FORMAT = "simone_tf decomposition"

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.models.simone.model import SIMONe
+from simone_tf.pictures.pixels import as_float
 from simone_tf.serving.chunks import CHUNK_SIZE, queries_at_a_time
 from simone_tf.serving.saved_model import load_export
 
@@ -70,7 +71,7 @@ class WindowModel:
                 f"{', '.join(map(str, wanted))}]."
             )
         if video.dtype == np.uint8:
-            video = video.astype(np.float32) * np.float32(1.0 / 255.0)  # as `clip.as_float` does it
+            video = as_float(video)
         return Latents(*(value.numpy() for value in self._encode(tf.constant(video))))
 
     def render(self, object_latents: np.ndarray, frame_latents: np.ndarray) -> Rendering:

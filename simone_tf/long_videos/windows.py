@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simone_tf.errors import UserError
+from simone_tf.pictures.pixels import as_float
 
 
 class Window(NamedTuple):
@@ -53,7 +54,7 @@ def cut_windows(
     last: collections.deque[np.ndarray] = collections.deque(maxlen=num_frames)
     count = end = 0  # frames seen, end of the last window
     for frame in frames:
-        last.append(_as_float(frame, frame_size, count))
+        last.append(_float_frame(frame, frame_size, count))
         count += 1
         if count == (end - overlap if end else 0) + num_frames:
             yield Window(count - num_frames, np.stack(last), num_frames)
@@ -66,12 +67,12 @@ def cut_windows(
         yield Window(count - num_frames, np.stack(last), num_frames)
 
 
-def _as_float(frame: np.ndarray, frame_size: tuple[int, int], index: int) -> np.ndarray:
+def _float_frame(frame: np.ndarray, frame_size: tuple[int, int], index: int) -> np.ndarray:
     frame = np.asarray(frame)
     if frame.shape != (*frame_size, 3):
         raise ValueError(f"frame {index} is {list(frame.shape)}, the model sees {[*frame_size, 3]}.")
     if frame.dtype == np.uint8:
-        return frame.astype(np.float32) * np.float32(1.0 / 255.0)
+        return as_float(frame)
     if not np.issubdtype(frame.dtype, np.floating):
         raise ValueError(f"frame {index} is {frame.dtype}; frames are uint8, or floating point in [0, 1].")
     return frame.astype(np.float32)

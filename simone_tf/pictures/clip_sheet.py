@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from simone_tf.pictures.colours import PAPER, colour_segments
+from simone_tf.pictures.drawing import enlarge, whole_scale
 
 _GAP, _MARGIN = 4, 12
 
@@ -80,5 +81,4 @@ def _scaled(frames: np.ndarray, tile_size: int) -> np.ndarray:
     if side >= 2 * tile_size:
         step = side // tile_size
         return frames[:, ::step, ::step]
-    scale = max(1, round(tile_size / side))
-    return np.repeat(np.repeat(frames, scale, axis=1), scale, axis=2)
+    return enlarge(frames, whole_scale(side, tile_size))

@@ -4,9 +4,10 @@ import numpy as np
 from PIL import Image
 
 from simone_tf.pictures.colours import PALETTE
+from simone_tf.pictures.pixels import as_uint8
 
 _TINT = 0.45
-_CHECKER = (208, 236)
+_TONES = (208, 236)
 _SQUARES = 12  # along the shorter side
 _SMOOTH = Image.Resampling.BILINEAR
 
@@ -16,9 +17,14 @@ def object_colour(object_id: int) -> np.ndarray:
     return PALETTE[object_id % len(PALETTE)]
 
 
-def as_uint8(image: np.ndarray) -> np.ndarray:
-    """A float image in about [0, 1] as uint8; what lies outside is clipped."""
-    return np.rint(np.clip(np.nan_to_num(image), 0.0, 1.0) * 255.0).astype(np.uint8)
+def whole_scale(side: int, tile_size: int) -> int:
+    """The whole factor that brings `side` pixels to about `tile_size`, at least 1."""
+    return max(1, round(tile_size / side))
+
+
+def enlarge(frames: np.ndarray, scale: int) -> np.ndarray:
+    """Every pixel `scale` times in height and width: `[T, H, W, ...]` -> `[T, scale H, scale W, ...]`."""
+    return np.repeat(np.repeat(frames, scale, axis=1), scale, axis=2)
 
 
 def winners(masks: np.ndarray, object_ids: np.ndarray) -> np.ndarray:
@@ -61,11 +67,18 @@ def _outlines(segments, thickness):
     return found
 
 
-def checker(size: tuple[int, int]) -> np.ndarray:
-    """The ground that what is transparent lies on: uint8 `[H, W, 3]`."""
-    side = max(1, min(size) // _SQUARES)
+def checker(size: tuple[int, int], side: int | None = None, tones: tuple[int, int] = _TONES) -> np.ndarray:
+    """The ground that what is transparent lies on, uint8 `[H, W, 3]`: squares of two greys.
+
+    Args:
+        size: (H, W).
+        side: of a square, in pixels; by default so that there are about twelve along the shorter side.
+        tones: the greys.
+    """
+    if side is None:
+        side = max(1, min(size) // _SQUARES)
     squares = (np.arange(size[0])[:, np.newaxis] // side + np.arange(size[1]) // side) % 2
-    return np.repeat(np.array(_CHECKER, np.uint8)[squares][..., np.newaxis], 3, axis=-1)
+    return np.repeat(np.array(tones, np.uint8)[squares][..., np.newaxis], 3, axis=-1)
 
 
 def cut_out(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -23,9 +23,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from simone_tf.pictures.colours import PAPER, colour_segments, slot_colours
+from simone_tf.pictures.drawing import checker, enlarge, whole_scale
+from simone_tf.pictures.pixels import as_uint8
 
 _INK = (40, 40, 40)
-_CHECKER = (214, 238)
+_TONES, _SQUARE = (214, 238), 8  # of the ground below what is transparent
 _GAP, _GROUP_GAP, _MARGIN, _FONT_SIZE, _CHIP = 4, 14, 12, 13, 11
 
 
@@ -153,26 +155,25 @@ def _decomposition(
     _expect("slot_masks", slot_masks.shape, (num_slots, *video.shape[:-1]))
     if segments is not None:
         _expect("segments", np.shape(segments), video.shape[:-1])
-    scale = _scale(video, tile_size)
+    scale = whole_scale(max(video.shape[1:3]), tile_size)
     colours = slot_colours(num_slots, segmentation, segments)
 
     whole = [
-        _Strip("input", _enlarge(_uint8(video), scale)),
-        _Strip("reconstruction", _enlarge(_uint8(reconstruction), scale)),
+        _Strip("input", enlarge(as_uint8(video), scale)),
+        _Strip("reconstruction", enlarge(as_uint8(reconstruction), scale)),
     ]
     if segments is not None:
-        whole.append(_Strip("true segments", _enlarge(colour_segments(segments), scale)))
-    whole.append(_Strip("segmentation", _enlarge(colour_segments(segmentation, colours), scale)))
+        whole.append(_Strip("true segments", enlarge(colour_segments(segments), scale)))
+    whole.append(_Strip("segmentation", enlarge(colour_segments(segmentation, colours), scale)))
 
     height, width = video.shape[1] * scale, video.shape[2] * scale
-    squares = (np.arange(height)[:, np.newaxis] // 8 + np.arange(width) // 8) % 2
-    ground = np.array(_CHECKER, np.float32)[squares][..., np.newaxis] / 255.0
+    ground = checker((height, width), _SQUARE, _TONES).astype(np.float32) / 255.0
     parts = []
     for slot in range(num_slots) if slots is None else slots:
-        mask = np.clip(_enlarge(slot_masks[slot], scale).astype(np.float32), 0.0, 1.0)[..., np.newaxis]
-        rgb = _enlarge(_uint8(slot_rgb[slot]), scale) / np.float32(255.0)
+        mask = np.clip(enlarge(slot_masks[slot], scale).astype(np.float32), 0.0, 1.0)[..., np.newaxis]
+        rgb = enlarge(as_uint8(slot_rgb[slot]), scale) / np.float32(255.0)
         colour = tuple(int(value) for value in colours[slot])
-        parts.append(_Strip(f"slot {slot}", _uint8(mask * rgb + (1.0 - mask) * ground), colour))
+        parts.append(_Strip(f"slot {slot}", as_uint8(mask * rgb + (1.0 - mask) * ground), colour))
     return [whole, parts]
 
 
@@ -181,7 +182,7 @@ def _recomposition(clip_a, clip_b, num_slots, segments, tile_size) -> list[list[
     for name, clip in (("A", clip_a), ("B", clip_b)):
         for part, wanted in zip(clip, (shape, shape, shape[:-1]), strict=True):
             _expect(f"a part of clip {name}", np.shape(part), wanted)
-    scale = _scale(clip_a[0], tile_size)
+    scale = whole_scale(max(shape[1:3]), tile_size)
     if num_slots is None:
         num_slots = int(max(np.max(clip_a[2]), np.max(clip_b[2]))) + 1
     colours = slot_colours(num_slots, clip_a[2], segments)
@@ -189,9 +190,9 @@ def _recomposition(clip_a, clip_b, num_slots, segments, tile_size) -> list[list[
     for name, (video, image, segmentation) in (("A", clip_a), ("B", clip_b)):
         groups.append(
             [
-                _Strip(f"clip {name}", _enlarge(_uint8(video), scale)),
-                _Strip(f"objects A, view {name}", _enlarge(_uint8(image), scale)),
-                _Strip("segmentation", _enlarge(colour_segments(segmentation, colours), scale)),
+                _Strip(f"clip {name}", enlarge(as_uint8(video), scale)),
+                _Strip(f"objects A, view {name}", enlarge(as_uint8(image), scale)),
+                _Strip("segmentation", enlarge(colour_segments(segmentation, colours), scale)),
             ]
         )
     return groups
@@ -266,22 +267,6 @@ def _draw_label(draw: ImageDraw.ImageDraw, label: tuple[str, tuple | None], font
 def _label_width(label: tuple[str, tuple | None], font) -> int:
     text, colour = label
     return int(np.ceil(font.getlength(text))) + (_CHIP + 6 if colour is not None else 0)
-
-
-def _scale(video: np.ndarray, tile_size: int) -> int:
-    return max(1, round(tile_size / max(np.shape(video)[1:3])))
-
-
-def _enlarge(frames: np.ndarray, scale: int) -> np.ndarray:
-    """Nearest neighbour: `[T, H, W, ...]` -> `[T, scale H, scale W, ...]`."""
-    return np.repeat(np.repeat(frames, scale, axis=1), scale, axis=2)
-
-
-def _uint8(image: np.ndarray) -> np.ndarray:
-    image = np.asarray(image)
-    if image.dtype == np.uint8:
-        return image
-    return np.rint(np.clip(np.nan_to_num(image.astype(np.float32)), 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
 def _expect(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:

@@ -12,6 +12,8 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image
 
+from simone_tf.pictures.quantization import best_colours, colour_codes, colours_of
+
 _HEADER = b"GIF89a"
 _FOREVER = b"!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
 _END = b";"
@@ -79,14 +81,10 @@ class GifWriter:
 
 def _indexed(frame):
     """Palette `[N, 3]` uint8 and indices `[H, W]` uint8 of a frame: exact up to 256 colours, the best 256 above."""
-    image = Image.fromarray(frame)
-    if image.getcolors(256) is None:
-        picture = image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        return np.array(picture.getpalette(), np.uint8).reshape(-1, 3), np.asarray(picture)
-    red, green, blue = np.moveaxis(frame.astype(np.uint32), -1, 0)
-    codes, indices = np.unique(red << 16 | green << 8 | blue, return_inverse=True)
-    palette = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1).astype(np.uint8)
-    return palette, indices.reshape(frame.shape[:2]).astype(np.uint8)
+    if Image.fromarray(frame).getcolors(256) is None:
+        return best_colours(frame, 256)
+    codes, indices = np.unique(colour_codes(frame), return_inverse=True)
+    return colours_of(codes), indices.reshape(frame.shape[:2]).astype(np.uint8)
 
 
 def _picture(palette, indices):

@@ -10,6 +10,7 @@ from scipy import spatial
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import replacing
 from simone_tf.pictures.colours import BACKGROUND, PALETTE, PAPER
+from simone_tf.pictures.quantization import best_colours, colour_codes, colours_of
 
 
 def encode_png(image: np.ndarray) -> bytes:
@@ -35,15 +36,14 @@ def encode_gif(frames: np.ndarray, frames_per_second: float = 6.0) -> bytes:
 def _quantize(frame: np.ndarray) -> Image.Image:
     """The best 256 colours, of which those of the segments are certain: a small patch of one would lose its own."""
     certain = np.concatenate([PALETTE, BACKGROUND[np.newaxis], np.array([PAPER], np.uint8)])
-    adaptive = Image.fromarray(frame).quantize(256 - len(certain), Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    palette = np.concatenate([certain, np.array(adaptive.getpalette(), np.uint8).reshape(-1, 3)])[:256]
+    adaptive, _ = best_colours(frame, 256 - len(certain))
+    palette = np.concatenate([certain, adaptive])[:256]
     # Pillow's own search for the nearest colour is coarse enough to turn white paper grey.
-    red, green, blue = np.moveaxis(frame.astype(np.int32), -1, 0)
-    codes = red << 16 | green << 8 | blue
+    codes = colour_codes(frame)
     nearest = np.zeros(1 << 24, np.uint8)
     nearest[codes.ravel()] = 1
     seen = np.flatnonzero(nearest)
-    nearest[seen] = spatial.KDTree(palette).query(np.stack([seen >> 16, seen >> 8 & 255, seen & 255], axis=-1))[1]
+    nearest[seen] = spatial.KDTree(palette).query(colours_of(seen))[1]
     picture = Image.fromarray(nearest[codes])
     picture.putpalette(palette.tobytes())
     return picture

@@ -5,6 +5,8 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from simone_tf.pictures.colours import PAPER
+from simone_tf.pictures.drawing import enlarge, whole_scale
+from simone_tf.pictures.pixels import as_uint8
 
 _INK, _MARK, _BAR = (40, 40, 40), (220, 30, 30), (40, 100, 200)
 _GAP, _LABEL, _MARGIN, _BARS = 4, 74, 10, 110
@@ -27,7 +29,7 @@ def traversal_sheet(traversal, video, outline, frame=None, tile_size=96):
         `[H', W', 3]` uint8.
     """
     frame = largest_view(outline) if frame is None else frame
-    scale = _scale(video.shape[2], tile_size)
+    scale = whole_scale(video.shape[2], tile_size)
     rows = [[_tile(picture[frame], scale) for picture in attribute] for attribute in traversal.frames]
     first = [None] * len(traversal.offsets)
     first[int(np.flatnonzero(traversal.offsets == 0)[0])] = circled(video, outline, frame, tile_size)
@@ -38,8 +40,8 @@ def traversal_sheet(traversal, video, outline, frame=None, tile_size=96):
 
 def circled(video, outline, frame, tile_size=96):
     """A frame of a clip, about `tile_size` pixels wide, with a segment circled in red: `[H', W', 3]` uint8."""
-    scale = _scale(video.shape[2], tile_size)
-    tile = _tile(np.round(np.clip(video[frame], 0.0, 1.0) * 255).astype(np.uint8), scale)
+    scale = whole_scale(video.shape[2], tile_size)
+    tile = _tile(as_uint8(video[frame]), scale)
     if not outline[frame].any():
         return tile
     # The largest piece: a few pixels elsewhere, such as a shadow's, would widen the circle to the whole picture.
@@ -68,11 +70,11 @@ def crossing_frames(crossed, videos, tile_size=96):
     Returns:
         `[T, H', W', 3]` uint8.
     """
-    scale = _scale(crossed.shape[4], tile_size)
+    scale = whole_scale(crossed.shape[4], tile_size)
     names = [chr(ord("A") + number) for number in range(len(crossed))]
     frames = []
     for time in range(crossed.shape[2]):
-        inputs = [_tile(np.round(video[time] * 255).astype(np.uint8), scale) for video in videos]
+        inputs = [_tile(as_uint8(video[time]), scale) for video in videos]
         rows = [[_tile(clip[time], scale) for clip in row] for row in crossed]
         row_names = ["input", *(f"objects {name}" for name in names)]
         frames.append(_grid([inputs, *rows], row_names, [f"view {name}" for name in names]))
@@ -80,11 +82,7 @@ def crossing_frames(crossed, videos, tile_size=96):
 
 
 def _tile(picture, scale):
-    return np.repeat(np.repeat(picture, scale, axis=0), scale, axis=1)
-
-
-def _scale(width, tile_size):
-    return max(1, round(tile_size / width))
+    return enlarge(picture[np.newaxis], scale)[0]
 
 
 def _grid(rows, row_labels, column_labels, bars=None):

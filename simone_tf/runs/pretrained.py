@@ -6,13 +6,15 @@ card.json     where it comes from: data, command, seed, metrics, size and SHA-25
 card.md       the same for people
 """
 
-import hashlib
-import json
 import os
 
 from simone_tf.errors import UserError, first_line
+from simone_tf.files import file_sums, read_json
 
 WEIGHTS, CONFIG, CARD, CARD_TEXT = "weights.npz", "config.gin", "card.json", "card.md"
+
+SUMMED = (WEIGHTS, CONFIG)
+"""The files whose sums stand in the card."""
 
 SHIPPED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "pretrained")
 """The folder of the models that are installed with the library."""
@@ -50,16 +52,6 @@ def find_pretrained(name: str) -> str:
     return os.path.join(SHIPPED, name)
 
 
-def file_sums(folder: str) -> dict:
-    """Size and SHA-256 of weights and config; OSError if one cannot be read."""
-    sums = {}
-    for name in (WEIGHTS, CONFIG):
-        path = os.path.join(folder, name)
-        with open(path, "rb") as file:
-            sums[name] = {"bytes": os.path.getsize(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-    return sums
-
-
 def read_card(folder: str) -> dict:
     """Reads `card.json` and compares the files with the sums in it.
 
@@ -68,19 +60,15 @@ def read_card(folder: str) -> dict:
     """
     path = os.path.join(folder, CARD)
     try:
-        with open(path, "rb") as file:
-            content = file.read(_MAX_CARD_BYTES + 1)
-        if len(content) > _MAX_CARD_BYTES:
-            raise ValueError(f"it has more than {_MAX_CARD_BYTES} bytes")
-        card = json.loads(content)
-        if not isinstance(card, dict) or card.get("format") != FORMAT:
+        card = read_json(path, _MAX_CARD_BYTES)
+        if card.get("format") != FORMAT:
             raise ValueError(f'its "format" is not "{FORMAT}"')
         if card.get("format_version") != FORMAT_VERSION or type(card.get("step")) is not int:
             raise ValueError(f'its "format_version" is not {FORMAT_VERSION}, or it has no "step"')
         if not isinstance(card.get("files"), dict):
             raise ValueError('its "files" is no table of sums')
-        found = file_sums(folder)
-    except (OSError, ValueError, RecursionError) as error:
+        found = file_sums(folder, SUMMED)
+    except (OSError, ValueError) as error:
         place = getattr(error, "filename", None) or path
         raise UserError(f"{place} cannot be read ({first_line(error)}): install or pack the model again.") from error
     for name, sums in found.items():

@@ -18,8 +18,7 @@ from simone_tf.data.formats.sidecar import SIDECAR, read_sidecar, write_sidecar
 from simone_tf.data.tfrecords import tfrecord
 from simone_tf.errors import UserError
 from simone_tf.scenes.cater_format import cater_shard_name, write_cater_shard
-from simone_tf.scenes.preset import ScenePreset, preset_from_json, preset_to_json
-from simone_tf.scenes.presets import FAMILIES
+from simone_tf.scenes.preset import ScenePreset, preset_to_json
 from simone_tf.scenes.processes import RenderProcesses
 
 # Goes up whenever the same settings give other clips, so that a set is never continued with different ones.
@@ -61,29 +60,6 @@ class SplitPlan:
             "preset": preset_to_json(self.preset),
         }
         return json.loads(json.dumps(settings))
-
-
-def plan_from_sidecar(data_dir: str, split: str) -> SplitPlan:
-    """Reads back how a split was made, so that any of its clips can be made again.
-
-    Raises:
-      UserError: the folder's sidecar does not describe a generated split, or one of another generator version.
-    """
-    sidecar = read_sidecar(data_dir) or {"splits": {}}
-    settings = sidecar["splits"].get(split, {}).get("generator")
-    if not isinstance(settings, dict) or settings.get("generator_version") != GENERATOR_VERSION:
-        raise UserError(
-            f"{data_dir} holds no split {split!r} made by this version of the scene generator: make it with "
-            "tools/make_dataset.py."
-        )
-    names = ("seed", "num_clips", "clips_per_shard", "format")
-    try:
-        preset = preset_from_json(settings["preset"], FAMILIES)
-        return SplitPlan(preset=preset, split=split, **{name: settings[name] for name in names})
-    except (AttributeError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{data_dir}: the settings of split {split!r} are incomplete ({error}): restore them."
-        ) from error
 
 
 def make_split(

@@ -2,7 +2,6 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -123,19 +122,3 @@ class ScenePreset(abc.ABC):
 def preset_to_json(preset: ScenePreset) -> dict[str, Any]:
     """Returns the preset as a JSON-able dict, for a dataset's sidecar."""
     return {"family": preset.family, **dataclasses.asdict(preset)}
-
-
-def preset_from_json(values: Mapping[str, Any], families: Mapping[str, type[ScenePreset]]) -> ScenePreset:
-    """Rebuilds the very preset that `preset_to_json` (and then JSON, which has no tuples) wrote.
-
-    Raises:
-      KeyError: the family is missing or unknown.
-      TypeError: a field is missing or unknown.
-    """
-    values = dict(values)
-    family = families[values.pop("family")]
-    return family(**{name: _tuples(value) for name, value in values.items()})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value

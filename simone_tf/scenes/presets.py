@@ -225,4 +225,3 @@ PRESETS: dict[str, ScenePreset] = {
         QUICKSTART_LONG_DRIFT,
     )
 }
-FAMILIES: dict[str, type[ScenePreset]] = {type(preset).family: type(preset) for preset in PRESETS.values()}

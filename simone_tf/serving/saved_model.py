@@ -1,12 +1,12 @@
 """Reading an export back: every way in which a folder may not be one is told in a sentence."""
 
-import hashlib
 import os
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from simone_tf.errors import UserError, first_line
+from simone_tf.files import file_sums
 from simone_tf.serving import serving_json
 from simone_tf.serving.signatures import Signature, Sizes, signature_table
 
@@ -57,17 +57,10 @@ def load_export(export_dir: str, names: tuple[str, ...] = ("encode", "decode")) 
     return Export(loaded, sizes, description)
 
 
-def file_sums(export_dir: str) -> dict:
-    """Size and SHA-256 of the files that make up the model, by their names relative to the folder."""
-    sums = {}
-    for name in (GRAPH, "variables"):
-        path = os.path.join(export_dir, name)
-        files = [path] if os.path.isfile(path) else [os.path.join(path, file) for file in sorted(os.listdir(path))]
-        for file in files:
-            with open(file, "rb") as opened:
-                digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            sums[os.path.relpath(file, export_dir)] = {"bytes": os.path.getsize(file), "sha256": digest}
-    return sums
+def model_files(export_dir: str) -> list[str]:
+    """The files that make up the model, by their names relative to the folder; OSError if it cannot be read."""
+    variables = sorted(os.listdir(os.path.join(export_dir, "variables")))
+    return [GRAPH, *(os.path.join("variables", name) for name in variables)]
 
 
 def check_files(export_dir: str, description: dict) -> None:
@@ -77,7 +70,7 @@ def check_files(export_dir: str, description: dict) -> None:
         UserError: one is missing, cut off or changed.
     """
     try:
-        found = file_sums(export_dir)
+        found = file_sums(export_dir, model_files(export_dir))
     except OSError as error:
         raise UserError(f"{export_dir} is not whole ({first_line(error)}): copy it or export it again.") from error
     stated = description.get("files")

@@ -6,6 +6,7 @@ import os
 import re
 
 from simone_tf.errors import UserError, first_line
+from simone_tf.files import read_json, without_nan
 from simone_tf.serving.signatures import Signature, Sizes
 
 FILE = "serving.json"
@@ -41,7 +42,7 @@ def describe_signatures(table: dict[str, Signature]) -> dict:
 
 def to_text(description: dict) -> str:
     """The file's text; what JSON has no word for (NaN, infinity) becomes null."""
-    text = json.dumps(_without_nan(description), indent=2, allow_nan=False) + "\n"
+    text = json.dumps(without_nan(description), indent=2, allow_nan=False) + "\n"
     # Shapes in one line each. A line break inside a text is written as an escape, so that no text is touched.
     return re.sub(r"\[\n\s+([^\[\]{}]*?)\n\s+\]", lambda found: f"[{_JOINTS.sub(', ', found[1])}]", text)
 
@@ -49,8 +50,8 @@ def to_text(description: dict) -> str:
 def is_export(folder: str) -> bool:
     """Whether a folder holds the file of an export, of whatever version."""
     try:
-        return _parse(_content(os.path.join(folder, FILE))).get("format") == FORMAT
-    except (OSError, ValueError, RecursionError):
+        return read_json(os.path.join(folder, FILE), _MAX_BYTES).get("format") == FORMAT
+    except (OSError, ValueError):
         return False
 
 
@@ -62,7 +63,12 @@ def read(export_dir: str) -> dict:
     """
     path = os.path.join(export_dir, FILE)
     try:
-        content = _content(path)
+        description = read_json(path, _MAX_BYTES)
+        if description.get("format") != FORMAT:
+            raise ValueError(f'"format" is not "{FORMAT}"')
+        if description.get("format_version") != FORMAT_VERSION:
+            raise ValueError(f'"format_version" is not {FORMAT_VERSION}')
+        sizes_in(description)
     except FileNotFoundError:
         raise UserError(
             f"{export_dir} holds a SavedModel, but no {FILE}, which every export of simone_tf has: name an export of "
@@ -70,14 +76,7 @@ def read(export_dir: str) -> dict:
         ) from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({first_line(error)}): check its permissions.") from error
-    try:
-        description = _parse(content)
-        if description.get("format") != FORMAT:
-            raise ValueError(f'"format" is not "{FORMAT}"')
-        if description.get("format_version") != FORMAT_VERSION:
-            raise ValueError(f'"format_version" is not {FORMAT_VERSION}')
-        sizes_in(description)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f"{path} is not that of an export of simone_tf ({first_line(error)}): export again.") from error
     return description
 
@@ -100,25 +99,3 @@ def sizes_in(description: dict) -> Sizes:
     if max(elements, sizes.object_latent_size, sizes.frame_latent_size) > _MAX_ELEMENTS:
         raise ValueError("its sizes make a clip of more than 2 ** 31 numbers")
     return sizes
-
-
-def _content(path):
-    with open(path, "rb") as file:
-        return file.read(_MAX_BYTES + 1)
-
-
-def _parse(content):
-    if len(content) > _MAX_BYTES:
-        raise ValueError(f"more than {_MAX_BYTES} bytes")
-    description = json.loads(content)
-    if not isinstance(description, dict):
-        raise ValueError("no JSON object")
-    return description
-
-
-def _without_nan(value):
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from simone_tf.data.clip import pixels_as_float
 from simone_tf.models.parts.queries import Query
 from simone_tf.models.simone.model import SIMONe
 from simone_tf.serving.chunks import CHUNK_SIZE, queries_at_a_time
@@ -215,8 +216,7 @@ def _functions(model, sizes, chunk_size):
 
 def _of_uint8(function):
     def call(**videos):
-        # As `clip.as_float` does it.
-        return function(**{name: tf.cast(video, tf.float32) * (1.0 / 255.0) for name, video in videos.items()})
+        return function(**{name: pixels_as_float(video) for name, video in videos.items()})
 
     return call
 

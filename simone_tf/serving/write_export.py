@@ -7,12 +7,11 @@ import tensorflow as tf
 
 import simone_tf
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import write_text
+from simone_tf.files import file_sums, replacing_folder, write_text
 from simone_tf.models.simone.model import SIMONe
 from simone_tf.serving import serving_json, warmup
 from simone_tf.serving.chunks import CHUNK_SIZE
-from simone_tf.serving.folders import replacing_folder
-from simone_tf.serving.saved_model import GRAPH, file_sums
+from simone_tf.serving.saved_model import GRAPH, model_files
 from simone_tf.serving.signatures import DEFAULT, ServedModel, Sizes, signature_table
 
 # All that is ever in the folder.
@@ -56,7 +55,7 @@ def write_export(export_dir: str, model: SIMONe, sizes: Sizes, origin: dict, chu
                 "serving_default": DEFAULT,
                 "signatures": serving_json.describe_signatures(table),
                 **origin,
-                "files": file_sums(folder),
+                "files": file_sums(folder, model_files(folder)),
             }
             write_text(os.path.join(folder, serving_json.FILE), serving_json.to_text(description))
             # Again, for the folder may have been filled meanwhile.

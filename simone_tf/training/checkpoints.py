@@ -1,10 +1,8 @@
 """Saving and restoring a run: the last N checkpoints and the best one, resumed only when everything matches."""
 
 import contextlib
-import json
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,12 +10,14 @@ import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import replacing, write_text
+from simone_tf.files import mend_folder, read_json, replacing, replacing_folder, write_json, write_text
 from simone_tf.models.scene_model import SceneModel
 from simone_tf.training.averaging import WeightAverage
 
 # The file in the folder of checkpoints that holds the last step at which the run was scored.
 _EVALUATED = "evaluated"
+# The file beside the best checkpoint that says how good it is.
+_BEST, _MAX_BEST_BYTES = "best.json", 2**16
 
 
 class Checkpoints:
@@ -51,7 +51,7 @@ class Checkpoints:
         try:
             _mend_list(folder)
             self._latest = tf.train.CheckpointManager(self._checkpoint, folder, keep)
-            _finish_replacing(self._best_dir)
+            mend_folder(self._best_dir)
         except (tf.errors.OpError, OSError) as error:
             raise UserError(
                 f"--run_dir={run_dir}: its checkpoints cannot be read or put in order ({first_line(error)}); make the "
@@ -93,19 +93,11 @@ class Checkpoints:
         value = metrics.get(self.best_metric)
         if value is None or value != value or value <= self.best_value():
             return False
-        # A new folder takes the place of the old one at once; `_finish_replacing` mends what a kill in between leaves.
-        new_dir = f"{self._best_dir}.new"
         try:
-            shutil.rmtree(new_dir, ignore_errors=True)
-            tf.train.CheckpointManager(self._checkpoint, new_dir, 1).save(checkpoint_number=step)
-            with open(os.path.join(new_dir, "best.json"), "w", encoding="utf-8") as file:
-                json.dump({"step": step, "metric": self.best_metric, "value": value}, file)
-            old_dir = f"{self._best_dir}.old"
-            shutil.rmtree(old_dir, ignore_errors=True)
-            if os.path.isdir(self._best_dir):
-                os.replace(self._best_dir, old_dir)
-            os.replace(new_dir, self._best_dir)
-            shutil.rmtree(old_dir, ignore_errors=True)
+            with replacing_folder(self._best_dir) as folder:
+                tf.train.CheckpointManager(self._checkpoint, folder, 1).save(checkpoint_number=step)
+                best = {"step": step, "metric": self.best_metric, "value": value}
+                write_json(os.path.join(folder, _BEST), best)
         except (tf.errors.OpError, OSError) as error:
             raise _unwritable(self._best_dir, error) from error
         return True
@@ -113,8 +105,7 @@ class Checkpoints:
     def best_value(self) -> float:
         """The best value so far, minus infinity when there is none."""
         try:
-            with open(os.path.join(self._best_dir, "best.json"), encoding="utf-8") as file:
-                return float(json.load(file)["value"])
+            return float(read_json(os.path.join(self._best_dir, _BEST), _MAX_BEST_BYTES)["value"])
         except (OSError, ValueError, KeyError, TypeError):
             return float("-inf")
 
@@ -245,14 +236,6 @@ def _mend_list(folder: str) -> None:
                 file.write(f'all_model_checkpoint_paths: "{name}"\nall_model_checkpoint_timestamps: {seconds}\n')
     except OSError as error:
         raise _unwritable(folder, error) from error
-
-
-def _finish_replacing(best_dir: str) -> None:
-    """Puts the newer complete folder in place if the replacing of the best checkpoint was killed half way."""
-    for folder in (f"{best_dir}.new", f"{best_dir}.old"):
-        # The JSON file is written last.
-        if not os.path.isdir(best_dir) and os.path.isfile(os.path.join(folder, "best.json")):
-            os.replace(folder, best_dir)
 
 
 def _unwritable(folder: str, error: Exception) -> UserError:

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from simone_tf.evaluation.clip_store import ClipStore
-from simone_tf.evaluation.measures import _key, clip_scores, kl_per_dimension, summarize, without_nan
+from simone_tf.evaluation.measures import _key, clip_scores, kl_per_dimension, summarize
 
 K, T, D = 3, 2, 4
 
@@ -126,11 +126,6 @@ def test_latents_are_never_held_of_all_clips_at_once(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < of_all_clips / 8
-
-
-def test_without_nan():
-    value = {"a": [1.5, float("nan"), np.float32("inf")], "b": {"c": np.float64(2), "d": None}, "e": (3, "x")}
-    assert without_nan(value) == {"a": [1.5, None, None], "b": {"c": 2.0, "d": None}, "e": [3, "x"]}
 
 
 def test_measures_are_of_one_checkpoint_and_one_set_of_clips(tmp_path):

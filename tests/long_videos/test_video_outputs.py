@@ -15,7 +15,8 @@ from simone_tf.long_videos import video_outputs
 from simone_tf.long_videos.fitting import display_scale
 from simone_tf.long_videos.video_outputs import DESCRIPTION, VideoOutputs, output_folder
 from simone_tf.pictures.colours import PALETTE
-from simone_tf.pictures.drawing import as_uint8, cut_out
+from simone_tf.pictures.drawing import cut_out
+from simone_tf.pictures.pixels import as_uint8
 
 SIDE = 24
 SCALE = display_scale((SIDE, SIDE))

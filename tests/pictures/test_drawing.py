@@ -3,7 +3,7 @@
 import numpy as np
 
 from simone_tf.pictures.colours import PALETTE
-from simone_tf.pictures.drawing import as_uint8, checker, cut_out, object_colour, overlay, winners
+from simone_tf.pictures.drawing import checker, cut_out, enlarge, object_colour, overlay, whole_scale, winners
 
 
 def halves(height=8, width=8):
@@ -55,5 +55,20 @@ def test_cut_out_is_as_opaque_as_its_mask():
     assert len(np.unique(ground)) == 2
 
 
-def test_colours_outside_the_range_are_clipped():
-    assert as_uint8(np.array([-1.0, 0.0, 0.5, 1.0, 7.0, np.nan])).tolist() == [0, 0, 128, 255, 255, 0]
+def test_squares_and_tones_of_the_ground_are_as_asked():
+    ground = checker((5, 7), 2, (10, 20))
+    assert ground.dtype == np.uint8
+    assert ground[..., 0].tolist() == [
+        [10, 10, 20, 20, 10, 10, 20],
+        [10, 10, 20, 20, 10, 10, 20],
+        [20, 20, 10, 10, 20, 20, 10],
+        [20, 20, 10, 10, 20, 20, 10],
+        [10, 10, 20, 20, 10, 10, 20],
+    ]
+    assert (ground == ground[..., :1]).all()
+
+
+def test_frames_are_enlarged_by_whole_factors():
+    assert [whole_scale(side, 96) for side in (8, 32, 60, 64, 66, 96, 500)] == [12, 3, 2, 2, 1, 1, 1]
+    frames = np.arange(12).reshape(2, 2, 3)
+    assert enlarge(frames, 2)[1].tolist() == [[6, 6, 7, 7, 8, 8]] * 2 + [[9, 9, 10, 10, 11, 11]] * 2

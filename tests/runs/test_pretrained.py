@@ -5,8 +5,9 @@ import json
 import pytest
 
 from simone_tf.errors import UserError
+from simone_tf.files import file_sums
 from simone_tf.runs import pretrained
-from simone_tf.runs.pretrained import CARD, CONFIG, WEIGHTS, file_sums, find_pretrained, read_card, shipped_names
+from simone_tf.runs.pretrained import CARD, CONFIG, SUMMED, WEIGHTS, find_pretrained, read_card, shipped_names
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def folder(tmp_path):
 
 
 def write_card(folder, **changes):
-    card = {"format": pretrained.FORMAT, "format_version": 1, "step": 3, "files": file_sums(folder)}
+    card = {"format": pretrained.FORMAT, "format_version": 1, "step": 3, "files": file_sums(folder, SUMMED)}
     (folder / CARD).write_text(json.dumps(card | changes))
 
 
@@ -34,7 +35,7 @@ def refused(folder):
 def test_sums_are_those_of_sha256sum(folder):
     # printf abc | sha256sum
     wanted = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert file_sums(folder)[WEIGHTS] == {"bytes": 3, "sha256": wanted}
+    assert file_sums(folder, SUMMED)[WEIGHTS] == {"bytes": 3, "sha256": wanted}
     assert read_card(folder)["step"] == 3
 
 

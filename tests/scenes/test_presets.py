@@ -5,25 +5,24 @@ import json
 
 import pytest
 
-from simone_tf.scenes.preset import COLORS, preset_from_json, preset_to_json
-from simone_tf.scenes.presets import FAMILIES, PRESETS
+from simone_tf.scenes.preset import COLORS, preset_to_json
+from simone_tf.scenes.presets import PRESETS
 from simone_tf.scenes.room import RoomPreset
 from simone_tf.scenes.scene import SHAPES
 from simone_tf.scenes.textures import TEXTURES
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
-def test_json_gives_back_the_same_preset(preset):
-    assert preset_from_json(json.loads(json.dumps(preset_to_json(preset))), FAMILIES) == preset
+def test_json_holds_every_field_of_a_preset(preset):
+    values = json.loads(json.dumps(preset_to_json(preset)))
+    assert values.pop("family") == preset.family
+    assert values.keys() == {field.name for field in dataclasses.fields(preset)}
+    assert [name for name, value in values.items() if _tuples(value) != getattr(preset, name)] == []
 
 
-def test_json_with_a_missing_or_unknown_field_is_refused():
-    values = preset_to_json(PRESETS["quickstart"])
-    with pytest.raises(TypeError):
-        preset_from_json({**values, "flavour": 1}, FAMILIES)
-    del values["frames"]
-    with pytest.raises(TypeError):
-        preset_from_json(values, FAMILIES)
+def _tuples(value):
+    """What JSON gives back, which has no tuples."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)

@@ -78,10 +78,11 @@ def test_changed_weights_are_told(copied):
 
 def test_damage_that_the_sums_agree_with_is_told(copied):
     """Such as an export made by something else: the graph is no graph, or another one."""
-    from simone_tf.serving.saved_model import file_sums
+    from simone_tf.files import file_sums
+    from simone_tf.serving.saved_model import model_files
 
     (copied / "saved_model.pb").write_bytes(b"\x00nothing of the kind")
-    _change(copied, lambda description: description.update(files=file_sums(str(copied))))
+    _change(copied, lambda description: description.update(files=file_sums(copied, model_files(str(copied)))))
     with pytest.raises(UserError, match="cannot be read as a SavedModel"):
         load_export(copied)
 

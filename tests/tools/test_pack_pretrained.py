@@ -5,7 +5,6 @@ import json
 import pathlib
 import re
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -23,9 +22,7 @@ PATH = pathlib.Path(__file__).parents[2] / "tools" / "pack_pretrained.py"
 def tool():
     spec = importlib.util.spec_from_file_location("pack_pretrained", PATH)
     module = importlib.util.module_from_spec(spec)
-    path = list(sys.path)
     spec.loader.exec_module(module)
-    sys.path[:] = path
     return module
 
 

@@ -10,11 +10,14 @@ import tensorflow as tf
 from simone_tf.errors import UserError
 from simone_tf.training.checkpoints import Checkpoints, restore_weights
 
+# What a killed `files.replacing_folder` leaves: a folder that was being written, the whole new one, the old one.
+UNFINISHED, NEW, OLD = ".best.abc.tmp", ".best.abc.tmp.new", ".best.abc.tmp.old"
 
-@pytest.mark.parametrize("left", [("best.new", "best.old"), ("best.new",), ("best", "best.old"), ("best", "best.new")])
+
+@pytest.mark.parametrize("left", [(NEW, OLD), (NEW,), ("best", OLD), ("best", NEW)])
 def test_a_kill_while_the_best_is_replaced_loses_none(tmp_path, left):
-    """`best` and `best.new` are the newer here, wherever both they and the older `best.old` are there."""
-    values = {"best.old": 0.5, "best.new": 0.6, "best": 0.6}
+    """`best` and `NEW` are the newer here, wherever both they and the older `OLD` are there."""
+    values = {OLD: 0.5, NEW: 0.6, "best": 0.6}
     for folder in left:
         checkpoints = Checkpoints(tmp_path / folder, simple_parts())
         checkpoints.save_if_best(1, {"video_ari_foreground": values[folder]})
@@ -31,10 +34,10 @@ def test_a_kill_while_the_best_is_replaced_loses_none(tmp_path, left):
 def test_a_kill_while_the_new_best_is_written_keeps_the_old(tmp_path):
     checkpoints = Checkpoints(tmp_path, simple_parts())
     checkpoints.save_if_best(1, {"video_ari_foreground": 0.5})
-    os.replace(tmp_path / "best", tmp_path / "best.old")
-    shutil.copytree(tmp_path / "best.old", tmp_path / "best.new")
-    os.remove(tmp_path / "best.new" / "best.json")
-    os.remove(tmp_path / "best.new" / "ckpt-1.index")
+    os.replace(tmp_path / "best", tmp_path / OLD)
+    shutil.copytree(tmp_path / OLD, tmp_path / UNFINISHED)
+    os.remove(tmp_path / UNFINISHED / "best.json")
+    os.remove(tmp_path / UNFINISHED / "ckpt-1.index")
     later = Checkpoints(tmp_path, simple_parts())
     assert restore_weights(tmp_path, simple_parts()["model"], best=True)[0] == str(tmp_path / "best" / "ckpt-1")
     assert later.save_if_best(2, {"video_ari_foreground": 0.6})
@@ -152,8 +155,8 @@ def test_a_folder_of_checkpoints_that_cannot_be_read_is_told(tmp_path):
 @pytest.mark.parametrize("call", ["listdir", "replace"])
 def test_a_folder_that_the_system_refuses_is_told(stored, monkeypatch, call):
     """As a folder without permission, or one on a disk mounted to be read only."""
-    (stored.parent / "best.new").mkdir()
-    (stored.parent / "best.new" / "best.json").write_text("{}")
+    (stored.parent / NEW).mkdir()
+    (stored.parent / NEW / "best.json").write_text("{}")
 
     def refuse(*arguments):
         raise PermissionError(13, "Permission denied")

@@ -19,7 +19,6 @@ at its own buckets.
 """
 
 import functools
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +32,7 @@ from simone_tf.data.formats.reader import Attribute, ClipReader
 from simone_tf.data.formats.records import MAX_CLIP_PIXELS
 from simone_tf.data.tfrecords import tfrecord
 from simone_tf.errors import UserError
+from simone_tf.files import parse_json
 
 FEATURES_FILE, INFO_FILE = "features.json", "dataset_info.json"
 MAX_METADATA_BYTES = 2**24
@@ -286,14 +286,11 @@ def _tensorflow_datasets():
     return tensorflow_datasets
 
 
-def _read_json(path: str) -> Any:
+def _read_json(path: str) -> dict[str, Any]:
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
-            text = file.read(MAX_METADATA_BYTES + 1)
-        if len(text) > MAX_METADATA_BYTES:
-            raise ValueError(f"it has more than {MAX_METADATA_BYTES} bytes")
-        return json.loads(text)
-    except (tf.errors.OpError, ValueError, RecursionError) as error:
+            return parse_json(file.read(MAX_METADATA_BYTES + 1), MAX_METADATA_BYTES)
+    except (tf.errors.OpError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} is not readable JSON ({reason}): copy the whole set again.") from error
 

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 
@@ -23,6 +22,7 @@ from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline.share import Part
 from simone_tf.data.tfrecords.faults import DATA_ERRORS, explain_data_error
 from simone_tf.errors import UserError
+from simone_tf.files import replacing_folder
 
 MEMORY = "memory"
 _FORMAT = 1
@@ -98,7 +98,7 @@ def _on_disk(part: Part, fields: Sequence[str], where: str, key: str) -> dict[st
     arrays = _opened(folder, first, shapes)
     if arrays is None:
         try:
-            _write(part, fields, where, folder, first, shapes)
+            _write(part, fields, folder, first, shapes)
         except OSError as error:
             needed = _num_bytes(part.count(), first)
             raise UserError(
@@ -129,7 +129,6 @@ def _opened(folder: str, first: Mapping[str, np.ndarray], shapes: Mapping[str, t
 def _write(
     part: Part,
     fields: Sequence[str],
-    where: str,
     folder: str,
     first: Mapping[str, np.ndarray],
     shapes: Mapping[str, tuple],
@@ -138,9 +137,8 @@ def _write(
 
     Plain writes, not through a memory map: on a full disk such a write ends the process.
     """
-    os.makedirs(where, exist_ok=True)
-    unfinished = tempfile.mkdtemp(prefix=".unfinished-", dir=where)
-    try:
+    # Another process may be faster and have written the same, which others may be reading by then.
+    with replacing_folder(folder, keep_existing=True) as unfinished:
         with contextlib.ExitStack() as stack:
             files = {name: stack.enter_context(open(os.path.join(unfinished, f"{name}.npy"), "wb")) for name in shapes}
             for name, file in files.items():
@@ -155,22 +153,6 @@ def _write(
                     files[name].write(np.ascontiguousarray(values).data)
         if os.path.isdir(folder) and _opened(folder, first, shapes) is None:
             shutil.rmtree(folder)
-        with contextlib.suppress(FileExistsError):  # Another process was faster, and wrote the same.
-            _rename(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _rename(unfinished: str, folder: str) -> None:
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(unfinished, 0o777 & ~umask)
-    try:
-        os.rename(unfinished, folder)
-    except OSError as error:
-        if os.path.isdir(folder):
-            raise FileExistsError(folder) from error
-        raise
 
 
 def _batches(part: Part, fields: Sequence[str], count: int):

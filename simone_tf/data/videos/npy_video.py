@@ -8,6 +8,7 @@ import numpy as np
 
 from simone_tf.data.videos.video_files import check_size
 from simone_tf.errors import UserError, first_line
+from simone_tf.pictures.pixels import as_uint8
 
 _TYPES = ("uint8", "float16", "float32", "float64")
 # Floats of a video that went through a resize or a codec lie a little outside.
@@ -76,7 +77,7 @@ def read_npy_frames(video: NpyVideo) -> Iterator[np.ndarray]:
                 raise UserError(
                     f"{video.path} cannot be read at frame {index} ({first_line(error)}): check the file."
                 ) from error
-            yield _rgb(_as_uint8(video.path, index, frame))
+            yield _rgb(_checked_uint8(video.path, index, frame))
 
 
 def _read_header(path, file):
@@ -96,7 +97,7 @@ def _read_header(path, file):
         ) from error
 
 
-def _as_uint8(path, index, frame):
+def _checked_uint8(path, index, frame):
     if frame.dtype == np.uint8:
         return frame
     low, high = frame.min(), frame.max()
@@ -106,7 +107,7 @@ def _as_uint8(path, index, frame):
             f"{path}: frame {index} holds numbers from {low:.4g} to {high:.4g}, floats must be in [0, 1]: divide them, "
             "or save uint8."
         )
-    return np.rint(np.clip(frame, 0, 1).astype(np.float32) * 255).astype(np.uint8)
+    return as_uint8(frame)
 
 
 def _rgb(frame):

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,14 +11,14 @@ import time
 
 import pytest
 
-from simone_tf.serving import folders
-from simone_tf.serving.folders import replacing_folder
+from simone_tf import files
+from simone_tf.files import mend_folder, replacing_folder
 
-REPOSITORY = pathlib.Path(__file__).parents[2]
+REPOSITORY = pathlib.Path(__file__).parents[1]
 PARTS = ("a", "b", "below/c")
 WRITER = """
 import itertools, os, sys
-from simone_tf.serving.folders import replacing_folder
+from simone_tf.files import replacing_folder
 path, number = sys.argv[1], int(sys.argv[2])
 for number in itertools.count(number):
     with replacing_folder(path) as folder:
@@ -47,7 +48,7 @@ def read(path):
 @pytest.fixture(params=["exchanged at once", "renamed twice"])
 def path(request, tmp_path, monkeypatch):
     if request.param == "renamed twice":
-        monkeypatch.setattr(folders, "_exchange", lambda a, b: False)
+        monkeypatch.setattr(files, "_exchange", lambda a, b: False)
     return tmp_path / "parent" / "1"
 
 
@@ -124,6 +125,73 @@ def test_an_old_folder_that_lost_its_name_is_put_back(path):
     with pytest.raises(KeyboardInterrupt), replacing_folder(path):
         raise KeyboardInterrupt
     assert read(path) == "old"
+
+
+@pytest.mark.parametrize(
+    ("left", "wanted"),
+    [
+        ((".1.abc.tmp.new", ".1.abc.tmp.old"), "new"),
+        ((".1.abc.tmp.new",), "new"),
+        ((".1.abc.tmp.old",), "old"),
+        (("1", ".1.abc.tmp.old"), "present"),
+        (("1", ".1.abc.tmp.new"), "present"),
+        ((".1.abc.tmp.old", ".1.abc.tmp"), "old"),
+    ],
+)
+def test_the_newer_whole_folder_gets_the_name_back(path, left, wanted):
+    """A folder named `.tmp.new` is whole, one named `.tmp` is not known to be."""
+    path.parent.mkdir()
+    for name in left:
+        made = path.parent.parent / "made"
+        write(made, {".new": "new", ".old": "old"}.get(name[-4:], "present"))
+        os.rename(made, path.parent / name)
+    mend_folder(path)
+    assert read(path) == wanted
+    assert os.listdir(path.parent) == ["1"]
+
+
+def test_a_folder_beside_none_needs_no_mending(tmp_path):
+    mend_folder(tmp_path / "missing" / "1")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_killed_between_renames_it_is_whole_once_mended(tmp_path, monkeypatch, step):
+    """Where two folders cannot be exchanged at once. What comes after a kill does not happen, not even cleaning up."""
+    path, replace, calls = tmp_path / "1", os.replace, []
+    write(path, "old")
+
+    def killed(source, target):
+        calls.append(target)
+        if len(calls) == step:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_exchange", lambda a, b: False)
+        patch.setattr(os, "replace", killed)
+        patch.setattr(shutil, "rmtree", lambda *arguments, **keywords: None)
+        with pytest.raises(KeyboardInterrupt):
+            write(path, "new")
+    assert len(os.listdir(tmp_path)) == 2
+    mend_folder(path)
+    assert read(path) == ("new" if step == 3 else "old")
+    assert os.listdir(tmp_path) == ["1"]
+
+
+def test_what_another_process_put_there_stays(path):
+    with replacing_folder(path, keep_existing=True) as first:
+        pathlib.Path(first, "late").write_text("")
+        write(path, "earlier")
+    assert read(path) == "earlier"
+    assert os.listdir(path.parent) == ["1"]
+
+
+def test_a_folder_that_would_stay_is_made_where_there_is_none(path):
+    with replacing_folder(path, keep_existing=True) as folder:
+        pathlib.Path(folder, "mark").write_text("")
+    assert os.listdir(path) == ["mark"]
+    assert os.listdir(path.parent) == ["1"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux exchanges two folders at once")
