@@ -1,14 +1,19 @@
 """The training step: gradients per replica, all-reduce, clip by global norm, update; several steps per host call."""
 
+from collections.abc import Iterator
+
+import keras
 import numpy as np
 import tensorflow as tf
 
-from simone_tf.models.simone.model import LOSSES
+from simone_tf.models.scene_model import SceneModel
+from simone_tf.training.averaging import WeightAverage
 
-# Noise and choice of pixels draw from two streams of the run's seed.
-_NOISE_STREAM, _QUERY_STREAM = 0, 1
+# Noise, and what all replicas choose alike (SIMONe's pixels), draw from two streams of the run's seed.
+_NOISE_STREAM, _SHARED_STREAM = 0, 1
 
-METRICS = (*LOSSES, "gradient_norm", "parameter_norm", "update_norm", "learning_rate", "input_wait_seconds")
+STEP_METRICS = ("gradient_norm", "parameter_norm", "update_norm", "learning_rate", "input_wait_seconds")
+"""What a step tells besides the model's `loss_terms`."""
 
 
 class TrainingStep:
@@ -17,11 +22,12 @@ class TrainingStep:
     Create it, the model and the optimizer inside `strategy.scope()`, the optimizer built.
 
     Args:
-        model: built model with `losses(video, noise_seed, query_seed)`.
+        model: built `SceneModel`.
         optimizer: built Keras optimizer without clipping of its own (that would clip before the all-reduce).
         strategy: `tf.distribute.Strategy`.
         clip_norm: the all-reduced gradient is clipped to this global norm, None for no clipping.
-        seed: the run's seed; noise is a function of (seed, step, replica), the choice of pixels of (seed, step).
+        seed: the run's seed; noise is a function of (seed, step, replica), what all replicas choose alike of
+            (seed, step).
         jit_compile: compile loss and gradients of a replica by XLA.
         average: `WeightAverage` to update after every step, or None.
         microbatch_size: clips of a replica whose activations are held at a time; their gradients are added up. Must
@@ -30,14 +36,14 @@ class TrainingStep:
 
     def __init__(
         self,
-        model,
-        optimizer,
-        strategy,
-        clip_norm=None,
-        seed=0,
-        jit_compile=False,
-        average=None,
-        microbatch_size=None,
+        model: SceneModel,
+        optimizer: keras.optimizers.Optimizer,
+        strategy: tf.distribute.Strategy,
+        clip_norm: float | None = None,
+        seed: int = 0,
+        jit_compile: bool = False,
+        average: WeightAverage | None = None,
+        microbatch_size: int | None = None,
     ):
         self.model = model
         self.optimizer = optimizer
@@ -47,15 +53,17 @@ class TrainingStep:
         self.average = average
         self.microbatch_size = microbatch_size
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.metrics = (*model.loss_terms, *STEP_METRICS)
         # Not the whole step: XLA refuses collectives of several replicas inside one compiled function.
         self._losses_and_gradients = tf.function(self._compute_gradients, jit_compile=jit_compile)
         self._compiled = tf.function(self._run)
 
-    def run(self, iterator, num_steps):
+    def run(self, iterator: Iterator, num_steps: int) -> dict[str, np.ndarray]:
         """Takes `num_steps` steps.
 
         Args:
-            iterator: distributed iterator over dicts with `video [B, T, H, W, 3]`, B the batch of a replica.
+            iterator: distributed iterator over dicts with the model's `inputs`, `video [B, T, H, W, 3]` among them, B
+                the batch of a replica.
             num_steps: number of steps.
 
         Returns:
@@ -64,9 +72,9 @@ class TrainingStep:
             and `input_wait_seconds`, the time the step waited for its batch.
         """
         rows = self._compiled(iterator, tf.constant(num_steps)).numpy()
-        return {name: rows[:, column] for column, name in enumerate(METRICS)}
+        return {name: rows[:, column] for column, name in enumerate(self.metrics)}
 
-    def is_finite(self):
+    def is_finite(self) -> bool:
         """Whether all weights are finite numbers."""
         return all(np.isfinite(variable.numpy()).all() for variable in self.model.trainable_variables)
 
@@ -79,28 +87,30 @@ class TrainingStep:
                 begin = tf.timestamp()
             with tf.control_dependencies([begin]):
                 batch = next(iterator)
-            with tf.control_dependencies(tf.nest.flatten(self.strategy.experimental_local_results(batch["video"]))):
+            batch = {name: batch[name] for name in self.model.inputs}
+            arrived = [self.strategy.experimental_local_results(value) for value in batch.values()]
+            with tf.control_dependencies(tf.nest.flatten(arrived)):
                 waited = tf.cast(tf.timestamp() - begin, tf.float32)
-            per_replica = self.strategy.run(self._replica_step, args=(batch["video"], self.step.read_value()))
+            per_replica = self.strategy.run(self._replica_step, args=(batch, self.step.read_value()))
             metrics = self.strategy.experimental_local_results(per_replica)[0]  # alike on every replica
             metrics["input_wait_seconds"] = waited
             done = metrics["update_norm"]
             # Only a step that was taken counts: data that cannot be read ends the loop in the middle.
             with tf.control_dependencies([done]):
                 self.step.assign_add(1)
-            rows = rows.write(index, tf.stack([metrics[name] for name in METRICS]))
+            rows = rows.write(index, tf.stack([metrics[name] for name in self.metrics]))
         return rows.stack()
 
-    def _replica_step(self, video, step):
+    def _replica_step(self, batch, step):
         # Nothing may change, the optimizer's own counter included, before the batch is there.
-        with tf.control_dependencies([video]):
-            return self._update(video, step)
+        with tf.control_dependencies(tf.nest.flatten(batch)):
+            return self._update(batch, step)
 
-    def _update(self, video, step):
+    def _update(self, batch, step):
         replica = tf.distribute.get_replica_context()
         variables = self.model.trainable_variables
         noise_seed = tf.random.fold_in(self._seed(_NOISE_STREAM, step), replica.replica_id_in_sync_group)
-        losses, gradients = self._accumulate(video, noise_seed, self._seed(_QUERY_STREAM, step))
+        losses, gradients = self._accumulate(batch, noise_seed, self._seed(_SHARED_STREAM, step))
 
         num_replicas = self.strategy.num_replicas_in_sync
         losses = replica.all_reduce(tf.distribute.ReduceOp.MEAN, losses)
@@ -115,6 +125,7 @@ class TrainingStep:
         after = [tf.identity(variable.value) for variable in variables]
         if self.average is not None:
             self.average.update(variables)
+        self.model.after_step(losses)
         return {
             **losses,
             "gradient_norm": gradient_norm,
@@ -123,26 +134,27 @@ class TrainingStep:
             "learning_rate": learning_rate,
         }
 
-    def _accumulate(self, video, noise_seed, query_seed):
+    def _accumulate(self, batch, noise_seed, shared_seed):
         """Mean losses and gradients over the microbatches of a replica's batch."""
-        batch_size = video.shape[0]
+        batch_size = batch["video"].shape[0]
         size = self.microbatch_size or batch_size
         if size == batch_size:
-            return self._losses_and_gradients(video, noise_seed, query_seed)
+            return self._losses_and_gradients(batch, noise_seed, shared_seed)
         count = batch_size // size
-        parts = tf.reshape(video, [count, size, *video.shape[1:]])
-        losses = dict.fromkeys(LOSSES, tf.zeros([]))
+        parts = {name: tf.reshape(value, [count, size, *value.shape[1:]]) for name, value in batch.items()}
+        losses = dict.fromkeys(self.model.loss_terms, tf.zeros([]))
         gradients = [tf.zeros(variable.shape) for variable in self.model.trainable_variables]
         for index in tf.range(count):
-            part = self._losses_and_gradients(parts[index], tf.random.fold_in(noise_seed, index), query_seed)
-            losses = {name: losses[name] + part[0][name] / count for name in LOSSES}
-            gradients = [total + gradient / count for total, gradient in zip(gradients, part[1], strict=True)]
+            part = {name: value[index] for name, value in parts.items()}
+            terms, added = self._losses_and_gradients(part, tf.random.fold_in(noise_seed, index), shared_seed)
+            losses = {name: losses[name] + terms[name] / count for name in self.model.loss_terms}
+            gradients = [total + gradient / count for total, gradient in zip(gradients, added, strict=True)]
         return losses, gradients
 
-    def _compute_gradients(self, video, noise_seed, query_seed):
+    def _compute_gradients(self, batch, noise_seed, shared_seed):
         variables = [variable.value for variable in self.model.trainable_variables]
         with tf.GradientTape() as tape:
-            losses = self.model.losses(video, noise_seed, query_seed)
+            losses = self.model.losses(batch, noise_seed, shared_seed)
             # Gradients are summed over replicas, so that a replica's share of the mean is 1 / num_replicas.
             share = losses["loss"] / self.strategy.num_replicas_in_sync
         return losses, tape.gradient(share, variables)

@@ -10,8 +10,8 @@ import tqdm
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError
 
-# A step whose loss, terms or gradient are not finite is the last one; the learning rate and timings are not watched.
-_WATCHED = ("loss", "nats_per_pixel", "object_kl", "frame_kl", "gradient_norm", "update_norm")
+# A step whose loss, terms or norms are not finite is the last one; the learning rate and timings are not watched.
+_WATCHED_NORMS = ("gradient_norm", "update_norm")
 
 
 class Trainer:
@@ -118,7 +118,7 @@ class Trainer:
 
     def _stop_if_not_finite(self, rows, first_step):
         for offset in range(len(rows["loss"])):
-            for name in _WATCHED:
+            for name in (*self.training_step.model.loss_terms, *_WATCHED_NORMS):
                 value = float(rows[name][offset])
                 if not math.isfinite(value):
                     latest = self.checkpoints.latest
@@ -143,12 +143,9 @@ class Trainer:
         measures["input_wait_share"] = float(rows["input_wait_seconds"].mean()) / seconds_per_step
         self.summaries.scalars(step, {f"train/{name}": value for name, value in measures.items()})
         rate = measures["clips_per_second"]
-        line = (
-            f"step {step}/{self.num_steps}  loss {measures['loss']:.4f}  nats/pixel {measures['nats_per_pixel']:.3f}  "
-            f"KL object {measures['object_kl']:.2f} frame {measures['frame_kl']:.2f}  "
-            f"{round(rate) if rate >= 10 else f'{rate:.2g}'} clips/s"
-        )
-        _say(progress, line)
+        terms = _terms_in_words({name: measures[name] for name in self.training_step.model.loss_terms})
+        rate = f"{round(rate) if rate >= 10 else f'{rate:.2g}'} clips/s"
+        _say(progress, f"step {step}/{self.num_steps}  {terms}  {rate}")
 
     def _evaluate(self, step, progress):
         metrics = self.evaluate()
@@ -170,3 +167,14 @@ def _say(progress, line):
     else:
         with contextlib.suppress(OSError):
             progress.write(line)
+
+
+def _terms_in_words(terms):
+    """A model's loss and terms for one line; the KLs together, the weighted terms, which add nothing new, left out."""
+    terms = {name: value for name, value in terms.items() if not name.startswith("weighted_")}
+    words = [f"loss {terms.pop('loss'):.4f}"]
+    divergences = {name: terms.pop(name) for name in tuple(terms) if name.endswith("_kl")}
+    words += [f"{name.replace('_per_', '/').replace('_', ' ')} {value:.3f}" for name, value in terms.items()]
+    if divergences:
+        words.append("KL " + " ".join(f"{name.removesuffix('_kl')} {value:.2f}" for name, value in divergences.items()))
+    return "  ".join(words)

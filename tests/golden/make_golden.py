@@ -56,7 +56,7 @@ def make_video():
 def outputs(model):
     """What is compared: name -> float32 array."""
     decomposition = model.decompose(make_video())
-    objects, frames = decomposition.posteriors
+    objects, frames = decomposition.posteriors["object"], decomposition.posteriors["frame"]
     return {
         "reconstruction": decomposition.reconstruction.numpy(),
         "slot_masks": decomposition.slot_masks.numpy(),

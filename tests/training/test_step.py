@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.models.simone.model import LOSSES
+from simone_tf.models.simone.model import SIMONe
 from simone_tf.training.optimizers import make_adam
 from simone_tf.training.schedules import WarmupCosine
-from simone_tf.training.step import METRICS
+from simone_tf.training.step import STEP_METRICS
 
+LOSSES = SIMONe.loss_terms
+METRICS = (*LOSSES, *STEP_METRICS)
 CLIP = 0.05  # far below the norms seen here, so that clipping is active
 
 

@@ -2,20 +2,25 @@
 
 import json
 import re
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from simone_tf.errors import UserError
-from simone_tf.training.step import METRICS
+from simone_tf.models.simone.model import SIMONe
+from simone_tf.training.step import STEP_METRICS
 from simone_tf.training.trainer import Trainer
 
+METRICS = (*SIMONe.loss_terms, *STEP_METRICS)
 WATCHED = ("loss", "nats_per_pixel", "object_kl", "frame_kl", "gradient_norm", "update_norm")
 
 
 class Steps:
     """Stands in for `TrainingStep`; `bad` maps a step's number (from 1) to a measure and its value."""
+
+    model = types.SimpleNamespace(loss_terms=SIMONe.loss_terms)
 
     def __init__(self, first=0, bad=None, interrupt_at=None, finite=True, fails_at=None):
         self.fails_at = fails_at

@@ -10,10 +10,10 @@ tfd = tfp.distributions
 
 
 class Posterior(NamedTuple):
-    """Parameters of a diagonal Gaussian over latents; both `[B, N, D]` float32 (N is K objects or T frames)."""
+    """Parameters of a diagonal Gaussian over latents `[B, N, D]` float32 (N is K objects or T frames), or more axes."""
 
     mean: tf.Tensor
-    log_scale: tf.Tensor
+    log_scale: tf.Tensor | None  # natural logarithm of the standard deviation; None: a point, not a distribution
 
     def distribution(self):
         """The posterior `q` as a TFP distribution: batch shape `[B, N]`, event shape `[D]`."""

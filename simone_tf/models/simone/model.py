@@ -1,40 +1,22 @@
 """SIMONe: encoder, posteriors, pixel-wise decoder, mixture likelihood and the loss of Eq. 3 (Kabra et al., 2021)."""
 
-from typing import NamedTuple
+import math
+from collections.abc import Mapping
 
-import keras
 import tensorflow as tf
 
 from simone_tf.errors import UserError
 from simone_tf.models.parts.decoder import Decoded, MaskNormalization, PixelDecoder
-from simone_tf.models.parts.latents import kl_to_prior
+from simone_tf.models.parts.latents import Posterior, kl_to_prior
 from simone_tf.models.parts.likelihood import PixelMixture
-from simone_tf.models.parts.queries import Query, StridedQueries, full_query, query_at
-from simone_tf.models.simone.encoder import Encoder, Posteriors
+from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries, full_query, query_at
+from simone_tf.models.scene_model import Batch, DecodesQueries, Decomposition, Latent, Rendering, SceneModel, as_batch
+from simone_tf.models.simone.encoder import Encoder
 
-LOSSES = (
-    "loss",
-    "nats_per_pixel",
-    "object_kl",
-    "frame_kl",
-    "weighted_nats_per_pixel",
-    "weighted_object_kl",
-    "weighted_frame_kl",
-)
 SAMPLING = ("per_pixel", "per_frame", "shared", "mean")
 
 
-class Decomposition(NamedTuple):
-    """A clip taken apart, at the posterior means."""
-
-    reconstruction: tf.Tensor  # [B, T, H, W, 3] float32, mean of the mixture
-    segments: tf.Tensor  # [B, T, H, W] int32, slot with the largest mask at each pixel
-    slot_rgb: tf.Tensor  # [B, K, T, H, W, 3] float32
-    slot_masks: tf.Tensor  # [B, K, T, H, W] float32, sums to 1 over K
-    posteriors: Posteriors | None = None  # of the clip that the objects come from
-
-
-class SIMONe(keras.Model):
+class SIMONe(SceneModel, DecodesQueries):
     """The model and its loss; parts are injected.
 
     Args:
@@ -54,19 +36,29 @@ class SIMONe(keras.Model):
         UserError: for an unknown `sampling`.
     """
 
+    loss_terms = (
+        "loss",
+        "nats_per_pixel",
+        "object_kl",
+        "frame_kl",
+        "weighted_nats_per_pixel",
+        "weighted_object_kl",
+        "weighted_frame_kl",
+    )
+
     def __init__(
         self,
-        encoder=None,
-        decoder=None,
-        likelihood=None,
-        queries=None,
-        alpha=0.2,
-        beta_objects=1e-8,
-        beta_frames=1e-8,
-        sampling="per_pixel",
-        normalize_masks=True,
-        mask_epsilon=1e-5,
-        name=None,
+        encoder: Encoder | None = None,
+        decoder: PixelDecoder | None = None,
+        likelihood: PixelMixture | None = None,
+        queries: StridedQueries | RandomQueries | None = None,
+        alpha: float = 0.2,
+        beta_objects: float = 1e-8,
+        beta_frames: float = 1e-8,
+        sampling: str = "per_pixel",
+        normalize_masks: bool = True,
+        mask_epsilon: float = 1e-5,
+        name: str | None = None,
     ):
         super().__init__(name=name)
         if sampling not in SAMPLING:
@@ -83,41 +75,52 @@ class SIMONe(keras.Model):
         if normalize_masks:
             self.mask_normalization = MaskNormalization(mask_epsilon, name="mask_normalization")
 
-    def build(self, input_shape):
+    @property
+    def num_slots(self) -> int:
+        """K, the number of object latents."""
+        return self.encoder.num_slots
+
+    @property
+    def latents(self) -> dict[str, Latent]:
+        """Object latents o_k and frame latents f_t."""
+        return {
+            "object": Latent(("slot",), self.encoder.object_head.latent_size),
+            "frame": Latent(("frame",), self.encoder.frame_head.latent_size),
+        }
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates every weight for `[B, T, H, W, 3]` video; T, H and W must be static."""
         self.encoder.build(input_shape)
         object_size, frame_size = self.encoder.object_head.latent_size, self.encoder.frame_head.latent_size
-        self.decoder.build((None, self.encoder.num_slots, None, object_size), (None, None, frame_size))
+        self.decoder.build((None, self.num_slots, None, object_size), (None, None, frame_size))
         if self.mask_normalization is not None:
-            self.mask_normalization.build((None, self.encoder.num_slots, None))
+            self.mask_normalization.build((None, self.num_slots, None))
         self.built = True
 
-    def call(self, video):
-        """Same as `decompose(video)` at once, without chunks."""
-        return self.decompose(video)
+    def encode(self, batch: Batch) -> dict[str, Posterior]:
+        """Posteriors `object [B, K, Do]` and `frame [B, T, Df]` of `[B, T, H, W, 3]` float32 video in [0, 1]."""
+        posteriors = self.encoder(as_batch(batch)["video"])
+        return {"object": posteriors.objects, "frame": posteriors.frames}
 
-    def encode(self, video):
-        """`Posteriors` of `[B, T, H, W, 3]` float32 video in [0, 1]."""
-        return self.encoder(video)
-
-    def losses(self, video, noise_seed, query_seed):
+    def losses(self, batch: Batch, noise_seed: tf.Tensor, shared_seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Eq. 3 and its terms, each a float32 scalar, mean over the batch.
 
         The likelihood is normalised by the number of decoded pixels, so that decoding a subset leaves its expectation
         unchanged (up to the mask layer norm, whose statistics are those of the decoded set).
 
         Args:
-            video: `[B, T, H, W, 3]` float32 in [0, 1].
+            batch: `video [B, T, H, W, 3]` float32 in [0, 1].
             noise_seed: `[2]` int32 stateless seed of the latents' noise; differs between replicas.
-            query_seed: `[2]` int32 stateless seed of the choice of pixels; the same on all replicas.
+            shared_seed: `[2]` int32 stateless seed of the choice of pixels; the same on all replicas.
 
         Returns:
             dict with `loss`; `nats_per_pixel` (log-likelihood), `object_kl` (nats per object), `frame_kl` (nats per
             frame); and the weighted terms that add up to the loss, `weighted_nats_per_pixel` (negated),
             `weighted_object_kl` and `weighted_frame_kl`.
         """
+        video = as_batch(batch)["video"]
         num_frames, height, width = video.shape[1:4]
-        indices = self.queries.sample(num_frames, height, width, query_seed)
+        indices = self.queries.sample(num_frames, height, width, shared_seed)
         query = query_at(indices, height, width)
         pixels = tf.gather(tf.reshape(video, [-1, num_frames * height * width, 3]), indices, axis=1)  # [B, P, 3]
 
@@ -125,8 +128,8 @@ class SIMONe(keras.Model):
         object_latents, frame_latents = self._sample(posteriors, query, noise_seed)
         decoded = self._normalize(self._decode_queries(object_latents, frame_latents, query, num_frames))
         nats_per_pixel = tf.reduce_mean(self.likelihood.log_prob(pixels, *decoded))
-        object_kl = tf.reduce_mean(kl_to_prior(posteriors.objects))
-        frame_kl = tf.reduce_mean(kl_to_prior(posteriors.frames))
+        object_kl = tf.reduce_mean(kl_to_prior(posteriors["object"]))
+        frame_kl = tf.reduce_mean(kl_to_prior(posteriors["frame"]))
         weighted = {
             "weighted_nats_per_pixel": -self.alpha * nats_per_pixel,
             "weighted_object_kl": self.beta_objects * object_kl,
@@ -140,22 +143,24 @@ class SIMONe(keras.Model):
             **weighted,
         }
 
-    def decode(self, object_latents, frame_latents, query, chunk_size=None):
+    def decode(
+        self, latents: Mapping[str, tf.Tensor], query: Query, chunk_size: int | tf.Tensor | None = None
+    ) -> Decoded:
         """Decodes any object latents with any frame latents at any queries (Eq. 1), masks normalised.
 
         Chunks bound the memory; the result is the same because the mask layer norm sees all queries together.
 
         Args:
-            object_latents: `[B, K, Do]` float32.
-            frame_latents: `[B, T, Df]` float32, of the same clips or of others.
+            latents: `object [B, K, Do]` and `frame [B, T, Df]`, float32, of the same clips or of others.
             query: `Query` of P queries, frames in [0, T).
             chunk_size: queries decoded at a time, an int or a scalar int32 tensor, None for all at once.
 
         Returns:
             `Decoded` of `[B, K, P, 3]` and `[B, K, P]`.
         """
+        frame_latents = latents["frame"]
         num_frames = frame_latents.shape[1]
-        object_latents = object_latents[:, :, None]
+        object_latents = latents["object"][:, :, None]
 
         def decode_raw(part):
             return self._decode_queries(object_latents, _at_frames(frame_latents, part.frames), part, num_frames)
@@ -168,53 +173,40 @@ class SIMONe(keras.Model):
             return self._normalize(decode_raw(query))
         return self._normalize(_decode_in_chunks(decode_raw, query, chunk_size, object_latents.shape[:2]))
 
-    def decompose(self, video, chunk_size=None):
-        """Takes `[B, T, H, W, 3]` video apart at the posterior means; see `Decomposition`."""
-        posteriors = self.encode(video)
-        means = posteriors.objects.mean, posteriors.frames.mean
-        return self.render(*means, video.shape[2:4], chunk_size)._replace(posteriors=posteriors)
-
-    def recompose(self, object_video, frame_video, chunk_size=None):
-        """Shows the objects of one batch of clips as the frame latents of another would see them (paper, Figure 1).
-
-        Args:
-            object_video, frame_video: `[B, T, H, W, 3]` float32 in [0, 1].
-            chunk_size: queries decoded at a time, None for all at once.
-
-        Returns:
-            `Decomposition`; its posteriors are those of `object_video`.
-        """
-        posteriors, frame_latents = self.encode(object_video), self.encode(frame_video).frames.mean
-        recomposed = self.render(posteriors.objects.mean, frame_latents, object_video.shape[2:4], chunk_size)
-        return recomposed._replace(posteriors=posteriors)
-
-    def render(self, object_latents, frame_latents, frame_size, chunk_size=None):
-        """Draws every pixel of the clips that the latents describe, of whatever origin they are.
-
-        Args:
-            object_latents: `[B, K, Do]` float32.
-            frame_latents: `[B, T, Df]` float32.
-            frame_size: (H, W) in pixels, also another one than the model was trained at.
-            chunk_size: queries decoded at a time, None for all at once.
-
-        Returns:
-            `Decomposition` without posteriors.
-        """
-        num_frames, (height, width) = frame_latents.shape[1], frame_size
-        query = full_query(num_frames, height, width)
-        decoded = self.decode(object_latents, frame_latents, query, chunk_size)
+    def render(
+        self,
+        latents: Mapping[str, tf.Tensor],
+        given: Mapping[str, tf.Tensor],
+        frame_size: tuple[int, int],
+        chunk_size: int | tf.Tensor | None = None,
+    ) -> Rendering:
+        """Draws every pixel of the clips that the latents describe, at any frame size; see `SceneModel.render`."""
+        del given
+        num_frames, (height, width) = latents["frame"].shape[1], frame_size
+        decoded = self.decode(latents, full_query(num_frames, height, width), chunk_size)
         masks = tf.nn.softmax(decoded.mask_logits, axis=1)
-        slots, grid = self.encoder.num_slots, [num_frames, height, width]
-        return Decomposition(
+        slots, grid = self.num_slots, [num_frames, height, width]
+        return Rendering(
             reconstruction=tf.reshape(tf.einsum("bkp,bkpc->bpc", masks, decoded.rgb_means), [-1, *grid, 3]),
-            segments=tf.reshape(tf.argmax(decoded.mask_logits, axis=1, output_type=tf.int32), [-1, *grid]),
             slot_rgb=tf.reshape(decoded.rgb_means, [-1, slots, *grid, 3]),
             slot_masks=tf.reshape(masks, [-1, slots, *grid]),
         )
 
+    def log_prob(self, video: tf.Tensor, rendering: Rendering | Decomposition) -> tf.Tensor:
+        """Log-likelihood of every pixel in nats, `[B, T, H, W]`, of `[B, T, H, W, 3]` video; see `SceneModel`."""
+        slots, grid = self.num_slots, video.shape[1:4]
+        points = math.prod(grid)
+        # The masks are normalised already: their logarithms are logits of the same mixture.
+        nats = self.likelihood.log_prob(
+            tf.reshape(video, [-1, points, 3]),
+            tf.reshape(rendering.slot_rgb, [-1, slots, points, 3]),
+            tf.reshape(tf.math.log(tf.maximum(rendering.slot_masks, 1e-30)), [-1, slots, points]),
+        )
+        return tf.reshape(nats, [-1, *grid])
+
     def _sample(self, posteriors, query, seed):
         """Object latents `[B, K, P or 1, Do]` and frame latents `[B, P, Df]` for a training step's queries."""
-        objects, frames = posteriors
+        objects, frames = posteriors["object"], posteriors["frame"]
         object_seed, frame_seed = tf.unstack(tf.random.split(seed, 2))
         num_frames, num_queries = frames.mean.shape[1], query.frames.shape[1]
         if self.sampling == "mean":

@@ -13,6 +13,10 @@ def _video(batch=2, seed=0):
     return tf.random.stateless_uniform([batch, FRAMES, HEIGHT, WIDTH, 3], [seed, 0])
 
 
+def _means(model, video):
+    return {name: posterior.mean for name, posterior in model.encode(video).items()}
+
+
 def _seed(number):
     return tf.constant([number, 5])
 
@@ -22,8 +26,8 @@ def test_loss_is_equation_3_by_hand(make_simone):
     video = _video()
     losses = model.losses(video, _seed(0), _seed(1))
 
-    objects, frames = model.encode(video)
-    decoded = model.decode(objects.mean, frames.mean, full_query(FRAMES, HEIGHT, WIDTH))
+    objects, frames = model.encode(video)["object"], model.encode(video)["frame"]
+    decoded = model.decode(_means(model, video), full_query(FRAMES, HEIGHT, WIDTH))
     log_prob = model.likelihood.log_prob(tf.reshape(video, [2, PIXELS, 3]), *decoded).numpy()
 
     def kl(posterior):
@@ -65,8 +69,8 @@ def test_sampling_repeats_noise_just_where_it_says(make_simone, sampling):
     assert distinct_frames == {"per_pixel": PIXELS, "per_frame": FRAMES, "shared": FRAMES}[sampling]
     # Noise is centred on the posterior: the mean over a frame's pixels of many seeds tends to the mean.
     if sampling == "per_pixel":
-        spread = np.exp(posteriors.objects.log_scale.numpy())[:, :, None]
-        error = objects.mean((2, 3))[:, :, None] - posteriors.objects.mean.numpy()[:, :, None]
+        spread = np.exp(posteriors["object"].log_scale.numpy())[:, :, None]
+        error = objects.mean((2, 3))[:, :, None] - posteriors["object"].mean.numpy()[:, :, None]
         assert np.all(np.abs(error) < 5 * spread / np.sqrt(PIXELS))
 
 
@@ -95,10 +99,10 @@ def test_without_noise_only_the_choice_of_pixels_is_random(make_simone):
 @pytest.mark.parametrize("chunk_size", [1, 37, PIXELS - 1])
 def test_decoding_in_chunks_equals_decoding_at_once(make_simone, chunk_size, normalize_masks):
     model = make_simone(normalize_masks=normalize_masks)
-    objects, frames = model.encode(_video())
+    latents = _means(model, _video())
     query = full_query(FRAMES, HEIGHT, WIDTH)
-    at_once = model.decode(objects.mean, frames.mean, query)
-    decode = tf.function(lambda: model.decode(objects.mean, frames.mean, query, chunk_size))
+    at_once = model.decode(latents, query)
+    decode = tf.function(lambda: model.decode(latents, query, chunk_size))
     for whole, chunked in zip(at_once, decode(), strict=True):
         assert whole.shape == chunked.shape
         np.testing.assert_allclose(whole, chunked, atol=1e-5)
@@ -106,28 +110,30 @@ def test_decoding_in_chunks_equals_decoding_at_once(make_simone, chunk_size, nor
 
 def test_a_raw_decode_depends_on_its_own_query_only(make_simone):
     model = make_simone(normalize_masks=False)
-    objects, frames = model.encode(_video())
+    latents = _means(model, _video())
     query = full_query(FRAMES, HEIGHT, WIDTH)
-    whole = model.decode(objects.mean, frames.mean, query)
+    whole = model.decode(latents, query)
     chosen = [0, 130, 257, 383]
     part = Query(tf.gather(query.frames, chosen, axis=1), tf.gather(query.coordinates, chosen, axis=1))
-    decoded = model.decode(objects.mean, frames.mean, part)
+    decoded = model.decode(latents, part)
     np.testing.assert_allclose(tf.gather(whole.rgb_means, chosen, axis=2), decoded.rgb_means, atol=1e-5)
     np.testing.assert_allclose(tf.gather(whole.mask_logits, chosen, axis=2), decoded.mask_logits, atol=1e-5)
 
 
 def test_a_query_for_each_clip_of_the_batch(make_simone):
     model = make_simone(normalize_masks=False)
-    objects, frames = model.encode(_video())
+    latents = _means(model, _video())
     rng = np.random.default_rng(0)
     query = Query(
         tf.constant(rng.integers(0, FRAMES, size=(2, 9)), tf.int32),
         tf.constant(rng.uniform(-1, 1, size=(2, 9, 2)), tf.float32),
     )
-    both = model.decode(objects.mean, frames.mean, query)
+    both = model.decode(latents, query)
     for clip in range(2):
         one = slice(clip, clip + 1)
-        alone = model.decode(objects.mean[one], frames.mean[one], Query(query.frames[one], query.coordinates[one]))
+        alone = model.decode(
+            {name: value[one] for name, value in latents.items()}, Query(query.frames[one], query.coordinates[one])
+        )
         np.testing.assert_allclose(both.rgb_means[one], alone.rgb_means, atol=1e-5)
 
 
@@ -148,7 +154,8 @@ def test_recompose_decodes_one_clips_objects_with_anothers_frames(make_simone):
     video, other = _video(seed=0), _video(seed=1)
     recomposed = model.recompose(video, other)
     decoded = model.decode(
-        model.encode(video).objects.mean, model.encode(other).frames.mean, full_query(FRAMES, HEIGHT, WIDTH)
+        {"object": model.encode(video)["object"].mean, "frame": model.encode(other)["frame"].mean},
+        full_query(FRAMES, HEIGHT, WIDTH),
     )
     np.testing.assert_allclose(
         recomposed.slot_rgb, tf.reshape(decoded.rgb_means, [2, SLOTS, FRAMES, HEIGHT, WIDTH, 3]), atol=1e-5

@@ -1,0 +1,215 @@
+"""The contract of a model: what training, evaluation, figures, long videos and exports ask, and nothing more.
+
+A model states what it is given and what it infers; what follows from that (taking a clip apart, recombining two) is
+written once, here. Nothing outside `models/` knows a model by its name.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from simone_tf.models.parts.decoder import Decoded
+from simone_tf.models.parts.latents import Posterior
+from simone_tf.models.parts.queries import Query
+
+AXES = ("slot", "frame")
+"""What a latent may have one of each of."""
+
+Batch = Mapping[str, tf.Tensor] | tf.Tensor
+"""Clip fields by name, those of `SceneModel.inputs` among them; video alone may stand for `{"video": video}`."""
+
+
+class Latent(NamedTuple):
+    """One kind of latent of a model.
+
+    Its axes say what it describes: `("slot",)` an object for the whole clip, `("frame",)` the viewpoint of a frame,
+    `("slot", "frame")` an object in one frame, `()` the scene as a whole.
+    """
+
+    axes: tuple[str, ...]  # of `AXES`, in that order
+    size: int  # D, numbers of one latent
+
+
+class Rendering(NamedTuple):
+    """Clips drawn from latents; float32, colours about [0, 1] (decoders do not clip them)."""
+
+    reconstruction: tf.Tensor  # [B, T, H, W, 3]
+    slot_rgb: tf.Tensor  # [B, K, T, H, W, 3]
+    slot_masks: tf.Tensor  # [B, K, T, H, W], sums to 1 over K
+
+
+class Decomposition(NamedTuple):
+    """A clip taken apart, at the posterior means."""
+
+    reconstruction: tf.Tensor  # [B, T, H, W, 3] float32
+    segments: tf.Tensor  # [B, T, H, W] int32, slot with the largest mask at each pixel
+    slot_rgb: tf.Tensor  # [B, K, T, H, W, 3] float32
+    slot_masks: tf.Tensor  # [B, K, T, H, W] float32, sums to 1 over K
+    posteriors: dict[str, Posterior] | None = None  # by name, of the clip that the objects come from
+
+
+class SceneModel(keras.Model):
+    """A model that takes video apart. `build` takes the shape `(None, T, H, W, 3)` of its video, all but B static."""
+
+    loss_terms: tuple[str, ...] = ("loss",)
+    """What `losses` returns: "loss" first, then its terms as they are read (`object_kl`), then `weighted_*`, the shares
+    that add up to the loss."""
+
+    @property
+    def given(self) -> dict[str, int]:
+        """Clip fields besides `video` that the model is given, such as `camera`, with the numbers C of each frame.
+
+        They are float32 `[B, T, C]` and describe the viewpoint: a recomposition takes them from the other clip.
+        """
+        return {}
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the clip fields that the model is given."""
+        return ("video", *self.given)
+
+    @property
+    def num_slots(self) -> int:
+        """K, the parts that a clip is divided into; 1 where it is not divided."""
+        raise NotImplementedError
+
+    @property
+    def latents(self) -> dict[str, Latent]:
+        """What the model infers of a clip, by name; known once it is built."""
+        raise NotImplementedError
+
+    def losses(self, batch: Batch, noise_seed: tf.Tensor, shared_seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The loss and its terms, float32 scalars, means over the batch, by the names `loss_terms`.
+
+        Args:
+            batch: clip fields with the names `inputs`: `video [B, T, H, W, 3]` float32 in [0, 1].
+            noise_seed: `[2]` int32 stateless seed of noise; differs between replicas.
+            shared_seed: `[2]` int32 stateless seed of what all replicas choose alike, such as which pixels are decoded.
+        """
+        raise NotImplementedError
+
+    def encode(self, batch: Batch) -> dict[str, Posterior]:
+        """What is inferred of the clips: by name of `latents`, mean and log scale `[B, *axes, D]` float32."""
+        raise NotImplementedError
+
+    def render(
+        self,
+        latents: Mapping[str, tf.Tensor],
+        given: Mapping[str, tf.Tensor],
+        frame_size: tuple[int, int],
+        chunk_size: int | tf.Tensor | None = None,
+    ) -> Rendering:
+        """Draws every pixel of the clips that the latents describe, of whatever origin they are.
+
+        Args:
+            latents: by name, `[B, *axes, D]` float32.
+            given: by name of `given`, `[B, T, C]` float32.
+            frame_size: (H, W) in pixels, for models that can also another one than they were trained at.
+            chunk_size: pixels of a clip decoded at a time, which bounds the memory; None for all at once.
+        """
+        raise NotImplementedError
+
+    def log_prob(self, video: tf.Tensor, rendering: "Rendering | Decomposition") -> tf.Tensor | None:
+        """Log-likelihood in nats of every pixel, `[B, T, H, W]` float32; None of a model without a likelihood.
+
+        Args:
+            video: `[B, T, H, W, 3]` float32 in [0, 1].
+            rendering: what the model draws of it.
+        """
+        del video, rendering
+        return None
+
+    def after_step(self, losses: Mapping[str, tf.Tensor]) -> None:
+        """Called in every replica after the weights were updated, with the losses of the whole batch.
+
+        For multipliers that an objective moves by itself; most models have none.
+        """
+
+    # What follows for every model.
+
+    @property
+    def viewpoint_latents(self) -> tuple[str, ...]:
+        """Names of the latents that describe a frame whatever is in it, axes `("frame",)`."""
+        return tuple(name for name, latent in self.latents.items() if latent.axes == ("frame",))
+
+    @property
+    def object_latents(self) -> tuple[str, ...]:
+        """Names of the latents of which every slot has its own."""
+        return tuple(name for name, latent in self.latents.items() if "slot" in latent.axes)
+
+    @property
+    def recomposes(self) -> bool:
+        """Whether the viewpoint is apart from the scene, inferred or given, so that it can be another clip's."""
+        return bool(self.viewpoint_latents or self.given)
+
+    def call(self, batch: Batch) -> Decomposition:
+        """Same as `decompose(batch)` at once, without chunks."""
+        return self.decompose(batch)
+
+    def decompose(self, batch: Batch, chunk_size: int | None = None) -> Decomposition:
+        """Takes clips apart at the posterior means.
+
+        Args:
+            batch: clip fields with the names `inputs`, or `video [B, T, H, W, 3]` alone where that is all.
+            chunk_size: pixels of a clip decoded at a time; None for all at once.
+        """
+        batch = as_batch(batch)
+        posteriors = self.encode(batch)
+        means = {name: posterior.mean for name, posterior in posteriors.items()}
+        rendering = self.render(means, self._given_of(batch), batch["video"].shape[2:4], chunk_size)
+        return decomposition_of(rendering, posteriors)
+
+    def recompose(self, batch: Batch, other: Batch, chunk_size: int | None = None) -> Decomposition:
+        """Shows the objects of one batch of clips from the viewpoints of another (paper, Figure 1).
+
+        Args:
+            batch: the clips that give the scene: all latents but those of the viewpoint.
+            other: as many clips that give the latents of the frames, and what else the model is given.
+            chunk_size: pixels of a clip decoded at a time; None for all at once.
+
+        Returns:
+            `Decomposition`; its posteriors are those of `batch`.
+        """
+        batch, other = as_batch(batch), as_batch(other)
+        posteriors = self.encode(batch)
+        means = {name: posterior.mean for name, posterior in posteriors.items()}
+        if self.viewpoint_latents:
+            seen = self.encode(other)
+            means |= {name: seen[name].mean for name in self.viewpoint_latents}
+        rendering = self.render(means, self._given_of(other), batch["video"].shape[2:4], chunk_size)
+        return decomposition_of(rendering, posteriors)
+
+    def _given_of(self, batch):
+        return {name: batch[name] for name in self.given}
+
+
+class DecodesQueries:
+    """A model that can decode single pixels, also between those of a frame."""
+
+    def decode(
+        self, latents: Mapping[str, tf.Tensor], query: Query, chunk_size: int | tf.Tensor | None = None
+    ) -> Decoded:
+        """Decodes any latents at any pixels.
+
+        Args:
+            latents: by name, `[B, *axes, D]` float32.
+            query: `Query` of P pixels.
+            chunk_size: pixels decoded at a time; None for all at once.
+
+        Returns:
+            `Decoded` of `[B, K, P, 3]` and `[B, K, P]`.
+        """
+        raise NotImplementedError
+
+
+def as_batch(batch: Batch) -> Mapping[str, tf.Tensor]:
+    """Clip fields by name, also where video alone was given."""
+    return batch if isinstance(batch, Mapping) else {"video": batch}
+
+
+def decomposition_of(rendering: Rendering, posteriors: dict[str, Posterior] | None = None) -> Decomposition:
+    """A rendering with the segments that follow from its masks."""
+    segments = tf.argmax(rendering.slot_masks, axis=1, output_type=tf.int32)
+    return Decomposition(rendering.reconstruction, segments, rendering.slot_rgb, rendering.slot_masks, posteriors)
