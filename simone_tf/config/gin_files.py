@@ -172,6 +172,9 @@ def errors_in_one_sentence():
     """
     try:
         yield
+    except UserError as error:
+        # Gin adds lines of its own ("In call to configurable ...") to what passes through it.
+        raise UserError(str(error).splitlines()[0]) from error
     except RuntimeError as error:
         if not str(error).startswith("Required bindings"):
             raise
@@ -198,7 +201,10 @@ def default_value(binding_name):
     """The value that an argument has when nothing binds it; `inspect.Parameter.empty` where there is none."""
     selector, _, argument = binding_name.rpartition("/")[2].rpartition(".")
     try:
-        parameter = inspect.signature(gin.get_configurable(selector)).parameters.get(argument)
+        configurable = gin.get_configurable(selector)
+        # Of a class gin makes a subclass, the signature of which says nothing.
+        made_by = configurable.__init__ if isinstance(configurable, type) else configurable
+        parameter = inspect.signature(made_by).parameters.get(argument)
     except ValueError:
         return inspect.Parameter.empty
     return inspect.Parameter.empty if parameter is None else parameter.default

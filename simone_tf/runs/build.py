@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from simone_tf.errors import UserError, first_line
+from simone_tf.models.scene_model import SceneModel
 from simone_tf.runs.settings import RunSettings
 from simone_tf.training.averaging import WeightAverage
 from simone_tf.training.step import TrainingStep
@@ -48,7 +49,7 @@ def build_step(strategy: tf.distribute.Strategy, settings: RunSettings) -> Train
         )
 
 
-def build_model(settings: RunSettings) -> keras.Model:
+def build_model(settings: RunSettings) -> SceneModel:
     """Makes and builds the model, its weights drawn from the run's seed.
 
     Raises:
@@ -56,7 +57,7 @@ def build_model(settings: RunSettings) -> keras.Model:
     """
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(settings.precision)
-    model = _built("train.model", settings.model, keras.Model)
+    model = _built("train.model", settings.model, SceneModel)
     try:
         model.build((None, settings.num_frames, *settings.frame_size, 3))
     except (TypeError, ValueError) as error:

@@ -4,10 +4,10 @@ import os
 from typing import NamedTuple
 
 import gin
-import keras
 
 from simone_tf.config import gin_files
 from simone_tf.errors import UserError
+from simone_tf.models.scene_model import SceneModel
 from simone_tf.runs.build import build_model
 from simone_tf.runs.pretrained import WEIGHTS, find_pretrained, read_card
 from simone_tf.runs.settings import RunSettings, read_settings
@@ -20,7 +20,7 @@ class Run(NamedTuple):
     """What later commands need of a run."""
 
     settings: RunSettings
-    model: keras.Model  # built; holds the averaged weights where the run kept an average
+    model: SceneModel  # built; holds the averaged weights where the run kept an average
     step: int  # training steps behind the weights
     checkpoint: str  # path of the checkpoint, or of a pretrained model's file of weights
     config: str  # every binding in use, as gin writes it

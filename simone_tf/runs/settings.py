@@ -12,6 +12,7 @@ from simone_tf.config import gin_files as config
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.errors import UserError
 from simone_tf.evaluation.scores.segmentation import SCORES
+from simone_tf.models.scene_model import SceneModel
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -71,7 +72,7 @@ class RunSettings:
     """
 
     # () -> unbuilt model.
-    model: Callable[[], keras.Model]
+    model: Callable[[], SceneModel]
     # What is trained on.
     clips: ClipReader
     # What is scored.

@@ -57,13 +57,14 @@ class TrainingRun:
             num_frames=settings.num_frames,
             frame_size=settings.frame_size,
             seed=settings.seed,
-            fields=("video",),
+            fields=self.step.model.inputs,
         )
         if data_service is not None:
             self._read = functools.partial(self._read, data_service=data_service)
         # Before any file is written: what is missing or does not fit is said here, and no run is left half written.
         self._read(batch_size=self._replica_batch_size)
-        self._held_out_fields = tuple(name for name in ("video", "segments") if name in settings.held_out_clips.fields)
+        truth = ("segments",) if "segments" in settings.held_out_clips.fields else ()
+        self._held_out_fields = (*self.step.model.inputs, *truth)
         held_out_batches = evaluation_batches(
             settings.held_out_clips,
             batch_size=settings.evaluation_batch_size,
@@ -193,9 +194,9 @@ class TrainingRun:
         try:
             yield
         except DATA_ERRORS as error:
-            fault = explain_data_error(error, settings.clips, num_frames=settings.num_frames) or explain_data_error(
-                error, settings.held_out_clips, self._held_out_fields, settings.num_frames
-            )
+            fault = explain_data_error(
+                error, settings.clips, self.step.model.inputs, settings.num_frames
+            ) or explain_data_error(error, settings.held_out_clips, self._held_out_fields, settings.num_frames)
             if fault is None:
                 raise
             raise fault from error
