@@ -55,12 +55,11 @@ class ColourMixture(SceneModel):
         del input_shape
         uniform = keras.initializers.RandomUniform(0.0, 1.0)
         small = keras.initializers.RandomNormal(stddev=0.05)
+        low = keras.initializers.Constant(-3.0)
         self.colours = self.add_weight(shape=(self.num_colours, _COLOUR), initializer=uniform, name="colours")
         self.sharpness = self.add_weight(shape=(self.num_colours,), initializer="ones", name="sharpness")
         self.camera_kernel = self.add_weight(shape=(self.camera_size, _PLACE), initializer=small, name="camera_kernel")
-        self.log_scale = self.add_weight(
-            shape=(_COLOUR + _PLACE,), initializer=keras.initializers.Constant(-3.0), name="log_scale"
-        )
+        self.log_scale = self.add_weight(shape=(_COLOUR + _PLACE,), initializer=low, name="log_scale")
         self.built = True
 
     def encode(self, batch: Batch) -> dict[str, Posterior]:
