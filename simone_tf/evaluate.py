@@ -176,7 +176,7 @@ def main(arguments=None):
 
 
 def _measured(run, clips, folder, num_clips, batch_size, what):
-    known = num_clips or sum(clips.count(shard) for shard in clips.shards())
+    known = num_clips or sum(clips.files.count(shard) for shard in clips.files.shards())
     with clip_progress(what, known) as on_clips:
         store = measure_clips(run, clips, folder, num_clips, batch_size, on_clips=on_clips)
     say(f"{what}: {store.count()} measured")

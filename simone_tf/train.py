@@ -20,7 +20,7 @@ from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.config import gin_files
 from simone_tf.data.pipeline.batches import evaluation_batches
-from simone_tf.data.tfrecords.faults import DATA_ERRORS, explain_data_error
+from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.held_out import HeldOut
 from simone_tf.evaluation.held_out_pictures import Pictures
@@ -195,20 +195,9 @@ def train(
         checkpoint_every=checkpoint_every,
     )
 
-    @contextlib.contextmanager
-    def data_faults_told():
-        try:
-            yield
-        except DATA_ERRORS as error:
-            fault = explain_data_error(error, clips, num_frames=num_frames) or explain_data_error(
-                error, held_out_clips, held_out_fields, num_frames
-            )
-            if fault is None:
-                raise
-            raise fault from error
-
+    held_out_faults_told = functools.partial(data_faults_told, held_out_clips, held_out_fields, num_frames)
     begin = time.time()
-    with data_faults_told():
+    with held_out_faults_told(), data_faults_told(clips, num_frames=num_frames):
         metrics = in_training(trainer.train)()
     metrics |= {
         "step": int(training_step.step.numpy()),
@@ -222,7 +211,7 @@ def train(
         "version": simone_tf.__version__,
     }
     _write(run_dir, _write_json, os.path.join(run_dir, "metrics.json"), metrics)
-    with data_faults_told(), averaged():
+    with held_out_faults_told(), averaged():
         in_evaluation(pictures.save)(os.path.join(run_dir, "pictures"))
     summaries.close()
     return metrics
