@@ -16,14 +16,17 @@ _PUBLIC = {
     "simone_tf.errors": ("UserError",),
     # Models and runs.
     "simone_tf.models.simone.model": ("SIMONe",),
+    "simone_tf.models.scene_model": ("SceneModel",),
     "simone_tf.runs.load": ("Run", "load_run", "load_pretrained"),
     "simone_tf.runs.settings": ("RunSettings", "read_settings"),
     "simone_tf.runs.training_run": ("TrainingRun",),
     "simone_tf.training.distribution": ("make_strategy",),
     # Data.
     "simone_tf.data.pipeline.batches": ("training_batches", "evaluation_batches"),
+    "simone_tf.data.pipeline.explain": ("data_faults_told",),
     "simone_tf.data.formats.reader": ("ClipReader",),
-    "simone_tf.data.formats.records": ("ClipRecords", "write_shard", "shard_name"),
+    "simone_tf.data.formats.records": ("ClipRecords",),
+    "simone_tf.data.formats.write_records": ("write_shard", "shard_name"),
     "simone_tf.data.formats.cater": ("CaterWithMasks",),
     "simone_tf.data.formats.clevr": ("ClevrWithMasks",),
     "simone_tf.data.formats.gqn": ("GQNRooms",),

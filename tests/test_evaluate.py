@@ -11,7 +11,7 @@ from PIL import Image
 
 from simone_tf import evaluate
 from simone_tf.cli import command
-from simone_tf.data.formats.records import shard_name, write_shard
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.evaluation.clip_measures import ClipMeasures
 from simone_tf.evaluation.probes.probe_data import ProbeSettings
 from simone_tf.evaluation.probes.regressors import MLPSettings

@@ -14,7 +14,7 @@ def test_the_command_of_a_row_reads_what_was_written(row, tmp_path):
     settings = read_settings([f"gin/{gin_file}.gin"], rate_sets.bindings(row, tmp_path / row), None)
     reader = settings.clips
     assert reader.clip_shape() == (settings.num_frames, *settings.frame_size)
-    records = sum(1 for _ in reader.serialized(reader.shards()))
+    records = sum(1 for _ in reader.files.serialized())
     assert records == (64 if row == "gqn" else COUNTS[row])
     segments = reader.first_clip(("segments",))["segments"].numpy() if "segments" in reader.fields else None
     assert segments is None or len(set(segments.ravel())) > 1

@@ -65,7 +65,7 @@ def measure(settings):
         "clock": [ours / least for ours, least in zip(rates["batches"], rates[bound], strict=True)],
         "processor": [least / ours for ours, least in zip(costs["batches"], costs[bound], strict=True)],
     }
-    sizes = [tf.io.gfile.stat(shard).length for shard in reader.shards()]
+    sizes = [tf.io.gfile.stat(shard).length for shard in reader.files.shards()]
     return {
         "reader": type(reader).__name__,
         "data_dir": reader.data_dir,
@@ -109,7 +109,7 @@ def _bare(reader, batch_size, feature=None):
     from simone_tf.data.pipeline import order
 
     large = order.block_size(reader) == 1
-    shards = reader.shards()[: order.INTERLEAVED_SHARDS]
+    shards = reader.files.shards()[: order.INTERLEAVED_SHARDS]
 
     def pictures(records):
         parse = tf.io.parse_single_example if large else tf.io.parse_example
@@ -117,7 +117,7 @@ def _bare(reader, batch_size, feature=None):
         return found if large else found.flat_values
 
     def of_shard(shard):
-        records = reader.serialized(tf.stack([shard]), portable=True).repeat()
+        records = reader.files.serialized(tf.stack([shard]), portable=True).repeat()
         if not large:
             return records.batch(batch_size)
         return records if feature is None else records.map(pictures)

@@ -124,6 +124,7 @@ def score(flags):
 
     from simone_tf.data.formats.records import ClipRecords
     from simone_tf.data.pipeline.batches import evaluation_batches
+    from simone_tf.data.pipeline.explain import data_faults_told
 
     window_model = run_flags.read_window_model(flags)
     reader = ClipRecords(data_dir=flags.data_dir, split=flags.split)
@@ -136,15 +137,16 @@ def score(flags):
         frame_size=window_model.frame_size,
     )
     clips = []
-    for index, batch in enumerate(batches):
-        video, segments = batch["video"].numpy()[0], batch["segments"].numpy()[0]
-        scores = score_clip(window_model, video, segments, flags.overlap)
-        predicted = scores.pop("segments")
-        if flags.out:
-            save_strip(os.path.join(flags.out, f"long_video_{index}.png"), video, segments, predicted)
-        clips.append(scores)
-        if not flags.json:
-            say(_line(f"clip {index}", scores))
+    with data_faults_told(reader, ("video", "segments"), num_frames):
+        for index, batch in enumerate(batches):
+            video, segments = batch["video"].numpy()[0], batch["segments"].numpy()[0]
+            scores = score_clip(window_model, video, segments, flags.overlap)
+            predicted = scores.pop("segments")
+            if flags.out:
+                save_strip(os.path.join(flags.out, f"long_video_{index}.png"), video, segments, predicted)
+            clips.append(scores)
+            if not flags.json:
+                say(_line(f"clip {index}", scores))
     mean = {name: float(np.nanmean([scores[name] for scores in clips])) for name in clips[0]}
     mean["ratio"] = mean["matched"] / mean["windows"] if mean["windows"] else float("nan")
     spread = {name: float(np.nanstd([scores[name] for scores in clips])) for name in clips[0]}

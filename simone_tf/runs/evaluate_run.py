@@ -119,7 +119,7 @@ def _sharing(held_out, training, path):
 
 
 def _measured(run, clips, folder, num_clips, batch_size, what):
-    known = num_clips or sum(clips.count(shard) for shard in clips.shards())
+    known = num_clips or sum(clips.files.count(shard) for shard in clips.files.shards())
     with progress(what, known) as shown:
         store = measure_clips(run, clips, folder, num_clips, batch_size, on_clips=shown.add)
     say(f"{what}: {store.count()} measured")

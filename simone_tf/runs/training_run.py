@@ -13,7 +13,7 @@ import simone_tf
 from simone_tf.cli.console import say
 from simone_tf.config import gin_files
 from simone_tf.data.pipeline.batches import evaluation_batches
-from simone_tf.data.tfrecords.faults import DATA_ERRORS, explain_data_error
+from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.held_out import HeldOut
 from simone_tf.evaluation.held_out_pictures import Pictures
@@ -190,16 +190,10 @@ class TrainingRun:
 
     @contextlib.contextmanager
     def _data_faults_told(self):
-        settings = self.settings
-        try:
+        settings, inputs = self.settings, self.step.model.inputs
+        held_out = data_faults_told(settings.held_out_clips, self._held_out_fields, settings.num_frames)
+        with held_out, data_faults_told(settings.clips, inputs, settings.num_frames):
             yield
-        except DATA_ERRORS as error:
-            fault = explain_data_error(
-                error, settings.clips, self.step.model.inputs, settings.num_frames
-            ) or explain_data_error(error, settings.held_out_clips, self._held_out_fields, settings.num_frames)
-            if fault is None:
-                raise
-            raise fault from error
 
     @contextlib.contextmanager
     def _writing_told(self):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from simone_tf import train
 from simone_tf.config import gin_files, registry
-from simone_tf.data.formats import records
+from simone_tf.data.formats import write_records
 from simone_tf.errors import UserError
 from simone_tf.runs import settings
 
@@ -68,9 +68,9 @@ def datasets(tmp_path_factory):
     small = folder / "quickstart_long"
     small.mkdir()
     for split in ("train", "test"):
-        records.write_shard(folder / records.shard_name(split, 0, 1), clips)
-        records.write_shard(
-            small / records.shard_name(split, 0, 1),
+        write_records.write_shard(folder / write_records.shard_name(split, 0, 1), clips)
+        write_records.write_shard(
+            small / write_records.shard_name(split, 0, 1),
             [{name: value[:, :24, :24] for name, value in clip.items()} for clip in clips],
         )
         # Written from DeepMind's description of the format; nothing is shared with the reader.

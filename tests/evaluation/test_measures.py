@@ -140,7 +140,8 @@ def test_measures_are_of_one_checkpoint_and_one_set_of_clips(tmp_path):
     index.write_bytes(b"checksums")
     run.checkpoint, run.config = str(tmp_path / "ckpt-7"), "model"
     run.model.encoder.num_slots = K
-    clips.shards, clips.settings = lambda: (str(shard),), lambda: {"data_dir": "data", "crop": None}
+    clips.files = types.SimpleNamespace(shards=lambda: (str(shard),))
+    clips.settings = lambda: {"data_dir": "data", "crop": None}
     before = _key(run, clips)
     assert _key(run, clips) == before
     # Another training of as many steps in the same folder.

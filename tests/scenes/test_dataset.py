@@ -44,7 +44,7 @@ def test_any_clip_can_be_made_again_from_the_sidecar(made, processes):
     plan = plan_from_sidecar(str(made), "train")
     reader = ClipRecords(str(made), "train")
     assert set(reader.fields) == set(json.loads((made / "dataset.json").read_text())["splits"]["train"]["fields"])
-    records = list(reader.serialized(reader.shards()))
+    records = list(reader.files.serialized())
     assert len(records) == 7
     for index, clip in zip((6, 1), processes.clips(plan.preset, plan.seed, (6, 1)), strict=True):
         read = reader.parse(records[index], reader.fields)

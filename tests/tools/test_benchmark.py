@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from simone_tf.data.formats import records
+from simone_tf.data.formats import write_records
 from simone_tf.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def benchmark():
 def data(tmp_path):
     """The binding of a folder with four clips that fit."""
     video = np.zeros([2, 8, 8, 3], np.uint8)
-    records.write_shard(tmp_path / "train-00000-of-00001.tfrecord", [{"video": video}] * 4)
+    write_records.write_shard(tmp_path / "train-00000-of-00001.tfrecord", [{"video": video}] * 4)
     return f"--gin_param=training/ClipRecords.data_dir = '{tmp_path}'"
 
 

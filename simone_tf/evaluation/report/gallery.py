@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from simone_tf.data.pipeline.batches import evaluation_batches
+from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.held_out import HeldOut
 from simone_tf.evaluation.held_out_pictures import animations, sheets
@@ -49,7 +50,8 @@ def draw_gallery(run, clips, folder, count):
         fields=fields,
     )
     chunk_size = settings.evaluation_chunk_size
-    drawn = HeldOut(run.model, batches, chunk_size).first_clips(count)
+    with data_faults_told(clips, fields, settings.num_frames):
+        drawn = HeldOut(run.model, batches, chunk_size).first_clips(count)
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
