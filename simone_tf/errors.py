@@ -13,10 +13,16 @@ class UserError(Exception):
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, to be quoted in a sentence: at most 200 characters, no full stop at its end.
 
-    Of the operating system's errors it is the reason alone; names of TensorFlow's operations, which help nobody, are
-    left out. An error without text gives its class.
+    Of the operating system's errors it is the reason alone, of a failed assertion in a graph its own words; names of
+    TensorFlow's operations, which help nobody, are left out. An error without text gives its class.
     """
+    if isinstance(error, UnicodeDecodeError):
+        return "it holds bytes that are no text"
     text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
     text = re.sub(r"\{\{.*?\}\}|\[Op:.*|\(defined at .*", "", str(text)).strip()
+    told = re.match(r"assertion failed: \[(.*?)\](.*)", text, re.DOTALL)
+    if told:
+        # Without the list that TensorFlow writes them in.
+        text = told[1].replace("\\'", "'") + told[2].replace("] [", ", ").replace("[", "").replace("]", "")
     line = next(iter(text.splitlines()), "").strip()[:200].rstrip(".")
     return "".join(character if character.isprintable() else "?" for character in line) or type(error).__name__

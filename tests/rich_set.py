@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from simone_tf.data.formats.records import shard_name, write_shard
 from simone_tf.data.formats.sidecar import write_sidecar
+from simone_tf.data.formats.write_records import shard_name, write_shard
 
 from tiny_run import make_clips
 

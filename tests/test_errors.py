@@ -16,6 +16,11 @@ from simone_tf.errors import first_line
         (KeyError("name"), "'name'"),
         (ValueError("a\tb\x1b[31m"), "a?b?[31m"),
         (ValueError("x" * 1000), "x" * 200),
+        (
+            tf.errors.InvalidArgumentError(None, None, "assertion failed: [It\\'s too long:] [4] [5]\n\t [[x]]"),
+            "It's too long: 4, 5",
+        ),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "it holds bytes that are no text"),
         (tf.errors.DataLossError(None, None, "{{function_node __wrapped}} corrupted [Op:Next]\nmore"), "corrupted"),
     ],
 )

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from simone_tf import train
-from simone_tf.data.formats.records import shard_name, write_shard
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.evaluation.held_out import HeldOut
 from simone_tf.evaluation.held_out_pictures import Pictures
 from simone_tf.training.step import TrainingStep

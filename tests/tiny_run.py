@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from simone_tf import train
 from simone_tf.cli import command
-from simone_tf.data.formats.records import shard_name, write_shard
+from simone_tf.data.formats.write_records import shard_name, write_shard
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 QUICKSTART = REPOSITORY / "gin" / "quickstart.gin"

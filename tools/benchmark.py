@@ -8,7 +8,7 @@ The step is timed on random video, which costs the same as any other, and altern
 share of their rate that the step reaches then also holds on a machine that is busy with other things.
 """
 
-import inspect
+import dataclasses
 import json
 import os
 import statistics
@@ -117,7 +117,7 @@ def _print_training(training):
 
 
 def _print_row(name, value):
-    print(f"{name:24} {value}", flush=True)
+    print(f"{name:30} {value}", flush=True)
 
 
 def _gibibytes(measured):
@@ -132,25 +132,23 @@ def _measure_training(flags):
     import tensorflow as tf
 
     from simone_tf.models.parts.flops import forward_flops
+    from simone_tf.runs.build import build_step
     from simone_tf.training.distribution import make_strategy
 
     settings = _read_settings(flags)
     strategy = make_strategy()
-    step = _build_step(strategy, settings)
-    batch_size, replicas = settings["batch_size"], strategy.num_replicas_in_sync
-    clip_shape = (settings["num_frames"], *settings["frame_size"], 3)
-    video = tf.random.stateless_uniform([batch_size // replicas, *clip_shape], [0, 0])
+    step = build_step(strategy, settings)
+    batch_size, replicas = settings.batch_size, strategy.num_replicas_in_sync
+    batch = _noise(step.model, settings, batch_size // replicas)
     iterator = iter(
-        strategy.distribute_datasets_from_function(
-            lambda context: tf.data.Dataset.from_tensors({"video": video}).repeat()
-        )
+        strategy.distribute_datasets_from_function(lambda context: tf.data.Dataset.from_tensors(batch).repeat())
     )
     step.run(iterator, 1)  # traces
     num_steps = flags.steps or max(3, round(_SECONDS / _timed(step, iterator, 1)))
     rounds = min(num_steps, _ROUNDS)
     steps_per_round = -(-num_steps // rounds)
 
-    forward = forward_flops(step.model, (batch_size, *clip_shape))
+    forward = forward_flops(step.model, {name: (batch_size, *value.shape[1:]) for name, value in batch.items()})
     flops = {part: 3 * count for part, count in forward.items()}
     product_rate = _product_rates()
     next(product_rate)
@@ -161,10 +159,10 @@ def _measure_training(flags):
         shares.append(sum(flops.values()) / seconds[-1] / rates[-1])
     step_seconds = statistics.median(seconds)
     device = "GPU" if tf.config.list_logical_devices("GPU") else f"CPU ({os.cpu_count()} cores)"
-    clip = f"{clip_shape[0]} frames of {clip_shape[1]}x{clip_shape[2]}"
+    clip = f"{settings.num_frames} frames of {settings.frame_size[0]}x{settings.frame_size[1]}"
     return {
         "configuration": f"{', '.join(flags.gin_file) or flags.run_dir}: batch of {batch_size}, clips of {clip}, "
-        f"{settings['precision']}, {replicas} x {device}",
+        f"{settings.precision}, {replicas} x {device}",
         "clip": clip,
         "parameters": sum(variable.shape.num_elements() for variable in step.model.trainable_variables),
         "flops": flops,
@@ -174,6 +172,17 @@ def _measure_training(flags):
         "product_rate": statistics.median(rates),
         "share": statistics.median(shares),
         "peak_bytes": peak_bytes(),
+    }
+
+
+def _noise(model, settings, count):
+    """Clips of noise, with all that the model is given."""
+    import tensorflow as tf
+
+    shapes = {"video": (*settings.frame_size, 3), **{name: (size,) for name, size in model.given.items()}}
+    return {
+        name: tf.random.stateless_uniform([count, settings.num_frames, *shape], [0, number])
+        for number, (name, shape) in enumerate(shapes.items())
     }
 
 
@@ -205,20 +214,21 @@ def _product_rates():
 def _measure_evaluation(flags):
     import tensorflow as tf
 
+    from simone_tf.runs.build import build_model
     from simone_tf.training.distribution import make_strategy
 
     settings = _read_settings(flags)
     with make_strategy().scope():
-        model = _build_model(settings)
-    chunk_size = settings["evaluation_chunk_size"]
-    decompose = tf.function(lambda video: model.decompose(video, chunk_size))
-    video = tf.random.stateless_uniform([1, settings["num_frames"], *settings["frame_size"], 3], [0, 0])
+        model = build_model(settings)
+    chunk_size = settings.evaluation_chunk_size
+    decompose = tf.function(lambda batch: model.decompose(batch, chunk_size))
+    batch = _noise(model, settings, 1)
     for _ in range(2):  # the first call also traces
         begin = time.perf_counter()
-        decompose(video).segments.numpy()
+        decompose(batch).segments.numpy()
         seconds = time.perf_counter() - begin
     return {
-        "slots": model.encoder.num_slots,
+        "slots": model.num_slots,
         "chunk_size": chunk_size,
         "seconds": seconds,
         "peak_bytes": peak_bytes(),
@@ -229,8 +239,13 @@ def _measure_pipeline(flags):
     import tensorflow as tf
 
     settings = _read_settings(flags)
-    names = ("batch_size", "num_frames", "frame_size", "seed")
-    batches = settings["batches"](settings["clips"], **{name: settings[name] for name in names})
+    batches = settings.batches(
+        settings.clips,
+        batch_size=settings.batch_size,
+        num_frames=settings.num_frames,
+        frame_size=settings.frame_size,
+        seed=settings.seed,
+    )
     iterator = iter(batches)
 
     @tf.function
@@ -243,7 +258,7 @@ def _measure_pipeline(flags):
     while (seconds := time.perf_counter() - begin) < _PIPELINE_SECONDS:
         take(tf.constant(10))
         num_batches += 10
-    return {"clips_per_second": num_batches * settings["batch_size"] / seconds, "peak_bytes": peak_bytes()}
+    return {"clips_per_second": num_batches * settings.batch_size / seconds, "peak_bytes": peak_bytes()}
 
 
 def _measure_input(flags):
@@ -270,30 +285,13 @@ _PARTS = {
 
 
 def _read_settings(flags):
-    from simone_tf.runs.load import read_settings
+    from simone_tf.runs.settings import read_settings
 
     settings = read_settings(flags.gin_file, flags.gin_param, flags.run_dir)
-    if flags.batch_size is not None:
-        settings["batch_size"] = flags.batch_size
-        settings["microbatch_size"] = min(settings["microbatch_size"] or flags.batch_size, flags.batch_size)
-    return settings
-
-
-def _build_model(settings):
-    from simone_tf.train import build_model
-
-    return build_model(**_arguments_of(build_model, settings))
-
-
-def _build_step(strategy, settings):
-    """The training step as `train` builds it."""
-    from simone_tf.train import build_step
-
-    return build_step(strategy, **_arguments_of(build_step, settings))
-
-
-def _arguments_of(function, settings):
-    return {name: settings[name] for name in inspect.signature(function).parameters if name in settings}
+    if flags.batch_size is None:
+        return settings
+    microbatch_size = min(settings.microbatch_size or flags.batch_size, flags.batch_size)
+    return dataclasses.replace(settings, batch_size=flags.batch_size, microbatch_size=microbatch_size)
 
 
 if __name__ == "__main__":

@@ -21,21 +21,20 @@ def measure(settings):
     """Measures the reader of the training clips.
 
     Args:
-        settings: arguments of `train`, as `trained_run.read_settings` gives them.
+        settings: `RunSettings`.
 
     Returns:
         dict of the rates in clips/s, the share, and what was read.
     """
     import tensorflow as tf
 
-    reader = settings["clips"]
+    reader = settings.clips
     batch_size = 16
     streams = {"records": _bare(reader, batch_size)}
     if reader.pictures is not None:
         streams["pictures"] = _bare(reader, batch_size, reader.pictures)
-    options = {name: settings[name] for name in ("num_frames", "frame_size", "seed")}
     # What a record is shuffled for costs the same for all; the augmentations and the cache are not the reader's.
-    batches = settings["batches"](
+    batches = settings.batches(
         reader,
         batch_size=batch_size,
         shuffle_buffer=batch_size,
@@ -44,7 +43,9 @@ def measure(settings):
         permute_colours=False,
         reverse_time=False,
         fields=("video",),
-        **options,
+        num_frames=settings.num_frames,
+        frame_size=settings.frame_size,
+        seed=settings.seed,
     )
     # A call from Python costs as much as some tens of small clips.
     per_call = _CALL_BYTES // (batch_size * len(reader.first_record().numpy()))
@@ -64,7 +65,7 @@ def measure(settings):
         "clock": [ours / least for ours, least in zip(rates["batches"], rates[bound], strict=True)],
         "processor": [least / ours for ours, least in zip(costs["batches"], costs[bound], strict=True)],
     }
-    sizes = [tf.io.gfile.stat(shard).length for shard in reader.shards()]
+    sizes = [tf.io.gfile.stat(shard).length for shard in reader.files.shards()]
     return {
         "reader": type(reader).__name__,
         "data_dir": reader.data_dir,
@@ -108,7 +109,7 @@ def _bare(reader, batch_size, feature=None):
     from simone_tf.data.pipeline import order
 
     large = order.block_size(reader) == 1
-    shards = reader.shards()[: order.INTERLEAVED_SHARDS]
+    shards = reader.files.shards()[: order.INTERLEAVED_SHARDS]
 
     def pictures(records):
         parse = tf.io.parse_single_example if large else tf.io.parse_example
@@ -116,7 +117,7 @@ def _bare(reader, batch_size, feature=None):
         return found if large else found.flat_values
 
     def of_shard(shard):
-        records = reader.serialized(tf.stack([shard]), portable=True).repeat()
+        records = reader.files.serialized(tf.stack([shard]), portable=True).repeat()
         if not large:
             return records.batch(batch_size)
         return records if feature is None else records.map(pictures)

@@ -21,6 +21,7 @@ from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.cli.peak_memory import peak_bytes
 from simone_tf.errors import UserError
+from simone_tf.runs import flags as run_flags
 
 METHODS = ("matched", "slot_numbers", "unlinked")
 LENGTHS = (64, 600, 2400)
@@ -122,8 +123,9 @@ def score(flags):
 
     from simone_tf.data.formats.records import ClipRecords
     from simone_tf.data.pipeline.batches import evaluation_batches
+    from simone_tf.data.pipeline.explain import data_faults_told
 
-    window_model = _window_model(flags)
+    window_model = run_flags.read_window_model(flags)
     reader = ClipRecords(data_dir=flags.data_dir, split=flags.split)
     num_frames = reader.clip_shape()[0]
     batches = evaluation_batches(
@@ -134,15 +136,16 @@ def score(flags):
         frame_size=window_model.frame_size,
     )
     clips = []
-    for index, batch in enumerate(batches):
-        video, segments = batch["video"].numpy()[0], batch["segments"].numpy()[0]
-        scores = score_clip(window_model, video, segments, flags.overlap)
-        predicted = scores.pop("segments")
-        if flags.out:
-            save_strip(os.path.join(flags.out, f"long_video_{index}.png"), video, segments, predicted)
-        clips.append(scores)
-        if not flags.json:
-            say(_line(f"clip {index}", scores))
+    with data_faults_told(reader, ("video", "segments"), num_frames):
+        for index, batch in enumerate(batches):
+            video, segments = batch["video"].numpy()[0], batch["segments"].numpy()[0]
+            scores = score_clip(window_model, video, segments, flags.overlap)
+            predicted = scores.pop("segments")
+            if flags.out:
+                save_strip(os.path.join(flags.out, f"long_video_{index}.png"), video, segments, predicted)
+            clips.append(scores)
+            if not flags.json:
+                say(_line(f"clip {index}", scores))
     mean = {name: float(np.nanmean([scores[name] for scores in clips])) for name in clips[0]}
     mean["ratio"] = mean["matched"] / mean["windows"] if mean["windows"] else float("nan")
     spread = {name: float(np.nanstd([scores[name] for scores in clips])) for name in clips[0]}
@@ -229,7 +232,7 @@ def measure_length(flags, frames):
     """Takes apart a video of so many frames; the clock starts when the model is loaded and traced."""
     from simone_tf.long_videos.decomposition import VideoDecomposition
 
-    window_model = _window_model(flags)
+    window_model = run_flags.read_window_model(flags)
 
     def take_apart(count):
         begin = time.perf_counter()
@@ -274,15 +277,6 @@ def print_measured(measured):
             f"{frames} against {first} frames: {ratio:.3f} x the peak memory, {measured['time_ratio'][frames]:.3f} x "
             "the time per frame"
         )
-
-
-def _window_model(flags):
-    from simone_tf.long_videos.window_model import of_run_model
-    from simone_tf.runs.load import load_run
-    from simone_tf.runs.load_pretrained import load_pretrained
-
-    run = load_pretrained(flags.pretrained) if flags.pretrained else load_run(flags.run_dir)
-    return of_run_model(run.model, run.settings["num_frames"], run.settings["frame_size"], run.run_dir)
 
 
 def main(argv=None):

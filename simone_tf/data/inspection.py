@@ -251,7 +251,7 @@ def _look_at(report: SetReport, parse, file: FileReport, index: int, record: byt
         _add_once(
             report.faults,
             f"{file.path}: record {index} is not a record of {report.format}",
-            f" ({tfrecord.first_line(error)}): download or make it again.",
+            f" ({first_line(error)}): download or make it again.",
         )
         return
     report.clips += 1
@@ -295,8 +295,8 @@ def _check_sidecar(report: SetReport, reader: ClipRecords) -> None:
     if not os.path.isfile(os.path.join(reader.data_dir, SIDECAR)):
         return
     try:
-        reader.shards()
-        listed = {file.path: reader.known_count(file.path) for file in report.files}
+        reader.files.shards()
+        listed = {file.path: reader.files.known_count(file.path) for file in report.files}
     except UserError as error:
         _add_once(report.faults, str(error), "")
         return

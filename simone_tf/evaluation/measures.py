@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import simone_tf
 from simone_tf.data.pipeline.batches import evaluation_batches
-from simone_tf.data.tfrecords.faults import DATA_ERRORS, explain_data_error
+from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.evaluation.clip_measures import COPIED_FIELDS, LATENTS, ClipMeasures
 from simone_tf.evaluation.clip_store import ClipStore
 from simone_tf.evaluation.scores.overlap import OVERLAP_SCORES
@@ -20,7 +20,7 @@ def measure_clips(run, clips, store_dir, num_clips=None, batch_size=8, on_clips=
     """Measures clips of a dataset with a trained model, going on where an earlier call was ended.
 
     Args:
-        run: `TrainedRun`.
+        run: `Run`.
         clips: `ClipReader` of the split.
         store_dir: folder of the measures.
         num_clips: the first clips of the split; None for all.
@@ -40,16 +40,16 @@ def measure_clips(run, clips, store_dir, num_clips=None, batch_size=8, on_clips=
     on_clips(finished if num_clips is None else min(finished, num_clips))
     if num_clips is not None and finished >= num_clips:
         return store
-    try:
+    with data_faults_told(clips, fields, settings.num_frames):
         batches = evaluation_batches(
             clips,
             batch_size=batch_size,
-            num_frames=settings["num_frames"],
-            frame_size=settings["frame_size"],
+            num_frames=settings.num_frames,
+            frame_size=settings.frame_size,
             num_clips=num_clips,
             fields=fields,
         )
-        measures = ClipMeasures(run.model, settings["evaluation_chunk_size"])
+        measures = ClipMeasures(run.model, settings.evaluation_chunk_size)
         for number, batch in enumerate(batches.skip(finished // batch_size)):
             # Another batch size than before may leave a batch of which some clips are finished.
             done = finished % batch_size if number == 0 else 0
@@ -57,8 +57,6 @@ def measure_clips(run, clips, store_dir, num_clips=None, batch_size=8, on_clips=
                 measured = measures(batch)[done:]
                 store.append(measured)
                 on_clips(len(measured))
-    except DATA_ERRORS as error:
-        raise explain_data_error(error, clips, fields, settings["num_frames"]) or error from error
     return store
 
 
@@ -96,12 +94,12 @@ def summarize(run, clips, store, num_clips=None):
             "run_dir": run.run_dir,
             "checkpoint": run.checkpoint,
             "step": run.step,
-            "seed": run.settings["seed"],
+            "seed": run.settings.seed,
             "dataset": clips.data_dir,
             "split": clips.split,
             "num_clips": count,
-            "frames": run.settings["num_frames"],
-            "resolution": list(run.settings["frame_size"]),
+            "frames": run.settings.num_frames,
+            "resolution": list(run.settings.frame_size),
             "num_slots": run.model.encoder.num_slots,
             "version": simone_tf.__version__,
         },
@@ -141,7 +139,7 @@ def _go_through(store, num_clips):
 
 def _key(run, clips):
     """What measures of clips depend on. Names without their folder: a run that moved is still the same run."""
-    files = [tf.io.gfile.stat(path) for path in clips.shards()]
+    files = [tf.io.gfile.stat(path) for path in clips.files.shards()]
     settings = {name: value for name, value in clips.settings().items() if name != "data_dir"}
     # The index holds a checksum of every weight.
     with open(f"{run.checkpoint}.index", "rb") as file:
@@ -149,15 +147,15 @@ def _key(run, clips):
     return {
         "step": run.step,
         "weights": weights,
-        "config": hashlib.sha256(run.config_text.encode()).hexdigest(),
+        "config": hashlib.sha256(run.config.encode()).hexdigest(),
         "data": repr(sorted(settings.items(), key=str)),
         "shards": [
             [path.rpartition("/")[2], file.length, file.mtime_nsec]
-            for path, file in zip(clips.shards(), files, strict=True)
+            for path, file in zip(clips.files.shards(), files, strict=True)
         ],
         "fields": sorted(clips.fields),
-        "num_frames": run.settings["num_frames"],
-        "frame_size": list(run.settings["frame_size"]),
+        "num_frames": run.settings.num_frames,
+        "frame_size": list(run.settings.frame_size),
         "version": simone_tf.__version__,
     }
 

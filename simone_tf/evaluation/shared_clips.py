@@ -20,11 +20,11 @@ def shared_file(one, other):
         Its path as `one` has it; None where there is none, or where the files of one of the two cannot be found.
     """
     try:
-        mine = {_identity(path): path for path in one.shards()}
-        common = [path for key, path in mine.items() if key in set(map(_identity, other.shards()))]
+        mine = {_identity(path): path for path in one.files.shards()}
+        common = [path for key, path in mine.items() if key in set(map(_identity, other.files.shards()))]
     except (UserError, OSError, tf.errors.OpError):
         return None
-    (first, stop), (other_first, other_stop) = _records(one), _records(other)
+    (first, stop), (other_first, other_stop) = one.files.records, other.files.records
     return common[0] if common and max(first, other_first) < min(stop, other_stop) else None
 
 
@@ -33,9 +33,3 @@ def _identity(path):
         return path
     found = os.stat(path)
     return found.st_dev, found.st_ino
-
-
-def _records(reader):
-    """(first, stop) of the records that a reader takes of each file."""
-    settings = reader.settings()
-    return settings.get("_first", 0), settings.get("_stop", float("inf"))

@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.data.clip import FIELDS
-from simone_tf.data.formats.records import shard_name, write_shard
 from simone_tf.data.formats.sidecar import SIDECAR, read_sidecar, write_sidecar
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.tfrecords import tfrecord
-from simone_tf.errors import UserError
+from simone_tf.errors import UserError, first_line
 from simone_tf.scenes.cater_format import cater_shard_name, write_cater_shard
 from simone_tf.scenes.preset import ScenePreset, preset_to_json
 from simone_tf.scenes.processes import RenderProcesses
@@ -194,8 +194,7 @@ def _write_faults(path: str) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        text = tfrecord.first_line(error) if isinstance(error, tf.errors.OpError) else error.strerror or str(error)
-        reason = text.split("; ")[-1]  # TensorFlow names the temporary file first.
+        reason = first_line(error).split("; ")[-1]  # TensorFlow names the temporary file first.
         raise UserError(
             f"{path} could not be written ({reason}): free some space or choose another folder, then run the "
             "same command again; finished shards are kept."

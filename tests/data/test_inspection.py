@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.data.formats.records import encode_clip, shard_name, write_shard
 from simone_tf.data.formats.sidecar import write_sidecar
+from simone_tf.data.formats.write_records import encode_clip, shard_name, write_shard
 from simone_tf.data.inspection import find_sets, inspect_set
 from simone_tf.errors import UserError
 

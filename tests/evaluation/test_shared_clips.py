@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from simone_tf.data.formats.objects_room import ObjectsRoom
-from simone_tf.data.formats.records import ClipRecords, shard_name, write_shard
+from simone_tf.data.formats.records import ClipRecords
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.evaluation.shared_clips import shared_file
 
 from tiny_run import make_clips

@@ -43,7 +43,7 @@ def test_the_sidecar_says_what_is_there_and_how_it_was_made(made):
 def test_any_clip_can_be_made_again(made, processes):
     reader = ClipRecords(str(made), "train")
     assert set(reader.fields) == set(json.loads((made / "dataset.json").read_text())["splits"]["train"]["fields"])
-    records = list(reader.serialized(reader.shards()))
+    records = list(reader.files.serialized())
     assert len(records) == 7
     for index, clip in zip((6, 1), processes.clips(PLAN.preset, PLAN.seed, (6, 1)), strict=True):
         read = reader.parse(records[index], reader.fields)

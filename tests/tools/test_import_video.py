@@ -31,7 +31,7 @@ def test_a_real_video_becomes_clips(main, tmp_path, capsys):
     assert "3 frames, 2 clips (1 of 1 videos)" in output
     assert "2 clips of 2 frames of 32x32 with video" in output
     reader = ClipRecords(str(out), "train")
-    clips = [reader.parse(record, ("video",))["video"].numpy() for record in reader.serialized(reader.shards())]
+    clips = [reader.parse(record, ("video",))["video"].numpy() for record in reader.files.serialized()]
     image = Image.open(REAL_GIF)
     for start, clip in enumerate(clips):
         for offset, frame in enumerate(clip):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.data.formats.records import ClipRecords, shard_name, write_shard
+from simone_tf.data.formats.records import ClipRecords
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.pipeline import order
 from simone_tf.data.pipeline.batches import training_batches
 
@@ -42,7 +43,7 @@ def test_measures_batches_beside_reading_and_decoding(input_rates, tmp_path):
     for index in range(2):
         write_shard(tmp_path / shard_name("train", index, 2), [{"video": video}] * 3)
     reader = ClipRecords(str(tmp_path), "train")
-    settings = {"clips": reader, "batches": training_batches, "num_frames": 2, "frame_size": (8, 8), "seed": 0}
+    settings = types.SimpleNamespace(clips=reader, batches=training_batches, num_frames=2, frame_size=(8, 8), seed=0)
     measured = input_rates.measure(settings)
     assert measured["reader"] == "ClipRecords"
     assert measured["shards"] == 2
@@ -76,7 +77,7 @@ def test_the_bare_records_come_by_the_batch_and_are_those_of_the_files(input_rat
         clips = [{"video": np.full((1, 8, 8, 3), 10 * index + i, np.uint8)} for i in range(3)]
         write_shard(tmp_path / shard_name("train", index, 3), clips)
     reader = ClipRecords(str(tmp_path), "train")
-    written = {record.numpy() for record in reader.serialized(reader.shards())}
+    written = {record.numpy() for record in reader.files.serialized()}
     assert len(written) == 9
     # A round over the three files: each batch holds the three records of its file again and again, and is full.
     batches = [batch.numpy() for batch in input_rates._bare(reader, 4).take(3)]
@@ -90,7 +91,7 @@ def test_of_large_bare_records_only_the_pictures_are_kept(input_rates, tmp_path,
     clips = [{"video": np.full((2, 8, 8, 3), 10 + i, np.uint8)} for i in range(3)]
     write_shard(tmp_path / shard_name("train", 0, 1), clips)
     reader = ClipRecords(str(tmp_path), "train")
-    written = [record.numpy() for record in reader.serialized(reader.shards())]
+    written = [record.numpy() for record in reader.files.serialized()]
     # Every fourth is shown of those that are read, in the file's order again and again: 0, 4, 8, ... of three.
     records = [record.numpy() for record in input_rates._bare(reader, 4).take(4)]
     assert records == [written[0], written[1], written[2], written[0]]

@@ -97,8 +97,8 @@ def test_native_cater_files(main, tmp_path, capsys):
     assert set(files(tmp_path)) == {"dataset.json", *names}
     assert "33 frames of 64x64" in capsys.readouterr().out
     reader = CaterWithMasks(str(tmp_path), "train")
-    for shard in reader.shards():
-        (record,) = reader.serialized((shard,))
+    for shard in reader.files.shards():
+        (record,) = reader.files.serialized((shard,))
         clip = reader.parse(record, ("video", "segments", "camera", "object_positions"))
         assert clip["video"].shape == (33, 64, 64, 3)
         assert clip["camera"].shape == (33, 16)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import adjusted_rand_score
 
-from simone_tf.data.formats.records import shard_name, write_shard
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.errors import UserError
 
 from square_world import SquareModel, draw

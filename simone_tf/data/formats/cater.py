@@ -15,8 +15,9 @@ Entity 0 is the background. The masks are soft in places, so a pixel belongs to 
 `object_positions` for entities that a scene lacks is unspecified.
 """
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -64,12 +65,9 @@ class CaterWithMasks(ClipReader):
     def folders(self) -> tuple[str, ...]:
         return (self.data_dir, os.path.join(self.data_dir, "cater_with_masks"))
 
-    def known_count(self, shard: str) -> int | None:
-        index, num_shards = (int(number) for number in shard.rsplit("tfrecords-", 1)[1].split("-of-"))
-        count = _SHORT_SHARDS.get((self.split, index), _CLIPS_PER_SHARD.get(self.split))
-        if count is None or num_shards != NUM_SHARDS:
-            return None
-        return count if tf.io.gfile.stat(shard).length // count in _BYTES_PER_CLIP else None
+    @property
+    def _known_count(self) -> Callable[[str], int | None]:
+        return functools.partial(_published_count, self.split)
 
     def extract(self, serialized: tf.Tensor, fields: Sequence[str]) -> dict[str, tf.Tensor]:
         needed = {
@@ -103,6 +101,15 @@ class CaterWithMasks(ClipReader):
             elif name == "object_moving":
                 clip[name] = _moving(record["object_positions"][1:], segments)
         return clip
+
+
+def _published_count(split: str, shard: str) -> int | None:
+    """The number of clips of a shard that has the name and about the size of a published one, else None."""
+    index, num_shards = (int(number) for number in shard.rsplit("tfrecords-", 1)[1].split("-of-"))
+    count = _SHORT_SHARDS.get((split, index), _CLIPS_PER_SHARD.get(split))
+    if count is None or num_shards != NUM_SHARDS:
+        return None
+    return count if tf.io.gfile.stat(shard).length // count in _BYTES_PER_CLIP else None
 
 
 def _segments(masks: tf.Tensor) -> tf.Tensor:

@@ -31,6 +31,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from simone_tf.data.clip import Clip
+from simone_tf.data.formats.graph_checks import checked
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.errors import UserError
 
@@ -108,13 +109,8 @@ def _decode_jpegs(images: tf.Tensor, size: int) -> tf.Tensor:
     """uint8 [T, size, size, 3] of T JPEGs; their headers are looked at before anything is allocated for a picture."""
     encoded = tf.unstack(images)
     sizes = tf.stack([tf.image.extract_jpeg_shape(image) for image in encoded])
-    fits = tf.debugging.Assert(
-        tf.reduce_all(sizes[:, :2] == size),
-        [f"A view is not {size} pixels high and wide; heights, widths and channels found:", sizes],
-        summarize=6,
-    )
-    with tf.control_dependencies([fits] if fits is not None else []):
-        encoded = [tf.identity(image) for image in encoded]
+    refusal = f"A view is not {size} pixels high and wide; heights, widths and channels found:"
+    encoded = checked(encoded, tf.reduce_all(sizes[:, :2] == size), refusal, sizes, summarize=6)
     # TensorFlow's default cosine transform is off by up to 8 of 255 and hardly faster.
     frames = [tf.io.decode_jpeg(image, channels=3, dct_method="INTEGER_ACCURATE") for image in encoded]
     return tf.ensure_shape(tf.stack(frames), [len(frames), size, size, 3])

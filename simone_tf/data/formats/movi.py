@@ -28,10 +28,11 @@ import tensorflow as tf
 
 from simone_tf.data.clip import FIELDS, Clip
 from simone_tf.data.formats import png
+from simone_tf.data.formats.graph_checks import checked
 from simone_tf.data.formats.reader import Attribute, ClipReader
 from simone_tf.data.formats.records import MAX_CLIP_PIXELS
-from simone_tf.data.tfrecords import tfrecord
-from simone_tf.errors import UserError
+from simone_tf.data.tfrecords.split_files import Listing
+from simone_tf.errors import UserError, first_line
 from simone_tf.files import parse_json
 
 FEATURES_FILE, INFO_FILE = "features.json", "dataset_info.json"
@@ -131,9 +132,8 @@ class MOVi(ClipReader):
     def folders(self) -> tuple[str, ...]:
         return (self._folder,)
 
-    @functools.cached_property
-    def _counts_by_name(self) -> dict[str, int]:
-        """File name -> number of clips, of every shard that `dataset_info.json` lists for the split."""
+    @property
+    def _listing(self) -> Listing:
         splits = self._builder.info.splits
         if self.split not in splits:
             raise UserError(
@@ -141,16 +141,7 @@ class MOVi(ClipReader):
                 "choose one of these."
             )
         split = splits[self.split]
-        return dict(zip(sorted(split.filenames), split.shard_lengths, strict=True))
-
-    def shards(self) -> tuple[str, ...]:
-        counts = self._counts_by_name
-        shards = super().shards()
-        self.check_listed(tuple(counts), shards, INFO_FILE)
-        return shards
-
-    def known_count(self, shard: str) -> int | None:
-        return self._counts_by_name.get(os.path.basename(shard))
+        return Listing(INFO_FILE, dict(zip(sorted(split.filenames), split.shard_lengths, strict=True)))
 
     def extract(self, serialized: tf.Tensor, fields: Sequence[str]) -> dict[str, tf.Tensor]:
         frames = self._video_shape[0]
@@ -198,12 +189,8 @@ class MOVi(ClipReader):
     def _padded(self, values: tf.Tensor) -> tf.Tensor:
         """[n, ...] -> [N, ...], filled with zeros."""
         count = tf.shape(values)[0]
-        fits = tf.debugging.Assert(
-            count <= self.max_objects,
-            [f"A clip has more objects than max_objects = {self.max_objects}: raise it to", count],
-        )
-        with tf.control_dependencies([fits] if fits is not None else []):
-            missing = self.max_objects - tf.identity(count)
+        refusal = f"A clip has more objects than max_objects = {self.max_objects}: raise it to"
+        missing = self.max_objects - checked(count, count <= self.max_objects, refusal, count)
         padded = tf.pad(values, [[0, missing]] + [[0, 0]] * (values.shape.rank - 1))
         return tf.ensure_shape(padded, [self.max_objects, *values.shape[1:]])
 
@@ -222,7 +209,7 @@ class MOVi(ClipReader):
                     return folder
             except tf.errors.OpError as error:  # A bucket out of reach, or of a kind that TensorFlow does not know.
                 raise UserError(
-                    f"{folder} cannot be looked into ({tfrecord.first_line(error)}): copy the set to a local folder."
+                    f"{folder} cannot be looked into ({first_line(error)}): copy the set to a local folder."
                 ) from error
         stand_in = self.stand_in.replace("{data_dir}", self.data_dir)
         if self.name is None:

@@ -9,21 +9,23 @@ for are passed over.
 """
 
 import abc
+import functools
 import math
 import os
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from simone_tf.data.clip import Clip
+from simone_tf.data.formats.graph_checks import checked
 from simone_tf.data.formats.reader import Attribute, ClipReader
+from simone_tf.data.tfrecords.split_files import NO_END
 from simone_tf.errors import UserError
 
 _ELEMENT_START = b"\x0a\x01"
 _WIDTH = len(_ELEMENT_START) + 1
-_NO_END = 2**62
 
 
 def decode_one_byte_strings(serialized: tf.Tensor, shapes: Mapping[str, Sequence[int]]) -> dict[str, tf.Tensor]:
@@ -51,7 +53,7 @@ def decode_one_byte_strings(serialized: tf.Tensor, shapes: Mapping[str, Sequence
     for name, shape in shapes.items():
         # A name that comes twice counts as it was written last, as everywhere in protocol buffers.
         last = tf.reduce_max(tf.where(tf.equal(names[:, :, 0], name), order, 0), axis=1)
-        last = _checked(last, tf.reduce_all(last > 0), f"It has no feature {name}.")
+        last = checked(last, tf.reduce_all(last > 0), f"It has no feature {name}.")
         entry = tf.gather(entries, tf.maximum(last - 1, 0), axis=1, batch_dims=1)
         decoded[name] = tf.reshape(_bytes_of(entry, name, math.prod(shape)), [serialized.shape[0], *shape])
     return decoded
@@ -70,9 +72,9 @@ def _bytes_of(entries: tf.Tensor, name: str, size: int) -> tf.Tensor:
         feature = _strings(entries, "tensorflow.Features.FeatureEntry", "value")[:, 0]
         elements = _strings(feature, "tensorflow.Feature", "bytes_list")
         refusal = f"Its feature {name} is not a list of {size} one-byte strings."
-        elements = _checked(elements, tf.equal(tf.shape(elements)[1], 1), refusal)[:, 0]
+        elements = checked(elements, tf.equal(tf.shape(elements)[1], 1), refusal)[:, 0]
         words, fits = _compared(elements, b"", size)
-        return _picked(_checked(words, fits, refusal), 0, size)
+        return _picked(checked(words, fits, refusal), 0, size)
 
     return tf.cond(as_usual, lambda: _picked(words, len(start), size), unusual)
 
@@ -110,13 +112,6 @@ def _picked(words: tf.Tensor, start: int, size: int) -> tf.Tensor:
 def _strings(messages: tf.Tensor, message_type: str, field: str) -> tf.Tensor:
     """The occurrences of a field in each of [B] serialized messages, as serialized strings `[B, n]`."""
     return tf.io.decode_proto(messages, message_type, [field], [tf.string]).values[0]
-
-
-def _checked(value: tf.Tensor, condition: tf.Tensor, text: str) -> tf.Tensor:
-    """The value, once it is known to be right: what is made of a wrong one would fail with a word of its own first."""
-    check = tf.debugging.Assert(condition, [text])
-    with tf.control_dependencies([check] if check is not None else []):
-        return tf.identity(value)
 
 
 class OneByteStringImages(ClipReader):
@@ -203,33 +198,13 @@ class OneByteStringImages(ClipReader):
             "object_attributes": self.attribute_features,
         }
 
-    def known_count(self, shard: str) -> int | None:
-        size, count = self.published_files.get(os.path.basename(shard), (None, 0))
-        return self._within(count) if tf.io.gfile.stat(shard).length == size else None
+    @property
+    def _known_count(self) -> Callable[[str], int | None]:
+        return functools.partial(_published_count, self.published_files)
 
-    def count(self, shard: str) -> int:
-        counted = super().count(shard)
-        was_known = self.on_corrupt == "raise" and self.known_count(shard) is not None
-        return counted if was_known else self._within(counted)
-
-    def _within(self, count: int) -> int:
-        """How many of so many records `records` asks for."""
-        return max(min(count, self._stop) - self._first, 0)
-
-    def serialized(self, shards: Sequence[str] | tf.Tensor, *, portable: bool = False) -> tf.data.Dataset:
-        records = super().serialized(shards, portable=portable)
-        if self._first:
-            records = records.skip(self._first)
-        return records if self._stop == _NO_END else records.take(self._stop - self._first)
-
-    def first_record(self) -> tf.Tensor:
-        try:
-            return super().first_record()
-        except StopIteration:
-            raise UserError(
-                f"{self.shards()[0]} has no more than {self._first} records, and {type(self).__name__}.records starts "
-                f"at {self._first}: choose records that are there."
-            ) from None
+    @property
+    def _records_of_shard(self) -> tuple[int, int]:
+        return self._first, self._stop
 
     def _decode(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
         needed = {feature for name in fields for feature in self._needed[name]}
@@ -271,18 +246,21 @@ class OneByteStringImages(ClipReader):
         ]
         return tf.concat(columns, axis=-1)[self.num_background :]  # [N, A]
 
-    def _parse_fault(self, shard: str, index: int, record: tf.Tensor, error: Exception) -> str:
-        return super()._parse_fault(shard, self._first + index, record, error)
-
 
 def category(name: str, num_codes: int) -> Attribute:
     """A column of integer codes from 0 on whose meaning the format does not tell: each is called by its number."""
     return Attribute(name, tuple(str(code) for code in range(num_codes)))
 
 
+def _published_count(published_files: Mapping[str, tuple[int, int]], shard: str) -> int | None:
+    """The number of records of a file that has the name and the size of a published one, else None."""
+    size, count = published_files.get(os.path.basename(shard), (None, 0))
+    return count if tf.io.gfile.stat(shard).length == size else None
+
+
 def _checked_range(records: tuple[int, int | None] | None, reader: str) -> tuple[int, int]:
     first, stop = (0, None) if records is None else records
-    stop = _NO_END if stop is None else stop
+    stop = NO_END if stop is None else stop
     if not 0 <= first < stop:
         raise UserError(
             f"{reader}.records is {records}: name the first record and the one to stop before, as in (0, 320), or None "

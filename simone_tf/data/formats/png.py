@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from simone_tf.data.formats.graph_checks import checked
+
 MAX_HEIGHT = 16384
 """The most rows one strip may have."""
 
@@ -78,12 +80,9 @@ def decode_frames(
         & tf.reduce_all(sizes == tf.stack([width, strip_height]))
         & tf.reduce_all(kind_fits)
     )
-    check = tf.debugging.Assert(
-        header_fits, ["A picture is not a PNG of the size that `shape` claims; width and height found:", sizes]
-    )
+    refusal = "A picture is not a PNG of the size that `shape` claims; width and height found:"
+    images = checked(images, header_fits, refusal, sizes)
     dtype = tf.uint8 if channels == 3 else tf.uint16
-    with tf.control_dependencies([check] if check is not None else []):
-        images = tf.identity(images)
 
     def decode(image):
         return tf.io.decode_png(image, channels=channels, dtype=dtype)

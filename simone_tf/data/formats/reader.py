@@ -3,18 +3,15 @@
 import abc
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from simone_tf.data.clip import Clip
 from simone_tf.data.framing import Framing
-from simone_tf.data.tfrecords import tfrecord
 from simone_tf.data.tfrecords.faults import DATA_ERRORS, feature_names, unfit_record
-from simone_tf.data.tfrecords.find_shards import find_shards
-from simone_tf.data.tfrecords.left_out import LeftOut, Skipped
-from simone_tf.data.tfrecords.salvage import Damage, salvage
+from simone_tf.data.tfrecords.split_files import NO_END, Listing, SplitFiles
 from simone_tf.errors import UserError
 
 
@@ -29,14 +26,16 @@ class ClipReader(abc.ABC):
     """Reads one split of a dataset of TFRecord shards in one format.
 
     A subclass says where its shards are (`folders`, `file_pattern`) and how one record becomes a clip (`fields`,
-    `features`, `_decode`). Everything here is lazy: nothing is opened before the first call.
+    `features`, `_decode`); where it knows how many records its shards have, it says that too (`_listing` or
+    `_known_count`). The shards themselves are read through `files`. Everything here is lazy: nothing is opened before
+    the first call.
 
     Attributes:
       data_dir: the folder the user named.
       split: for example "train".
       stand_in: a command line that makes look-alike data, `{data_dir}` in it standing for the folder; named in the
         error when the real files are missing.
-      on_corrupt: what happens at a record or file that cannot be read: "raise" or "skip".
+      on_corrupt: what happens at a record or file that cannot be read: "raise" or "skip"; asked of `files`.
       framing: the crop and resize of `video` and `segments`.
     """
 
@@ -80,10 +79,7 @@ class ClipReader(abc.ABC):
         self.stand_in = stand_in
         self.on_corrupt = on_corrupt
         self.framing = Framing(crop, resize)
-        self._counts: dict[str, int] = {}
-        self._length_checks = tfrecord.LengthChecks()
         self._first_clips: dict[tuple[str, ...], Clip] = {}
-        self._left_out = LeftOut()
 
     def settings(self) -> dict[str, Any]:
         """What the parsed clips depend on beside the files: the class and what its constructor was given."""
@@ -116,6 +112,38 @@ class ClipReader(abc.ABC):
     def folders(self) -> tuple[str, ...]:
         """The folders to look in, in this order; the first that holds a shard is the one."""
         return (self.data_dir,)
+
+    @property
+    def _listing(self) -> Listing | None:
+        """What the set itself says of its shards; None where it says nothing."""
+        return None
+
+    @property
+    def _known_count(self) -> Callable[[str], int | None] | None:
+        """Path of a shard -> its number of records where the format tells it without reading the shard, else None."""
+        return None
+
+    @property
+    def _records_of_shard(self) -> tuple[int, int]:
+        """(first, stop), the records of each shard that are read."""
+        return 0, NO_END
+
+    @functools.cached_property
+    def files(self) -> SplitFiles:
+        """The shards of the split: found, counted and read, not parsed."""
+        return SplitFiles(
+            self.data_dir,
+            self.split,
+            folders=self.folders,
+            file_pattern=self.file_pattern,
+            reader=type(self).__name__,
+            source=self.source,
+            stand_in=self.stand_in,
+            on_corrupt=self.on_corrupt,
+            listing=self._listing,
+            known_count=self._known_count,
+            records=self._records_of_shard,
+        )
 
     @property
     @abc.abstractmethod
@@ -177,78 +205,6 @@ class ClipReader(abc.ABC):
         """`parse_videos` at the stored size, which is static."""
         raise NotImplementedError
 
-    def shards(self) -> tuple[str, ...]:
-        """The sorted paths of the split's shards; in skip mode those of which at least one record can be read.
-
-        Raises:
-          UserError: none is there, one is empty or no TFRecord file, or the shards are of two different sets; in skip
-            mode, none can be read.
-        """
-        return tuple(self._compressions)
-
-    def count(self, shard: str) -> int:
-        """The number of records of a shard: known for the format, or counted once; skip mode counts what it reads."""
-        if shard not in self._counts:
-            if self.on_corrupt == "skip":
-                counted = sum(1 for _ in self._left_out.salvaged(shard))
-            else:
-                known = self.known_count(shard)
-                counted = tfrecord.count_records(shard, self._compressions[shard]) if known is None else known
-            self._counts[shard] = counted
-        return self._counts[shard]
-
-    def known_count(self, shard: str) -> int | None:
-        """The number of records of a shard where the format tells it without reading the shard, else None."""
-        del shard
-        return None
-
-    def serialized(self, shards: Sequence[str] | tf.Tensor, *, portable: bool = False) -> tf.data.Dataset:
-        """The records of some of this reader's shards, one shard after the other, not parsed.
-
-        A length in a plain file that lies can end the whole process: TensorFlow asks for as much memory at once. So the
-        lengths of a plain local file are looked at before TensorFlow opens it for the first time. Compressed files
-        need no such care, as TensorFlow inflates them bit by bit and ends at the end of the file.
-
-        Args:
-          shards: paths as `shards()` gives them; also a string tensor [S], so that graph code may choose the order.
-          portable: no call of Python in the dataset, so that another process can run it; then no lengths are looked at.
-
-        Returns:
-          A dataset of scalar strings; in skip mode those whose checksums fit.
-        """
-        paths = list(self._compressions)
-        compressions = list(self._compressions.values())
-
-        def records(path: tf.Tensor) -> tf.data.Dataset:
-            if self.on_corrupt == "skip":
-                return tf.data.Dataset.from_generator(
-                    self._left_out.salvaged, args=(path,), output_signature=tf.TensorSpec([], tf.string)
-                )
-            compression = tf.gather(compressions, tf.argmax(tf.equal(paths, path)))
-            if "" in compressions and not portable:
-                path = tf.ensure_shape(tf.numpy_function(self._length_checks.check, [path, compression], tf.string), [])
-            return tf.data.TFRecordDataset(path, compression, buffer_size=2**20)
-
-        if not tf.is_tensor(shards):
-            shards = tf.constant(list(shards), tf.string)
-        return tf.data.Dataset.from_tensor_slices(shards).flat_map(records)
-
-    @property
-    def skipped(self) -> Skipped:
-        """What skip mode has left out so far."""
-        return self._left_out.total
-
-    def report_unfit(self, shard: str, count: int) -> None:
-        """Takes note that skip mode left out so many records of a shard that can be read but not be used."""
-        self._left_out.unfit(shard, count, type(self).__name__)
-
-    def nothing_usable(self) -> str:
-        """One sentence on a split of which skip mode leaves nothing."""
-        return (
-            f"{self.data_dir} (split {self.split!r}) has no record that can be used, what is damaged being left out: "
-            'download or make it again, or set on_corrupt = "raise" to see the first fault.'
-        )
-
     def first_clip(self, fields: Sequence[str]) -> Clip:
         """The first clip of the split.
 
@@ -256,10 +212,10 @@ class ClipReader(abc.ABC):
           UserError: a field is not one this dataset has, or the first record cannot be read.
         """
         self.check_fields(fields)
-        where = f"{self.data_dir} (split {self.split!r})"
-        if self.on_corrupt == "skip":
+        where = self.files.where
+        if self.files.on_corrupt == "skip":
             if tuple(fields) not in self._first_clips:
-                self._first_clips[tuple(fields)] = self._first_sound_clip(fields, where)
+                self._first_clips[tuple(fields)] = self._first_usable_clip(fields, where)
             return self._first_clips[tuple(fields)]
         try:
             with tf.device("CPU:0"):
@@ -267,36 +223,16 @@ class ClipReader(abc.ABC):
                 self.framing.check(stored, where)
                 return self.framing.apply(stored)
         except DATA_ERRORS as error:
-            raise UserError(self._parse_fault(self.shards()[0], 0, self.first_record(), error)) from error
+            shard, index = self.files.shards()[0], self.files.records[0]
+            raise UserError(self.parse_fault(shard, index, self.first_record(), error)) from error
 
-    def _first_sound_clip(self, fields: Sequence[str], where: str) -> Clip:
+    def _first_usable_clip(self, fields: Sequence[str], where: str) -> Clip:
         with tf.device("CPU:0"):
-            parsed = self.serialized(self.shards()).map(lambda record: self._parse(record, fields))
+            parsed = self.files.serialized().map(lambda record: self._parse(record, fields))
             for clip in parsed.ignore_errors():
                 self.framing.check(clip, where)
                 return self.framing.apply(clip)
-        raise UserError(self.nothing_usable())
-
-    def check_listed(self, names: Sequence[str], found: Sequence[str], listing: str) -> None:
-        """Raises UserError when shards that the dataset's own list names are not there; skip mode leaves them out.
-
-        Args:
-          names: the file names that are listed.
-          found: the paths that are there.
-          listing: name of the list.
-        """
-        folder = os.path.dirname(found[0])
-        missing = sorted(set(names) - {os.path.basename(path) for path in found})
-        missing = [name for name in missing if not self._left_out.has_file(os.path.join(folder, name))]
-        if missing and self.on_corrupt == "skip":
-            for name in missing:
-                self._left_out.file(os.path.join(folder, name), f"{listing} lists it, but it is not there")
-        elif missing:
-            shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-            raise UserError(
-                f"{folder} lacks {shown}, which its {listing} lists for split {self.split!r}: "
-                "copy or make the whole set again."
-            )
+        raise UserError(self.files.nothing_usable())
 
     def clip_shape(self) -> tuple[int, int, int]:
         """(T, H, W) of the split's first clip."""
@@ -308,52 +244,31 @@ class ClipReader(abc.ABC):
         missing = [name for name in fields if name not in self.fields]
         if missing:
             raise UserError(
-                f"{self.data_dir} (split {self.split!r}) has no {' and no '.join(missing)}: "
+                f"{self.files.where} has no {' and no '.join(missing)}: "
                 f"it has {', '.join(self.fields)}; choose a dataset that has it or leave out what needs it."
             )
 
-    @functools.cached_property
-    def _compressions(self) -> dict[str, str]:
-        """Path of each shard, sorted -> its compression (which skip mode does not need)."""
-        found = find_shards(
-            self.folders, self.file_pattern, split=self.split, source=self.source, stand_in=self.stand_in
-        )
-        if self.on_corrupt == "raise":
-            return {path: tfrecord.sniff_compression(path) for path in found}
-        usable = {}
-        for path in found:
-            damage = Damage()
-            if next(salvage(path, damage), None) is not None:
-                usable[path] = ""
-            else:
-                self._left_out.file(path, damage.end or "no record can be read in it")
-        if not usable:
-            raise UserError(self.nothing_usable())
-        return usable
-
     def first_record(self) -> tf.Tensor:
-        """The first record of the first shard, serialized; in skip mode the first of all that looks right."""
-        shards = self.shards()
-        if self.on_corrupt == "skip":
-            for record in self.serialized(shards):
-                if self._looks_right(record):
-                    return record
-            raise UserError(self.nothing_usable())
-        if self._compressions[shards[0]] == "":
-            tfrecord.check_lengths(shards[0])
-        try:
-            return next(iter(self.serialized(shards[:1])))
-        except DATA_ERRORS as error:
-            raise UserError(
-                f"{shards[0]} is damaged ({tfrecord.first_line(error)}): download or make it again."
-            ) from error
+        """The first record of the first shard, serialized; in skip mode the first of all that is of this format.
+
+        Raises:
+          UserError: it cannot be read; in skip mode, there is none.
+        """
+        return self.files.first_record(self._looks_right)
 
     def _looks_right(self, record: tf.Tensor) -> bool:
         """Whether a record has all features of this format, whatever is in them."""
         return set(self.features) <= set(feature_names(record) or ())
 
-    def _parse_fault(self, shard: str, index: int, record: tf.Tensor, error: Exception) -> str:
-        """One sentence on why a record that could be read could not be parsed."""
+    def parse_fault(self, shard: str, index: int, record: tf.Tensor, error: Exception) -> str:
+        """One sentence on why a record that could be read could not be parsed.
+
+        Args:
+          shard: the file.
+          index: of the record in it, from 0.
+          record: serialized, a scalar string.
+          error: what `parse` raised.
+        """
         return unfit_record(f"{shard}: record {index}", type(self).__name__, self.features, record, error)
 
 

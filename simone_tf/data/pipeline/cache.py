@@ -1,4 +1,4 @@
-"""All clips of a part of a dataset, parsed once and kept in memory or in a folder on disk.
+"""All clips of a share of a dataset, parsed once and kept in memory or in a folder on disk.
 
 Either way the clips are NumPy arrays that TensorFlow gathers from without a copy. On disk they are one `.npy` file per
 field, `[num_clips, ...]`, in a folder of their own that is named after everything they depend on: the files with their
@@ -19,8 +19,8 @@ import tensorflow as tf
 
 from simone_tf.data.clip import Clip
 from simone_tf.data.formats.reader import ClipReader
-from simone_tf.data.pipeline.share import Part
-from simone_tf.data.tfrecords.faults import DATA_ERRORS, explain_data_error
+from simone_tf.data.pipeline.explain import data_faults_told
+from simone_tf.data.pipeline.share import Share
 from simone_tf.errors import UserError
 from simone_tf.files import replacing_folder
 
@@ -52,57 +52,58 @@ class CachedClips:
         return {name: tf.cast(value, self._dtypes[name]) for name, value in clip.items()}
 
 
-def load(part: Part, fields: Sequence[str], where: str) -> CachedClips:
-    """All clips of a part; loaded once per reader, however often this is called.
+def load(reader: ClipReader, share: Share, fields: Sequence[str], where: str) -> CachedClips:
+    """All clips of a share; loaded once per reader, however often this is called.
 
     Args:
-      part: whose clips.
+      reader: parses the records.
+      share: which records.
       fields: what of them.
       where: "memory", or a folder that is made when it is not there.
 
     Raises:
       UserError: there is not enough memory or room on the disk, the folder cannot be written, or the data is damaged.
     """
-    key = _key(part, fields)
-    loaded = _LOADED.setdefault(part.reader, {})
+    key = _key(reader, share, fields)
+    loaded = _LOADED.setdefault(reader, {})
     if (key + where) not in loaded:
         loaded[key + where] = CachedClips(
-            _in_memory(part, fields) if where == MEMORY else _on_disk(part, fields, where, key)
+            _in_memory(reader, share, fields) if where == MEMORY else _on_disk(reader, share, fields, where, key)
         )
     return loaded[key + where]
 
 
-def _in_memory(part: Part, fields: Sequence[str]) -> dict[str, np.ndarray]:
-    reader, count = part.reader, part.count()
+def _in_memory(reader: ClipReader, share: Share, fields: Sequence[str]) -> dict[str, np.ndarray]:
+    count = share.count()
     first = {name: value.numpy() for name, value in reader.first_clip(fields).items()}
     wanted = _num_bytes(count, first)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if wanted > memory:
         raise UserError(
-            f"{reader.data_dir} (split {reader.split!r}) would take {wanted / 1e9:.1f} GB of memory to load, this "
+            f"{reader.files.where} would take {wanted / 1e9:.1f} GB of memory to load, this "
             f"machine has {memory / 1e9:.1f} GB: set cache to a folder on a disk, or to False."
         )
     arrays = {name: _aligned([count, *value.shape], value.dtype) for name, value in first.items()}
     done = 0
-    for batch in _batches(part, fields, count):
+    for batch in _batches(reader, share, fields, count):
         for name, values in batch.items():
             arrays[name][done : done + len(values)] = values
         done += len(values)
     return arrays
 
 
-def _on_disk(part: Part, fields: Sequence[str], where: str, key: str) -> dict[str, np.ndarray]:
+def _on_disk(reader: ClipReader, share: Share, fields: Sequence[str], where: str, key: str) -> dict[str, np.ndarray]:
     folder = os.path.join(where, f"clips-{key}")
-    first = {name: value.numpy() for name, value in part.reader.first_clip(fields).items()}
-    shapes = {name: (part.count(), *value.shape) for name, value in first.items()}
+    first = {name: value.numpy() for name, value in reader.first_clip(fields).items()}
+    shapes = {name: (share.count(), *value.shape) for name, value in first.items()}
     arrays = _opened(folder, first, shapes)
     if arrays is None:
         try:
-            _write(part, fields, folder, first, shapes)
+            _write(reader, share, fields, folder, first, shapes)
         except OSError as error:
-            needed = _num_bytes(part.count(), first)
+            needed = _num_bytes(share.count(), first)
             raise UserError(
-                f"The cache of {part.reader.data_dir} (split {part.reader.split!r}) cannot be written to {where} "
+                f"The cache of {reader.files.where} cannot be written to {where} "
                 f"({error.strerror}): it takes {needed / 1e9:.2g} GB; name another folder or set cache = False."
             ) from error
         arrays = _opened(folder, first, shapes)
@@ -127,7 +128,8 @@ def _opened(folder: str, first: Mapping[str, np.ndarray], shapes: Mapping[str, t
 
 
 def _write(
-    part: Part,
+    reader: ClipReader,
+    share: Share,
     fields: Sequence[str],
     folder: str,
     first: Mapping[str, np.ndarray],
@@ -148,33 +150,31 @@ def _write(
                     "shape": shapes[name],
                 }
                 np.lib.format.write_array_header_1_0(file, header)
-            for batch in _batches(part, fields, part.count()):
+            for batch in _batches(reader, share, fields, share.count()):
                 for name, values in batch.items():
                     files[name].write(np.ascontiguousarray(values).data)
         if os.path.isdir(folder) and _opened(folder, first, shapes) is None:
             shutil.rmtree(folder)
 
 
-def _batches(part: Part, fields: Sequence[str], count: int):
+def _batches(reader: ClipReader, share: Share, fields: Sequence[str], count: int):
     """Dicts of arrays [at most 32, ...], `count` clips in all, every clip of the size of the first."""
-    reader, done = part.reader, 0
+    done = 0
     shapes = {name: value.shape for name, value in reader.first_clip(fields).items()}
 
     def parse(record):
         return {name: tf.ensure_shape(value, shapes[name]) for name, value in reader.parse(record, fields).items()}
 
-    clips = part.everything().map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    try:
+    clips = share.everything().map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    with data_faults_told(reader, fields):
         for batch in clips.batch(_BATCH_SIZE).as_numpy_iterator():
             done += len(next(iter(batch.values())))
             if done > count:
                 break
             yield batch
-    except DATA_ERRORS as error:
-        raise explain_data_error(error, reader, fields) or error from error
     if done != count:
         raise UserError(
-            f"{reader.data_dir} (split {reader.split!r}) holds {'more' if done > count else 'fewer'} than the {count} "
+            f"{reader.files.where} holds {'more' if done > count else 'fewer'} than the {count} "
             "clips that are listed for it: copy or make the whole set again."
         )
 
@@ -190,17 +190,16 @@ def _num_bytes(count: int, first: Mapping[str, np.ndarray]) -> int:
     return count * sum(value.nbytes for value in first.values())
 
 
-def _key(part: Part, fields: Sequence[str]) -> str:
-    """A name for all that the parsed clips of a part depend on."""
-    reader = part.reader
+def _key(reader: ClipReader, share: Share, fields: Sequence[str]) -> str:
+    """A name for all that the parsed clips of a share depend on."""
     files = []
-    for share in part.shares:
-        stat = tf.io.gfile.stat(share.shard)
-        files.append([os.path.basename(share.shard), *share[1:], stat.length, stat.mtime_nsec])
+    for piece in share.pieces:
+        stat = tf.io.gfile.stat(piece.shard)
+        files.append([os.path.basename(piece.shard), *piece[1:], stat.length, stat.mtime_nsec])
     content = {
         "format": _FORMAT,
         "reader": reader.settings(),
-        "part": part.key,
+        "part": share.key,
         "fields": list(fields),
         "files": files,
     }

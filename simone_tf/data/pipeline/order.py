@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from simone_tf.data.formats.graph_checks import checked
 from simone_tf.data.formats.reader import ClipReader
-from simone_tf.data.pipeline.share import Part
+from simone_tf.data.pipeline.share import Share
 from simone_tf.data.tfrecords.faults import NOTHING_LEFT
 
 # Independent streams of random numbers drawn from one seed.
@@ -27,37 +28,38 @@ def fold_in(key: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
 
 
 def shuffled(
-    part: Part, position: int, key: tf.Tensor, shuffle_buffer: int, extract: Extract | None = None
+    share: Share, position: int, key: tf.Tensor, shuffle_buffer: int, block: int, extract: Extract | None = None
 ) -> tf.data.Dataset:
     """The endless records from `position` on.
 
     Args:
-      part: what is read.
+      share: what is read.
       position: of the first record that is given.
       key: of the order.
       shuffle_buffer: how many records are held for shuffling.
+      block: how many records are handed over at a time, see `block_size`.
       extract: graph code, applied to each serialized record where it is read: what is held and given is what it
-        returns. Only for records that come one by one (`block_size` is 1); None gives serialized records.
+        returns. Only for records that come one by one (a block of 1); None gives serialized records.
     """
     # A fresh start needs no count: counting a big compressed set means reading all of it.
-    epoch, passed = divmod(position, part.count()) if position else (0, 0)
-    block = block_size(part.reader)
+    epoch, passed = divmod(position, share.count()) if position else (0, 0)
     records = tf.data.Dataset.range(epoch, _ENDLESS).flat_map(
-        lambda n: _epoch(part, n, key, shuffle_buffer, block, extract)
+        lambda n: _epoch(share, n, key, shuffle_buffer, block, extract)
     )
     return records.skip(passed)
 
 
-def shuffled_epochs(part: Part, key: tf.Tensor, shuffle_buffer: int, extract: Extract | None = None) -> tf.data.Dataset:
+def shuffled_epochs(
+    share: Share, key: tf.Tensor, shuffle_buffer: int, block: int, extract: Extract | None = None
+) -> tf.data.Dataset:
     """Endless (position, record) for many processes, which take whole epochs in turn; arguments as for `shuffled`.
 
     What another process runs holds no Python. The positions of an epoch start at a number of its own, so that random
     choices do not depend on who took it.
     """
-    block = block_size(part.reader)
 
     def numbered(n):
-        records = _epoch(part, n, key, shuffle_buffer, block, extract, portable=True)
+        records = _epoch(share, n, key, shuffle_buffer, block, extract, portable=True)
         return records.enumerate(start=n * _EPOCH_POSITIONS)
 
     return tf.data.Dataset.range(_ENDLESS // _EPOCH_POSITIONS).flat_map(numbered)
@@ -77,7 +79,7 @@ def permuted(size: int, position: int, key: tf.Tensor) -> tf.data.Dataset:
 
 @tf.autograph.experimental.do_not_convert
 def _epoch(
-    part: Part,
+    share: Share,
     number: tf.Tensor,
     key: tf.Tensor,
     shuffle_buffer: int,
@@ -85,24 +87,24 @@ def _epoch(
     extract: Extract | None,
     portable: bool = False,
 ) -> tf.data.Dataset:
-    """The records of an epoch: shares in random order, several at a time in blocks, through a shuffle buffer."""
+    """The records of an epoch: pieces in random order, several at a time in blocks, through a shuffle buffer."""
     # TensorFlow mixes its global seed into that of Dataset.shuffle. Inside this function, which is always traced,
     # the global seed is the graph's own, set here; 0 would make TensorFlow compare the seed tensor in Python.
     if not tf.executing_eagerly():
         tf.random.set_seed(1)
-    num_shares = len(part.shares)
+    num_pieces = len(share.pieces)
     order = tf.random.experimental.stateless_shuffle(
-        tf.range(num_shares, dtype=tf.int64), fold_in(fold_in(key, SHARD_ORDER), number)
+        tf.range(num_pieces, dtype=tf.int64), fold_in(fold_in(key, SHARD_ORDER), number)
     )
     records = tf.data.Dataset.from_tensor_slices(order).interleave(
-        lambda index: _handed_over(part.of_share(index, portable), block, extract),
-        cycle_length=min(INTERLEAVED_SHARDS, num_shares),
+        lambda index: _handed_over(share.of_piece(index, portable), block, extract),
+        cycle_length=min(INTERLEAVED_SHARDS, num_pieces),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
     if block > 1:
         records = records.unbatch()
-    if part.reader.on_corrupt == "skip":
+    if share.files.on_corrupt == "skip":
         records = _never_empty(records)
     shuffle_seed = tf.random.stateless_uniform(
         [], fold_in(fold_in(key, RECORD_ORDER), number), maxval=2**31 - 1, dtype=tf.int64, alg="philox"
@@ -127,9 +129,7 @@ def _never_empty(records: tf.data.Dataset) -> tf.data.Dataset:
 
     def count(total, element):
         record, is_end = element
-        check = tf.debugging.Assert((total > 0) | ~is_end, [NOTHING_LEFT])
-        with tf.control_dependencies([check]):
-            return total + 1, (tf.nest.map_structure(tf.identity, record), tf.identity(is_end))
+        return checked((total + 1, (record, is_end)), (total > 0) | ~is_end, NOTHING_LEFT)
 
     nothing = tf.nest.map_structure(
         lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), records.element_spec

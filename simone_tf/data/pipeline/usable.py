@@ -1,4 +1,4 @@
-"""The records of a reader that a pipeline can use.
+"""The records of a split that a pipeline can use.
 
 With `on_corrupt = "raise"` these are all: the first that is damaged ends the stream. With "skip" a record that can be
 read (see `salvage`) is tried out the first time it is read: one that cannot be parsed, or has another size than the
@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.data.clip import Clip
-from simone_tf.data.formats.reader import ClipReader
+from simone_tf.data.tfrecords.split_files import SplitFiles
 
-_UNKNOWN, _SOUND, _UNFIT = range(3)
+_UNKNOWN, _USABLE, _UNFIT = range(3)
 _END = -1  # The number behind the last record of a shard.
 
 
@@ -28,28 +28,28 @@ class _Verdicts:
         self.unfit: dict[str, frozenset[int]] = {}
 
 
-_VERDICTS: weakref.WeakKeyDictionary[ClipReader, dict[Hashable, _Verdicts]] = weakref.WeakKeyDictionary()
+_VERDICTS: weakref.WeakKeyDictionary[SplitFiles, dict[Hashable, _Verdicts]] = weakref.WeakKeyDictionary()
 
 
-class SoundRecords:
-    """The usable records of a reader, shard by shard.
+class UsableRecords:
+    """The usable records of a split, shard by shard.
 
     Args:
-      reader: the reader.
+      files: the shards.
       usable: graph code, serialized record -> clip, which fails where the record cannot be used; not needed to raise.
-      key: what, beside the reader, the verdicts depend on; who asks with the same key shares them.
+      key: what, beside the files, the verdicts depend on; who asks with the same key shares them.
     """
 
-    def __init__(self, reader: ClipReader, usable: Callable[[tf.Tensor], Clip] | None, key: Hashable):
-        self.reader = reader
+    def __init__(self, files: SplitFiles, usable: Callable[[tf.Tensor], Clip] | None, key: Hashable):
+        self.files = files
         # Traced once, however many datasets try records out.
         self._usable = tf.function(usable, input_signature=[tf.TensorSpec([], tf.string)]) if usable else None
-        self._verdicts = _VERDICTS.setdefault(reader, {}).setdefault(key, _Verdicts())
+        self._verdicts = _VERDICTS.setdefault(files, {}).setdefault(key, _Verdicts())
 
     def count(self, shard: str) -> int:
         """The number of usable records of a shard; in skip mode it is read for that, once."""
-        if self.reader.on_corrupt == "raise":
-            return self.reader.count(shard)
+        if self.files.on_corrupt == "raise":
+            return self.files.count(shard)
         if shard not in self._verdicts.unfit:
             for _ in self.of_shard(tf.constant(shard)):
                 pass
@@ -58,8 +58,8 @@ class SoundRecords:
     @tf.autograph.experimental.do_not_convert
     def of_shard(self, shard: tf.Tensor, portable: bool = False) -> tf.data.Dataset:
         """The usable records of a shard, serialized, in their order; also for a path that graph code chose."""
-        records = self.reader.serialized(tf.stack([shard]), portable=portable)
-        if self.reader.on_corrupt == "raise":
+        records = self.files.serialized(tf.stack([shard]), portable=portable)
+        if self.files.on_corrupt == "raise":
             return records
 
         def judge(number, record):
@@ -90,11 +90,11 @@ class SoundRecords:
     def _judge(self, shard: bytes, number: np.int64) -> np.int32:
         shard, number = shard.decode(), int(number)
         if number == _END:
-            return np.int32(_SOUND)
+            return np.int32(_USABLE)
         self._verdicts.totals[shard] = max(number + 1, self._verdicts.totals.get(shard, 0))
         if shard not in self._verdicts.unfit:
             return np.int32(_UNKNOWN)
-        return np.int32(_UNFIT if number in self._verdicts.unfit[shard] else _SOUND)
+        return np.int32(_UNFIT if number in self._verdicts.unfit[shard] else _USABLE)
 
     def _note(self, shard: bytes, number: np.int64) -> np.bool_:
         shard, number = shard.decode(), int(number)
@@ -105,7 +105,7 @@ class SoundRecords:
                 unfit = frozenset(range(total)) - frozenset(np.flatnonzero(np.frombuffer(bytes(passed), bool)).tolist())
                 self._verdicts.unfit[shard] = unfit
                 if unfit:
-                    self.reader.report_unfit(shard, len(unfit))
+                    self.files.report_unfit(shard, len(unfit))
             return np.bool_(False)
         passed.extend(bytes(max(number + 1 - len(passed), 0)))
         passed[number] = 1

@@ -37,10 +37,6 @@ class LeftOut:
             self._files.add(path)
             _LOG.warning("%s is left out: %s.", path, reason)
 
-    def has_file(self, path: str) -> bool:
-        """Whether this file was left out as a whole."""
-        return path in self._files
-
     def unfit(self, path: str, count: int, wanted: str) -> None:
         """Records of a file that can be read but not be used."""
         if count > self._unfit.get(path, 0):

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.data.tfrecords import tfrecord
+from simone_tf.errors import first_line
 
 _PIECE_BYTES = 2**18
 _MAX_WASTED_BYTES = 2**36
@@ -51,7 +52,7 @@ def salvage(path: str, damage: Damage) -> Iterator[bytes]:
             if content.size == 0:
                 damage.end = damage.end or "it is empty"
     except tf.errors.OpError as error:
-        damage.end = f"it cannot be read ({tfrecord.first_line(error)})"
+        damage.end = f"it cannot be read ({first_line(error)})"
 
 
 def _records(content: "_Content", damage: Damage) -> Iterator[bytes]:

@@ -8,14 +8,13 @@ the masked CRC-32C of the data (4). The whole file may be compressed with GZIP o
 """
 
 import os
-import re
 import struct
 import zlib
 
 import google_crc32c
 import tensorflow as tf
 
-from simone_tf.errors import UserError
+from simone_tf.errors import UserError, first_line
 
 MAX_RECORD_BYTES = 2**31 - 1
 """Protocol buffers end here, so a greater length is damage."""
@@ -147,19 +146,6 @@ def masked_crc32c(data: bytes) -> int:
     """TFRecord's checksum: CRC-32C (Castagnoli), rotated by 15 bits, plus 0xa282ead8."""
     crc = google_crc32c.value(data)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def first_line(error: Exception) -> str:
-    """The first line of TensorFlow's error text, without the graph node's name."""
-    if isinstance(error, UnicodeDecodeError):
-        return "it holds bytes that are no text, and TensorFlow's own words quote them"
-    text = (getattr(error, "message", None) or str(error)).split("}} ", 1)[-1].strip()
-    # Of a failed assertion its own words, without the list that TensorFlow writes them in.
-    told = re.match(r"assertion failed: \[(.*?)\](.*)", text, re.DOTALL)
-    if told:
-        text = told[1].replace("\\'", "'") + told[2].replace("] [", ", ").replace("[", "").replace("]", "")
-    line = (text.splitlines() or [type(error).__name__])[0].split(" [Op:")[0][:200].rstrip(".")
-    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 def _walk(path: str) -> int:

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from simone_tf.data.formats.records import shard_name, write_shard
 from simone_tf.data.formats.sidecar import read_sidecar, write_sidecar
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.videos.camera_files import SUFFIXES as CAMERA_SUFFIXES
 from simone_tf.data.videos.camera_files import read_camera
 from simone_tf.data.videos.mask_files import MaskFolder

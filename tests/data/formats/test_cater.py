@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.data.formats.cater import CaterWithMasks
-from simone_tf.data.tfrecords.faults import explain_data_error
+from simone_tf.data.pipeline.explain import explain_data_error
 from simone_tf.errors import UserError
 
 FIELDS = ("video", "segments", "camera", "object_positions", "object_moving")
@@ -59,8 +59,8 @@ def test_records_of_the_native_format(folder):
     reader = CaterWithMasks(folder, "train")
     assert reader.fields == FIELDS
     assert reader.clip_shape() == (33, 64, 64)
-    assert [reader.count(shard) for shard in reader.shards()] == [2, 1]
-    clips = list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, FIELDS)))
+    assert [reader.files.count(shard) for shard in reader.files.shards()] == [2, 1]
+    clips = list(reader.files.serialized().map(lambda record: reader.parse(record, FIELDS)))
     assert len(clips) == 3
     for seed, clip in enumerate(clips):
         arrays, owners = make_arrays(seed)
@@ -123,12 +123,12 @@ def test_what_moves(handmade):
 
 def test_the_folder_above_will_do(folder, tmp_path):
     os.symlink(folder, tmp_path / "cater_with_masks")
-    assert len(CaterWithMasks(tmp_path, "train").shards()) == 2
+    assert len(CaterWithMasks(tmp_path, "train").files.shards()) == 2
 
 
 def test_a_missing_split_is_told_with_the_bucket_and_the_stand_in(folder):
     with pytest.raises(UserError) as caught:
-        CaterWithMasks(folder, "validation", stand_in="python tools/make_dataset.py cater").shards()
+        CaterWithMasks(folder, "validation", stand_in="python tools/make_dataset.py cater").files.shards()
     message = str(caught.value)
     for word in (
         "cater_with_masks_validation.tfrecords-NNNNN-of-NNNNN",
@@ -156,7 +156,7 @@ def test_published_counts_are_used_for_files_of_published_size_only(tmp_path, na
     path = tmp_path / f"cater_with_masks_{name}"
     with open(path, "wb") as file:
         file.truncate(size)  # Sparse: takes no space.
-    assert CaterWithMasks(tmp_path, name.split(".")[0]).known_count(str(path)) == count
+    assert CaterWithMasks(tmp_path, name.split(".")[0]).files.known_count(str(path)) == count
 
 
 def test_the_published_counts_add_up(tmp_path):
@@ -169,7 +169,7 @@ def test_the_published_counts_add_up(tmp_path):
             path = tmp_path / f"cater_with_masks_{split}.tfrecords-{index:05d}-of-00100"
             with open(path, "wb") as file:
                 file.truncate(short.get(index, size))
-            counts.append(reader.known_count(str(path)))
+            counts.append(reader.files.known_count(str(path)))
         assert sum(counts) == total
 
 
@@ -215,13 +215,13 @@ def test_damaged_downloads(folder, tmp_path, fault):
     if fault == "plain":  # Downloads that a browser or gsutil has inflated are read as well.
         record = next(iter(tf.data.TFRecordDataset(str(faulty), "ZLIB"))).numpy()
         write(faulty, [record], "")
-        assert reader.count(str(faulty)) == 1
-        assert sum(1 for _ in reader.serialized(reader.shards())) == 3
+        assert reader.files.count(str(faulty)) == 1
+        assert sum(1 for _ in reader.files.serialized()) == 3
         return
     if fault == "zero byte":
         with pytest.raises(UserError, match=f"{faulty} is empty"):
-            reader.shards()
+            reader.files.shards()
         return
     with pytest.raises(tf.errors.DataLossError) as raised:
-        list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, ("video",))))
+        list(reader.files.serialized().map(lambda record: reader.parse(record, ("video",))))
     assert f"{faulty} is damaged at record 0" in str(explain_data_error(raised.value, reader))

@@ -22,7 +22,7 @@ def test_every_field(folder):
     reader = ClevrWithMasks(folder)
     assert reader.fields == FIELDS
     assert reader.clip_shape() == (1, 240, 320)
-    clips = list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, FIELDS)))
+    clips = list(reader.files.serialized().map(lambda record: reader.parse(record, FIELDS)))
     assert len(clips) == 2
     assert [column.name for column in reader.attributes] == ["shape", "size", "material", "color"]
     for seed, clip in enumerate(clips):
@@ -64,4 +64,4 @@ def test_other_entity_counts_are_refused(tmp_path):
 
 def test_missing_files_are_told_with_the_bucket(tmp_path):
     with pytest.raises(UserError, match="gs://multi-object-datasets/clevr_with_masks"):
-        ClevrWithMasks(tmp_path).shards()
+        ClevrWithMasks(tmp_path).files.shards()

@@ -8,7 +8,8 @@ import tensorflow as tf
 from PIL import Image
 
 from simone_tf.data.formats.detect import FeatureSummary, detect_reader, summarize_features
-from simone_tf.data.formats.records import ClipRecords, encode_clip
+from simone_tf.data.formats.records import ClipRecords
+from simone_tf.data.formats.write_records import encode_clip
 
 FILES = pathlib.Path(__file__).parents[1] / "files"
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from simone_tf.data.formats.movi import MOVi
 from simone_tf.data.pipeline import order
 from simone_tf.data.pipeline.batches import training_batches
-from simone_tf.data.tfrecords.faults import explain_data_error
+from simone_tf.data.pipeline.explain import explain_data_error
 
 import movi_set
 

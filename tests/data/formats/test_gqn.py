@@ -12,7 +12,7 @@ from PIL import Image
 
 from simone_tf.data.formats.gqn import SETS, GQNRooms
 from simone_tf.data.pipeline.batches import evaluation_batches, training_batches
-from simone_tf.data.tfrecords.faults import explain_data_error
+from simone_tf.data.pipeline.explain import explain_data_error
 from simone_tf.errors import UserError
 
 from gqn_set import jpeg, scene
@@ -44,10 +44,13 @@ def root(tmp_path_factory, handmade):
 def test_records_of_the_native_format(root):
     reader = GQNRooms(root, "train", name="rooms_ring_camera")
     assert reader.fields == FIELDS
-    assert [os.path.basename(shard) for shard in reader.shards()] == ["0001-of-2160.tfrecord", "2160-of-2160.tfrecord"]
-    assert [reader.count(shard) for shard in reader.shards()] == [2, 1]
+    assert [os.path.basename(shard) for shard in reader.files.shards()] == [
+        "0001-of-2160.tfrecord",
+        "2160-of-2160.tfrecord",
+    ]
+    assert [reader.files.count(shard) for shard in reader.files.shards()] == [2, 1]
     assert reader.clip_shape() == (10, 64, 64)
-    clips = list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, FIELDS)))
+    clips = list(reader.files.serialized().map(lambda record: reader.parse(record, FIELDS)))
     assert len(clips) == 3
     for seed, clip in enumerate(clips):
         stored = scene(seed)
@@ -102,7 +105,7 @@ def test_batches_of_a_set_without_masks(root):
 
 def test_missing_files_are_told_with_their_bucket(root):
     with pytest.raises(UserError) as caught:
-        GQNRooms(root, "train", name="jaco", stand_in="make --out={data_dir}").shards()
+        GQNRooms(root, "train", name="jaco", stand_in="make --out={data_dir}").files.shards()
     for word in (str(root / "jaco" / "train"), "NNNNN-of-NNNNN.tfrecord", "gs://gqn-dataset/jaco/train", "make --out="):
         assert word in str(caught.value)
 
@@ -147,7 +150,7 @@ def test_records_of_other_pictures_are_refused(tmp_path, handmade, change, words
         assert "\n" not in str(caught.value)
         return
     with pytest.raises((tf.errors.InvalidArgumentError, UnicodeDecodeError)):
-        list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, ("video",))))
+        list(reader.files.serialized().map(lambda record: reader.parse(record, ("video",))))
 
 
 def test_a_huge_claim_takes_no_memory(tmp_path, handmade):
@@ -160,7 +163,7 @@ def test_a_huge_claim_takes_no_memory(tmp_path, handmade):
     reader = GQNRooms(tmp_path, "test")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(tf.errors.InvalidArgumentError):
-        list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, ("video",))))
+        list(reader.files.serialized().map(lambda record: reader.parse(record, ("video",))))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
@@ -178,7 +181,7 @@ def test_a_damaged_file_is_named(tmp_path, handmade):
     path.write_bytes(content)
     reader = GQNRooms(tmp_path, "test")
     with pytest.raises(tf.errors.DataLossError) as raised:
-        list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, FIELDS)))
+        list(reader.files.serialized().map(lambda record: reader.parse(record, FIELDS)))
     assert f"{path} is damaged at record 1" in str(explain_data_error(raised.value, reader))
 
 

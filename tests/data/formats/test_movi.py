@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from simone_tf.data.formats.movi import MOVi
 from simone_tf.data.formats.reader import Attribute
 from simone_tf.data.pipeline.batches import evaluation_batches, training_batches
-from simone_tf.data.tfrecords.faults import explain_data_error
+from simone_tf.data.pipeline.explain import explain_data_error
 from simone_tf.errors import UserError
 
 import movi_set
@@ -43,7 +43,7 @@ def folder(root, tmp_path):
 
 
 def clips(reader, fields=FIELDS):
-    return list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, fields)))
+    return list(reader.files.serialized().map(lambda record: reader.parse(record, fields)))
 
 
 def original(root, variant, split):
@@ -67,7 +67,7 @@ def test_clips_are_those_that_tensorflow_datasets_reads(root, variant, split, mo
     assert tuple(column.name for column in reader.attributes) == columns
     expected = original(root, variant, split)
     found = clips(reader)
-    assert len(found) == len(expected) == sum(reader.count(shard) for shard in reader.shards())
+    assert len(found) == len(expected) == sum(reader.files.count(shard) for shard in reader.files.shards())
     moving = visible = hidden = 0
     for clip, theirs in zip(found, expected, strict=True):
         assert set(clip) == set(FIELDS)
@@ -128,7 +128,7 @@ def test_attributes_name_their_values(root):
 def test_the_folder_of_the_set_or_one_above_it_will_do(root, below, arguments):
     reader = MOVi(root / below, "train", **arguments)
     assert reader.clip_shape() == (24, 16, 16)
-    assert [reader.known_count(shard) for shard in reader.shards()] == [2, 1]
+    assert [reader.files.known_count(shard) for shard in reader.files.shards()] == [2, 1]
 
 
 def test_batches_and_another_size(root):

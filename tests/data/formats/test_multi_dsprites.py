@@ -25,7 +25,7 @@ def test_every_variant(folder, variant):
     entities, channels = VARIANTS[variant]
     reader = MultiDSprites(folder, variant=variant)
     assert reader.fields == FIELDS
-    clips = list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, FIELDS)))
+    clips = list(reader.files.serialized().map(lambda record: reader.parse(record, FIELDS)))
     assert len(clips) == 2
     names = [column.name for column in reader.attributes]
     colours = ["red", "green", "blue"] if channels == 3 else ["brightness"]
@@ -70,4 +70,4 @@ def test_missing_files_are_told_with_the_bucket(tmp_path):
     with pytest.raises(
         UserError, match=r"multi_dsprites_binarized.tfrecords .*gs://multi-object-datasets/multi_dsprites"
     ):
-        MultiDSprites(tmp_path, variant="binarized").shards()
+        MultiDSprites(tmp_path, variant="binarized").files.shards()

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.data.formats.objects_room import ObjectsRoom
-from simone_tf.data.tfrecords.faults import explain_data_error
+from simone_tf.data.pipeline.explain import explain_data_error
 from simone_tf.errors import UserError
 
 import image_sets
@@ -32,8 +32,8 @@ def test_every_variant(folder, split, name):
     reader = ObjectsRoom(folder, split)
     assert reader.fields == ("video", "segments")
     assert reader.attributes == ()
-    clips = list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, reader.fields)))
-    assert len(clips) == reader.count(reader.shards()[0]) == 2
+    clips = list(reader.files.serialized().map(lambda record: reader.parse(record, reader.fields)))
+    assert len(clips) == reader.files.count(reader.files.shards()[0]) == 2
     for seed, clip in enumerate(clips):
         values, owners = image_sets.arrays(name, seed)
         np.testing.assert_array_equal(clip["video"], values["image"][None])
@@ -45,7 +45,7 @@ def test_every_variant(folder, split, name):
 
 
 def test_the_folder_above_will_do(folder):
-    assert ObjectsRoom(folder.parent, "train").shards() == ObjectsRoom(folder, "train").shards()
+    assert ObjectsRoom(folder.parent, "train").files.shards() == ObjectsRoom(folder, "train").files.shards()
 
 
 def test_a_pixel_of_no_mask_is_background(folder):
@@ -90,7 +90,7 @@ def test_a_later_record_of_another_size_is_found(folder, tmp_path):
     image_sets.write_records(tmp_path / "objects_room_train.tfrecords", records)
     reader = ObjectsRoom(tmp_path)
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
-        list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, ("video", "segments"))))
+        list(reader.files.serialized().map(lambda record: reader.parse(record, ("video", "segments"))))
     assert "record 1 is not a record of ObjectsRoom" in str(
         explain_data_error(caught.value, reader, ("video", "segments"))
     )
@@ -103,4 +103,4 @@ def test_another_split_is_refused():
 
 def test_missing_files_are_told_with_the_bucket(tmp_path):
     with pytest.raises(UserError, match="gs://multi-object-datasets/objects_room"):
-        ObjectsRoom(tmp_path, "six_objects").shards()
+        ObjectsRoom(tmp_path, "six_objects").files.shards()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from simone_tf.data.formats.one_byte_strings import _usual_start, decode_one_byte_strings
 from simone_tf.data.formats.tetrominoes import Tetrominoes
 from simone_tf.data.pipeline.batches import evaluation_batches, training_batches
-from simone_tf.data.tfrecords.faults import explain_data_error
+from simone_tf.data.pipeline.explain import explain_data_error
 from simone_tf.errors import UserError
 
 import image_sets
@@ -175,7 +175,7 @@ def folder(tmp_path_factory):
 def images(reader):
     """The images that an iteration over a reader's records yields, by the number they were written with."""
     written = {image_sets.arrays("tetrominoes_train", number)[0]["image"].tobytes(): number for number in range(7)}
-    records = reader.serialized(reader.shards()).map(lambda record: reader.parse(record, ("video",))["video"])
+    records = reader.files.serialized().map(lambda record: reader.parse(record, ("video",))["video"])
     return [written[video.numpy().tobytes()] for video in records]
 
 
@@ -183,7 +183,7 @@ def test_records_divide_the_file(folder):
     for records, expected in ((None, range(7)), ((0, 3), range(3)), ((3, None), range(3, 7)), ((5, 90), range(5, 7))):
         reader = Tetrominoes(folder, records=records)
         assert images(reader) == list(expected)
-        assert reader.count(reader.shards()[0]) == len(expected)
+        assert reader.files.count(reader.files.shards()[0]) == len(expected)
 
 
 def test_training_and_held_out_never_share_an_image(folder):
@@ -248,12 +248,12 @@ def test_published_counts_are_used_for_files_of_published_size_only(tmp_path):
     path = tmp_path / "tetrominoes_train.tfrecords"
     with open(path, "wb") as file:
         file.truncate(334_130_439)  # Sparse: takes no space.
-    assert Tetrominoes(tmp_path).known_count(str(path)) == 1_000_000
-    assert Tetrominoes(tmp_path, records=(320, None)).known_count(str(path)) == 1_000_000 - 320
-    assert Tetrominoes(tmp_path, records=(0, 320)).known_count(str(path)) == 320
+    assert Tetrominoes(tmp_path).files.known_count(str(path)) == 1_000_000
+    assert Tetrominoes(tmp_path, records=(320, None)).files.known_count(str(path)) == 1_000_000 - 320
+    assert Tetrominoes(tmp_path, records=(0, 320)).files.known_count(str(path)) == 320
     with open(path, "ab") as file:
         file.write(b"\0")
-    assert Tetrominoes(tmp_path).known_count(str(path)) is None
+    assert Tetrominoes(tmp_path).files.known_count(str(path)) is None
 
 
 def test_a_faulty_record_is_numbered_by_its_place_in_the_file(tmp_path):
@@ -277,7 +277,7 @@ def test_a_damaged_download_is_told(folder, tmp_path):
     path.write_bytes(content[: len(content) // 2])
     reader = Tetrominoes(tmp_path)
     with pytest.raises(tf.errors.OpError) as caught:
-        list(reader.serialized(reader.shards()))
+        list(reader.files.serialized())
     assert f"{path} is damaged at record" in str(explain_data_error(caught.value, reader))
 
 

@@ -9,23 +9,13 @@ from hypothesis import strategies as st
 
 from simone_tf.data.clip import DTYPES, FIELDS
 from simone_tf.data.formats import records
-from simone_tf.data.formats.records import ClipRecords, encode_clip, shard_name, write_shard
+from simone_tf.data.formats.records import ClipRecords
 from simone_tf.data.formats.sidecar import read_sidecar, write_sidecar
-from simone_tf.data.tfrecords.faults import explain_data_error
+from simone_tf.data.formats.write_records import encode_clip, shard_name, write_shard
+from simone_tf.data.pipeline.explain import explain_data_error
 from simone_tf.errors import UserError
 
-
-def make_clip(rng, frames=4, height=6, width=5, objects=3, cameras=7, fields=FIELDS, highest=3):
-    clip = {
-        "video": rng.integers(0, 256, (frames, height, width, 3)).astype(np.uint8),
-        "segments": rng.integers(0, highest + 1, (frames, height, width)),
-        "camera": rng.normal(size=(frames, cameras)),
-        "object_positions": rng.normal(size=(frames, objects, 3)).astype(np.float32),
-        "object_visible": rng.random((frames, objects)) < 0.5,
-        "object_moving": rng.random(objects) < 0.5,
-        "object_attributes": rng.normal(size=(objects, 3)).astype(np.float32),
-    }
-    return {name: clip[name] for name in fields}
+from random_clips import make_clip
 
 
 def assert_same(parsed, clip):
@@ -75,8 +65,8 @@ def test_shards_on_disk(tmp_path, compression):
     reader = ClipRecords(tmp_path / "set", "train")
     assert reader.fields == FIELDS
     assert reader.clip_shape() == (4, 6, 5)
-    assert [reader.count(shard) for shard in reader.shards()] == [3, 2]
-    for record, clip in zip(reader.serialized(reader.shards()), clips, strict=True):
+    assert [reader.files.count(shard) for shard in reader.files.shards()] == [3, 2]
+    for record, clip in zip(reader.files.serialized(), clips, strict=True):
         assert_same(reader.parse(record, FIELDS), clip)
 
 
@@ -172,7 +162,7 @@ def test_hostile_sizes_in_a_later_record_are_traced_to_the_file(tmp_path, handma
     path.write_bytes(handmade.frame(handmade.example(features)) + handmade.frame(handmade.example(bad)))
     reader = ClipRecords(tmp_path, "test")
     with pytest.raises(tf.errors.InvalidArgumentError) as raised:
-        list(reader.serialized(reader.shards()).map(lambda record: reader.parse(record, ("video",))))
+        list(reader.files.serialized().map(lambda record: reader.parse(record, ("video",))))
     explained = str(explain_data_error(raised.value, reader))
     assert f"{path}: record 1 is not a record of ClipRecords" in explained
 
@@ -205,56 +195,6 @@ def test_a_clip_without_segments_says_so(tmp_path):
         reader.first_clip(("video", "segments"))
 
 
-WRONG_CLIPS = {
-    "no video": {"video": None},
-    "float video": {"video": np.zeros((4, 6, 5, 3), np.float32)},
-    "no frames": {"video": np.zeros((0, 6, 5, 3), np.uint8)},
-    "gray video": {"video": np.zeros((4, 6, 5, 1), np.uint8)},
-    "other frames": {"segments": np.zeros((3, 6, 5), int)},
-    "soft segments": {"segments": np.zeros((4, 6, 5), float)},
-    "negative segments": {"segments": np.full((4, 6, 5), -1)},
-    "large segments": {"segments": np.full((4, 6, 5), 65536)},
-    "flat camera": {"camera": np.zeros(4)},
-    "other objects": {"object_moving": np.zeros(2, bool)},
-    "unknown field": {"masks": np.zeros(1)},
-}
-
-
-@pytest.mark.parametrize("change", WRONG_CLIPS.values(), ids=WRONG_CLIPS.keys())
-def test_clips_of_wrong_shape_are_not_written(change):
-    clip = make_clip(np.random.default_rng(0)) | change
-    clip = {name: value for name, value in clip.items() if value is not None}
-    with pytest.raises(ValueError, match=r"[Cc]lip"):
-        encode_clip(clip)
-
-
-def test_a_failed_write_leaves_what_was_there(tmp_path):
-    path = tmp_path / shard_name("train", 0, 1)
-    clip = make_clip(np.random.default_rng(0))
-    write_shard(path, [clip])
-    before = path.read_bytes()
-
-    def failing():
-        yield clip
-        raise RuntimeError("renderer died")
-
-    with pytest.raises(RuntimeError, match="renderer died"):
-        write_shard(path, failing())
-    assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == [path.name]
-
-
-def test_the_same_clip_is_always_the_same_bytes():
-    clip = make_clip(np.random.default_rng(0))
-    assert encode_clip(clip) == encode_clip(dict(reversed(clip.items())))
-
-
-def test_a_file_is_as_readable_as_other_new_files(tmp_path):
-    write_shard(tmp_path / "a", [])
-    (tmp_path / "b").write_bytes(b"")
-    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
-
-
 def test_sidecar_merges_splits_and_tells_counts(tmp_path):
     write_shard(tmp_path / shard_name("train", 0, 1), [make_clip(np.random.default_rng(0))])
     write_sidecar(tmp_path, "test", {"num_clips": 1})
@@ -268,7 +208,7 @@ def test_sidecar_merges_splits_and_tells_counts(tmp_path):
         },
     }
     reader = ClipRecords(tmp_path, "train")
-    assert reader.count(reader.shards()[0]) == 77  # Told, not counted.
+    assert reader.files.count(reader.files.shards()[0]) == 77  # Told, not counted.
     assert sorted(os.listdir(tmp_path)) == ["dataset.json", "train-00000-of-00001.tfrecord"]
 
 
@@ -276,7 +216,7 @@ def test_a_shard_that_the_sidecar_lists_and_the_folder_lacks_is_named(tmp_path):
     write_shard(tmp_path / shard_name("train", 0, 2), [make_clip(np.random.default_rng(0))])
     write_sidecar(tmp_path, "train", {"shards": {shard_name("train", i, 2): 1 for i in range(2)}})
     with pytest.raises(UserError, match=r"lacks train-00001-of-00002\.tfrecord"):
-        ClipRecords(tmp_path, "train").shards()
+        ClipRecords(tmp_path, "train").files.shards()
 
 
 WRONG_SIDECARS = {
@@ -310,7 +250,7 @@ def test_wrong_counts_in_a_sidecar_are_refused(tmp_path, shards):
     if shards == []:
         assert json.loads((tmp_path / "dataset.json").read_text())["splits"]["train"]["shards"] == []
     with pytest.raises(UserError, match="clip counts"):
-        ClipRecords(tmp_path, "train").shards()
+        ClipRecords(tmp_path, "train").files.shards()
 
 
 def test_a_shipped_set_is_found_in_the_package(tmp_path, monkeypatch):

@@ -75,9 +75,9 @@ def test_the_real_file_pixel_by_pixel(real_folder):
     reader = Tetrominoes(real_folder)
     assert reader.fields == FIELDS
     assert reader.clip_shape() == (1, 35, 35)
-    [shard] = reader.shards()
-    assert reader.count(shard) == 10
-    clips = list(reader.serialized([shard]).map(lambda record: reader.parse(record, FIELDS)))
+    [shard] = reader.files.shards()
+    assert reader.files.count(shard) == 10
+    clips = list(reader.files.serialized([shard]).map(lambda record: reader.parse(record, FIELDS)))
     expected = list(real_records())
     assert len(clips) == len(expected) == 10
     for clip, features in zip(clips, expected, strict=True):
@@ -102,7 +102,7 @@ def test_the_real_file_pixel_by_pixel(real_folder):
 def test_a_piece_has_its_colour_and_the_rest_is_black(real_folder):
     """Segments, video and attributes of the real file speak of the same pieces."""
     reader = Tetrominoes(real_folder)
-    for record in reader.serialized(reader.shards()):
+    for record in reader.files.serialized():
         clip = {name: value.numpy() for name, value in reader.parse(record, FIELDS).items()}
         assert not clip["video"][clip["segments"] == 0].any()
         for index in range(3):
@@ -134,7 +134,7 @@ def test_masks_are_not_touched_unless_asked_for(real_folder):
 
 def test_missing_files_are_told_with_the_bucket(tmp_path):
     with pytest.raises(UserError) as caught:
-        Tetrominoes(tmp_path, "test").shards()
+        Tetrominoes(tmp_path, "test").files.shards()
     message = str(caught.value)
     assert "No tetrominoes_test.tfrecords in" in message
     assert f"{tmp_path / 'tetrominoes'}" in message

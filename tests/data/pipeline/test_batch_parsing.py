@@ -11,11 +11,13 @@ from simone_tf.data.formats import png
 from simone_tf.data.formats.clevr import ClevrWithMasks
 from simone_tf.data.formats.multi_dsprites import MultiDSprites
 from simone_tf.data.formats.objects_room import ObjectsRoom
-from simone_tf.data.formats.records import ClipRecords, encode_clip, write_shard
+from simone_tf.data.formats.records import ClipRecords
 from simone_tf.data.formats.tetrominoes import Tetrominoes
+from simone_tf.data.formats.write_records import encode_clip, write_shard
 from simone_tf.data.pipeline import service
 from simone_tf.data.pipeline.batches import training_batches
-from simone_tf.data.tfrecords.faults import DATA_ERRORS, explain_data_error
+from simone_tf.data.pipeline.explain import explain_data_error
+from simone_tf.data.tfrecords.faults import DATA_ERRORS
 
 import image_sets
 
@@ -46,7 +48,7 @@ def reader(request, tmp_path, monkeypatch):
 
 
 def test_a_batch_of_records_holds_what_its_records_hold(reader):
-    records = list(reader.serialized(reader.shards()))
+    records = list(reader.files.serialized())
     num_frames = reader.clip_shape()[0]
     videos = tf.function(lambda batch: reader.parse_videos(batch, num_frames))(tf.stack(records))
     one_by_one = [reader.parse(record, ("video",))["video"] for record in records]

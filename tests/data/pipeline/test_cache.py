@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.data.formats.records import ClipRecords, shard_name, write_shard
+from simone_tf.data.formats.records import ClipRecords
 from simone_tf.data.formats.sidecar import write_sidecar
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.pipeline import cache
 from simone_tf.data.pipeline.batches import training_batches
-from simone_tf.data.pipeline.share import Part
-from simone_tf.data.pipeline.usable import SoundRecords
+from simone_tf.data.pipeline.share import Share
+from simone_tf.data.pipeline.usable import UsableRecords
 from simone_tf.errors import UserError
 
 FIELDS = ("video", "segments", "camera", "object_visible", "object_moving")
@@ -37,8 +38,9 @@ def data(tmp_path):
     return folder
 
 
-def part_of(reader, **kwargs):
-    return Part(SoundRecords(reader, lambda record: reader.parse(record, FIELDS), "key"), **kwargs)
+def load(reader, fields, where, **pipeline):
+    records = UsableRecords(reader.files, lambda record: reader.parse(record, FIELDS), "key")
+    return cache.load(reader, Share(records, **pipeline), fields, where)
 
 
 def check_all_clips(clips):
@@ -54,7 +56,7 @@ def check_all_clips(clips):
 
 def test_memory_and_disk_hold_every_clip(data, tmp_path):
     for where in (cache.MEMORY, str(tmp_path / "cache" / "deep")):
-        check_all_clips(cache.load(part_of(ClipRecords(data, "train")), FIELDS, where))
+        check_all_clips(load(ClipRecords(data, "train"), FIELDS, where))
 
 
 @pytest.fixture
@@ -72,18 +74,18 @@ def parses(monkeypatch):
 
 def test_the_clips_are_loaded_once_per_reader(data, parses):
     reader = ClipRecords(data, "train")
-    first = cache.load(part_of(reader), FIELDS, cache.MEMORY)
-    assert cache.load(part_of(reader), FIELDS, cache.MEMORY) is first
+    first = load(reader, FIELDS, cache.MEMORY)
+    assert load(reader, FIELDS, cache.MEMORY) is first
     assert len(parses) == 1
-    cache.load(part_of(reader), ("video",), cache.MEMORY)
-    cache.load(part_of(reader, num_pipelines=2, pipeline=1), FIELDS, cache.MEMORY)
+    load(reader, ("video",), cache.MEMORY)
+    load(reader, FIELDS, cache.MEMORY, num_pipelines=2, pipeline=1)
     assert len(parses) == 3
 
 
 def test_a_folder_is_found_again_and_written_once(data, tmp_path, parses):
     where = str(tmp_path / "cache")
     for _ in range(3):
-        check_all_clips(cache.load(part_of(ClipRecords(data, "train")), FIELDS, where))
+        check_all_clips(load(ClipRecords(data, "train"), FIELDS, where))
     assert len(parses) == 1
     (folder,) = os.listdir(where)
     assert sorted(os.listdir(os.path.join(where, folder))) == sorted(f"{name}.npy" for name in FIELDS)
@@ -99,19 +101,19 @@ CHANGES = {
     "another crop": ({"crop": (0, 0, 2, 2)}, FIELDS, {}, None),
     "skipping": ({"on_corrupt": "skip"}, FIELDS, {}, None),
     "other fields": ({}, ("video",), {}, None),
-    "another part": ({}, FIELDS, {"num_pipelines": 2, "pipeline": 0}, None),
+    "another share": ({}, FIELDS, {"num_pipelines": 2, "pipeline": 0}, None),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_the_cache_of_other_data_or_settings_is_not_used(data, tmp_path, parses, change):
     where = str(tmp_path / "cache")
-    cache.load(part_of(ClipRecords(data, "train")), FIELDS, where)
+    load(ClipRecords(data, "train"), FIELDS, where)
     settings, fields, share, act = change
     if act:
         act(data)
     reader = ClipRecords(data, "train", **settings)
-    clips = cache.load(part_of(reader, **share), fields, where)
+    clips = load(reader, fields, where, **share)
     assert len(parses) == 2
     assert len(os.listdir(where)) == 2
     first = {name: value.numpy() for name, value in reader.first_clip(fields).items()}
@@ -130,10 +132,10 @@ def pickled(path):
 @pytest.mark.parametrize("harm", [os.remove, cut, pickled, lambda path: open(path, "wb").close()])
 def test_a_harmed_folder_is_made_again(data, tmp_path, parses, harm):
     where = str(tmp_path / "cache")
-    cache.load(part_of(ClipRecords(data, "train")), FIELDS, where)
+    load(ClipRecords(data, "train"), FIELDS, where)
     (folder,) = os.listdir(where)
     harm(os.path.join(where, folder, "segments.npy"))
-    check_all_clips(cache.load(part_of(ClipRecords(data, "train")), FIELDS, where))
+    check_all_clips(load(ClipRecords(data, "train"), FIELDS, where))
     assert len(parses) == 2
     assert os.listdir(where) == [folder]
 
@@ -147,11 +149,11 @@ def test_a_folder_that_was_not_finished_is_not_used(data, tmp_path, monkeypatch)
 
     monkeypatch.setattr(cache, "_batches", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        cache.load(part_of(ClipRecords(data, "train")), FIELDS, where)
+        load(ClipRecords(data, "train"), FIELDS, where)
     monkeypatch.undo()
     assert os.listdir(where) == []
     os.makedirs(os.path.join(where, ".unfinished-0"))  # As a killed process leaves it.
-    check_all_clips(cache.load(part_of(ClipRecords(data, "train")), FIELDS, where))
+    check_all_clips(load(ClipRecords(data, "train"), FIELDS, where))
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(data, tmp_path):
@@ -178,7 +180,7 @@ except UserError as error:
 def test_a_folder_that_cannot_be_is_told(data, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError, match="cannot be written to"):
-        cache.load(part_of(ClipRecords(data, "train")), FIELDS, str(tmp_path / "file" / "cache"))
+        load(ClipRecords(data, "train"), FIELDS, str(tmp_path / "file" / "cache"))
 
 
 @pytest.mark.parametrize("value", [True, 1, "", None])
@@ -192,7 +194,7 @@ def test_a_wrong_list_of_counts_is_told(data, tmp_path, listed, word):
     write_sidecar(data, "train", {"shards": {shard_name("train", i, 2): [35, listed][i] for i in range(2)}})
     for where in (cache.MEMORY, str(tmp_path / "cache")):
         with pytest.raises(UserError, match=f"holds {word} than the {35 + listed} clips"):
-            cache.load(part_of(ClipRecords(data, "train")), FIELDS, where)
+            load(ClipRecords(data, "train"), FIELDS, where)
 
 
 def test_loading_holds_the_set_once(tmp_path):

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.data.formats.records import ClipRecords, shard_name, write_shard
+from simone_tf.data.formats.records import ClipRecords
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.pipeline import order
-from simone_tf.data.pipeline.share import Part
-from simone_tf.data.pipeline.usable import SoundRecords
+from simone_tf.data.pipeline.share import Share
+from simone_tf.data.pipeline.usable import UsableRecords
 
 NUM_CLIPS = 37
 
@@ -21,9 +22,9 @@ def reader_of(folder, num_shards, side):
 
 
 def stream(reader, count, position=0, shuffle_buffer=8):
-    part = Part(SoundRecords(reader, None, key="test"))
+    share = Share(UsableRecords(reader.files, None, key="test"))
     key = tf.constant([5, 0], tf.int64)
-    taken = order.shuffled(part, position, key, shuffle_buffer).take(count)
+    taken = order.shuffled(share, position, key, shuffle_buffer, order.block_size(reader)).take(count)
     return list(taken.as_numpy_iterator())
 
 
@@ -48,7 +49,7 @@ def test_every_record_comes_once_per_epoch_from_shards_that_end_inside_a_block(t
     reader = reader_of(tmp_path, 3, 8)
     records = stream(reader, 2 * NUM_CLIPS)
     first, second = set(records[:NUM_CLIPS]), set(records[NUM_CLIPS:])
-    assert first == second == set(reader.serialized(reader.shards()).as_numpy_iterator())
+    assert first == second == set(reader.files.serialized().as_numpy_iterator())
     assert len(first) == NUM_CLIPS
 
 

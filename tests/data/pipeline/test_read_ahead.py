@@ -5,7 +5,8 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from simone_tf.data.formats.records import ClipRecords, write_shard
+from simone_tf.data.formats.records import ClipRecords
+from simone_tf.data.formats.write_records import write_shard
 from simone_tf.data.pipeline.batches import training_batches
 
 

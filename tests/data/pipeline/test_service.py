@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.data.formats.records import ClipRecords, shard_name, write_shard
+from simone_tf.data.formats.records import ClipRecords
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.pipeline import order, service
 from simone_tf.data.pipeline.batches import training_batches
-from simone_tf.data.pipeline.share import Part
-from simone_tf.data.pipeline.usable import SoundRecords
+from simone_tf.data.pipeline.share import Share
+from simone_tf.data.pipeline.usable import UsableRecords
 from simone_tf.errors import UserError
 
 NUM_CLIPS = 23
@@ -48,10 +49,10 @@ def numbers(batch):
 
 def test_two_consumers_share_epochs_in_which_every_clip_comes_once(data, fleet):
     reader = ClipRecords(data, "train")
-    part = Part(SoundRecords(reader, None, "key"))
+    share = Share(UsableRecords(reader.files, None, "key"))
     consumers = []
     for _ in range(2):
-        stream = order.shuffled_epochs(part, tf.constant([0, 0], tf.int64), 100)
+        stream = order.shuffled_epochs(share, tf.constant([0, 0], tf.int64), 100, order.block_size(reader))
         stream = stream.map(lambda position, record: (position, reader.parse(record, ("video",))["video"][0, 0, 0, 0]))
         consumers.append(iter(service.distributed(stream, fleet, "test")))
     epochs = collections.defaultdict(list)

@@ -5,18 +5,18 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simone_tf.data.pipeline.share import Part, Share, deal, stretches
-from simone_tf.data.pipeline.usable import SoundRecords
+from simone_tf.data.pipeline.share import Piece, Share, deal, stretches
+from simone_tf.data.pipeline.usable import UsableRecords
 
 
-def clips_of(shares, counts):
-    """(shard, number) of every record that the shares name, by plain loops."""
+def clips_of(pieces, counts):
+    """(shard, number) of every record that the pieces name, by plain loops."""
     clips = []
-    for share in shares:
-        stop = counts[share.shard] if share.stop is None else share.stop
-        numbers = [number for k, number in enumerate(range(share.start, stop)) if k % share.step == share.offset]
-        assert share.count(counts[share.shard]) == len(numbers)
-        clips += [(share.shard, number) for number in numbers]
+    for piece in pieces:
+        stop = counts[piece.shard] if piece.stop is None else piece.stop
+        numbers = [number for k, number in enumerate(range(piece.start, stop)) if k % piece.step == piece.offset]
+        assert piece.count(counts[piece.shard]) == len(numbers)
+        clips += [(piece.shard, number) for number in numbers]
     return clips
 
 
@@ -64,20 +64,20 @@ def test_no_clip_of_cater_comes_oftener_than_another(num_pipelines):
 
 
 def test_a_stretch_reads_few_shards():
-    shares = stretches(names(CATER), CATER, 8, 3)
-    assert sum(share.start > 0 or share.stop is not None for share in shares) <= 2
-    assert len(shares) <= 15
+    pieces = stretches(names(CATER), CATER, 8, 3)
+    assert sum(piece.start > 0 or piece.stop is not None for piece in pieces) <= 2
+    assert len(pieces) <= 15
 
 
 def test_whole_shards_are_dealt_in_groups_and_the_rest_is_shared():
-    assert deal(["a", "b", "c", "d", "e"], [None] * 5, 2, 1) == [Share("b"), Share("d"), Share("e", 0, None, 1, 2)]
+    assert deal(["a", "b", "c", "d", "e"], [None] * 5, 2, 1) == [Piece("b"), Piece("d"), Piece("e", 0, None, 1, 2)]
 
 
 class Numbers:
-    """Stands for a reader whose shards hold their names' numbers."""
+    """Stands for files whose shards hold their names' numbers."""
 
     on_corrupt = "raise"
-    data_dir, split = "numbers", "train"
+    where = "numbers (split 'train')"
 
     def __init__(self, counts, known):
         self.counts = dict(zip(names(counts), counts, strict=True))
@@ -101,13 +101,13 @@ class Numbers:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_datasets_of_parts_hold_what_the_shares_say(known):
-    reader = Numbers([4, 1, 7, 5, 3], known)
+def test_datasets_of_shares_hold_what_the_pieces_say(known):
+    files = Numbers([4, 1, 7, 5, 3], known)
     found = []
     for pipeline in range(3):
-        part = Part(SoundRecords(reader, None, "key"), 3, pipeline)
-        records = [record.decode() for record in part.everything().as_numpy_iterator()]
-        assert records == [f"{shard}:{number}" for shard, number in clips_of(part.shares, reader.counts)]
-        assert part.count() == len(records)
+        share = Share(UsableRecords(files, None, "key"), 3, pipeline)
+        records = [record.decode() for record in share.everything().as_numpy_iterator()]
+        assert records == [f"{shard}:{number}" for shard, number in clips_of(share.pieces, files.counts)]
+        assert share.count() == len(records)
         found += records
     assert len(found) == len(set(found)) == 20

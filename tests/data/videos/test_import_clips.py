@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simone_tf.data.formats.records import ClipRecords, shard_name
+from simone_tf.data.formats.records import ClipRecords
+from simone_tf.data.formats.write_records import shard_name
 from simone_tf.data.videos import import_clips
 from simone_tf.data.videos.import_clips import find_sources, import_split
 from simone_tf.data.videos.video_clips import ImportPlan
@@ -27,7 +28,7 @@ def clips_of(data_dir, split="train"):
     reader = ClipRecords(str(data_dir), split)
     return [
         {name: value.numpy() for name, value in reader.parse(record, reader.fields).items()}
-        for record in reader.serialized(reader.shards())
+        for record in reader.files.serialized()
     ]
 
 
@@ -59,7 +60,9 @@ def test_clips_come_back_as_they_went_in(tmp_path):
         np.testing.assert_array_equal(clip["video"], video)
         np.testing.assert_array_equal(clip["segments"], np.arange(start, start + 2)[:, None, None] + np.zeros((8, 8)))
         np.testing.assert_array_equal(clip["camera"], camera[start : start + 2])
-    assert ClipRecords(str(tmp_path / "out"), "train").count(str(tmp_path / "out" / shard_name("train", 2, 3))) == 1
+    assert (
+        ClipRecords(str(tmp_path / "out"), "train").files.count(str(tmp_path / "out" / shard_name("train", 2, 3))) == 1
+    )
 
 
 def test_the_same_videos_give_the_same_files_and_are_not_imported_twice(tmp_path):

@@ -1,14 +1,19 @@
 """The pictures of a tiny trained run."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from simone_tf import evaluate
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.errors import UserError
 from simone_tf.evaluation.report.gallery import draw_gallery
 from simone_tf.runs.load import load_run
+
+from tiny_run import fails, make_clips
 
 
 def files(folder):
@@ -22,7 +27,7 @@ def test_pictures_are_written_and_returned(run, tmp_path):
     for name in (*older, "decomposition_of_mine.png", "notes.txt"):
         (folder / name).write_text("")
     # More than there are: the last clip is recomposed with the first.
-    figures, explorers = draw_gallery(trained, trained.settings["held_out_clips"], str(folder), 9)
+    figures, explorers = draw_gallery(trained, trained.settings.held_out_clips, str(folder), 9)
     written = files(folder)
     # Pictures of an earlier evaluation go, other files stay.
     assert {"decomposition_of_mine.png", "notes.txt"} <= written
@@ -50,7 +55,7 @@ def test_pictures_are_written_and_returned(run, tmp_path):
 
 def test_clips_of_one_frame_do_not_move(run, tmp_path):
     trained = load_run(str(run), ["train.num_frames = 1"])
-    figures, explorers = draw_gallery(trained, trained.settings["held_out_clips"], str(tmp_path), 2)
+    figures, explorers = draw_gallery(trained, trained.settings.held_out_clips, str(tmp_path), 2)
     assert not [name for name in files(tmp_path) if name.endswith(".gif")]
     assert all(explorer["frames"] == 1 for explorer in explorers)
     assert "decomposition_1.png" in files(tmp_path)
@@ -60,7 +65,7 @@ def test_clips_of_one_frame_do_not_move(run, tmp_path):
 def test_no_pictures(run, tmp_path):
     trained = load_run(str(run))
     folder = tmp_path / "figures"
-    assert draw_gallery(trained, trained.settings["held_out_clips"], str(folder), 0) == ({}, [])
+    assert draw_gallery(trained, trained.settings.held_out_clips, str(folder), 0) == ({}, [])
     assert not folder.exists()
 
 
@@ -68,4 +73,21 @@ def test_a_folder_that_cannot_be_made_is_told(run, tmp_path):
     (tmp_path / "file").write_text("")
     trained = load_run(str(run))
     with pytest.raises(UserError, match="cannot be made"):
-        draw_gallery(trained, trained.settings["held_out_clips"], os.path.join(tmp_path, "file", "figures"), 1)
+        draw_gallery(trained, trained.settings.held_out_clips, os.path.join(tmp_path, "file", "figures"), 1)
+
+
+def test_a_file_that_is_damaged_between_measuring_and_drawing_is_told(run, tmp_path, capsys):
+    """The measures are finished and stored, so that the gallery is the first to read the file again."""
+    data = tmp_path / "data"
+    write_shard(data / shard_name("test", 0, 1), make_clips(3, 2))
+    write_shard(data / shard_name("train", 0, 1), make_clips(2, 0))
+    folders = [f"--gin_param={part}/ClipRecords.data_dir = '{data}'" for part in ("training", "held_out")]
+    flags = [f"--run_dir={shutil.copytree(run, tmp_path / 'run')}", *folders, "--num_clips=3"]
+    evaluate.main([*flags, "--num_pictures=0"])
+    path = data / shard_name("test", 0, 1)
+    content, status = bytearray(path.read_bytes()), os.stat(path)
+    content[-6] ^= 1  # The last record's pixels; a file of the same size and date is the same to what is resumed.
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    message = fails(capsys, [*flags, "--num_pictures=3"], evaluate.main)
+    assert f"{path} is damaged at record 2" in message
