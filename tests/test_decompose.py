@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from simone_tf import decompose, export
+from simone_tf.long_videos import window_model
+from simone_tf.runs import load
 
 from tiny_run import SIZE, fails, make_clips
 
@@ -68,12 +70,12 @@ def model(run):
 @pytest.fixture(autouse=True)
 def _one_model(monkeypatch):
     """A run is read, and its functions are traced, once for all tests."""
-    monkeypatch.setattr(decompose, "load_run", _load_run)
-    monkeypatch.setattr(decompose, "of_run_model", _of_run_model)
+    monkeypatch.setattr(load, "load_run", _load_run)
+    monkeypatch.setattr(window_model, "of_run_model", _of_run_model)
 
 
-_load_run = functools.cache(decompose.load_run)
-_of_run_model = functools.cache(decompose.of_run_model)
+_load_run = functools.cache(load.load_run)
+_of_run_model = functools.cache(window_model.of_run_model)
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from simone_tf.data.formats.records import shard_name, write_shard
 from simone_tf.evaluation.clip_measures import ClipMeasures
 from simone_tf.evaluation.probes.probe_data import ProbeSettings
 from simone_tf.evaluation.probes.regressors import MLPSettings
+from simone_tf.evaluation.report import tables
+from simone_tf.runs import evaluate_run
 
 from rich_set import COUNTS, FRAMES, rich_clips, write_set
 from tiny_run import SIZE, fails, make_clips
@@ -31,7 +33,7 @@ def rich(tmp_path_factory):
 def quick_probes(monkeypatch):
     quick = MLPSettings(hidden_sizes=(4,), max_epochs=3)
     monkeypatch.setattr(
-        evaluate, "ProbeSettings", lambda seed: ProbeSettings(seed=seed, num_decoders=2, num_controls=1, mlp=quick)
+        evaluate_run, "ProbeSettings", lambda seed: ProbeSettings(seed=seed, num_decoders=2, num_controls=1, mlp=quick)
     )
 
 
@@ -51,7 +53,7 @@ def evaluated(run, rich, tmp_path_factory):
     run_dir = shutil.copytree(run, tmp_path_factory.mktemp("evaluated") / "run")
     with pytest.MonkeyPatch.context() as patch:
         quick = ProbeSettings(num_decoders=2, num_controls=1, mlp=MLPSettings(hidden_sizes=(4,), max_epochs=3))
-        patch.setattr(evaluate, "ProbeSettings", lambda seed: quick)
+        patch.setattr(evaluate_run, "ProbeSettings", lambda seed: quick)
         evaluate.main(flags_of(run_dir, rich, "--num_pictures=2"))
     return run_dir / "evaluation"
 
@@ -316,7 +318,7 @@ def test_all_runs_are_looked_at_before_the_first_is_evaluated(copied, rich, tmp_
 
 def test_a_control_is_printed_beside_every_probe(evaluated, capsys):
     metrics = json.loads((evaluated / "metrics.json").read_text())
-    evaluate._print_summary(metrics)
+    tables.print_summary(metrics)
     lines = [line for line in capsys.readouterr().out.splitlines() if " from o_k, " in line and "accuracy" in line]
     assert len(lines) == 2
     shuffled = [row["score_shuffled_mean"] for row in metrics["probes"] if row.get("score") == "accuracy"]

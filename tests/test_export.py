@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from simone_tf import export
-from simone_tf.runs.load import load_run
-from simone_tf.runs.load_pretrained import load_pretrained
+from simone_tf.runs.load import load_pretrained, load_run
 from simone_tf.runs.pretrained import find_pretrained, read_card
 from simone_tf.serving.saved_model import load_export
 

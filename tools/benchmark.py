@@ -8,7 +8,7 @@ The step is timed on random video, which costs the same as any other, and altern
 share of their rate that the step reaches then also holds on a machine that is busy with other things.
 """
 
-import inspect
+import dataclasses
 import json
 import os
 import resource
@@ -134,13 +134,14 @@ def _measure_training(flags):
     import tensorflow as tf
 
     from simone_tf.models.parts.flops import forward_flops
+    from simone_tf.runs.build import build_step
     from simone_tf.training.distribution import make_strategy
 
     settings = _read_settings(flags)
     strategy = make_strategy()
-    step = _build_step(strategy, settings)
-    batch_size, replicas = settings["batch_size"], strategy.num_replicas_in_sync
-    clip_shape = (settings["num_frames"], *settings["frame_size"], 3)
+    step = build_step(strategy, settings)
+    batch_size, replicas = settings.batch_size, strategy.num_replicas_in_sync
+    clip_shape = (settings.num_frames, *settings.frame_size, 3)
     video = tf.random.stateless_uniform([batch_size // replicas, *clip_shape], [0, 0])
     iterator = iter(
         strategy.distribute_datasets_from_function(
@@ -166,7 +167,7 @@ def _measure_training(flags):
     clip = f"{clip_shape[0]} frames of {clip_shape[1]}x{clip_shape[2]}"
     return {
         "configuration": f"{', '.join(flags.gin_file) or flags.run_dir}: batch of {batch_size}, clips of {clip}, "
-        f"{settings['precision']}, {replicas} x {device}",
+        f"{settings.precision}, {replicas} x {device}",
         "clip": clip,
         "parameters": sum(variable.shape.num_elements() for variable in step.model.trainable_variables),
         "flops": flops,
@@ -207,14 +208,15 @@ def _product_rates():
 def _measure_evaluation(flags):
     import tensorflow as tf
 
+    from simone_tf.runs.build import build_model
     from simone_tf.training.distribution import make_strategy
 
     settings = _read_settings(flags)
     with make_strategy().scope():
-        model = _build_model(settings)
-    chunk_size = settings["evaluation_chunk_size"]
+        model = build_model(settings)
+    chunk_size = settings.evaluation_chunk_size
     decompose = tf.function(lambda video: model.decompose(video, chunk_size))
-    video = tf.random.stateless_uniform([1, settings["num_frames"], *settings["frame_size"], 3], [0, 0])
+    video = tf.random.stateless_uniform([1, settings.num_frames, *settings.frame_size, 3], [0, 0])
     for _ in range(2):  # the first call also traces
         begin = time.perf_counter()
         decompose(video).segments.numpy()
@@ -231,8 +233,13 @@ def _measure_pipeline(flags):
     import tensorflow as tf
 
     settings = _read_settings(flags)
-    names = ("batch_size", "num_frames", "frame_size", "seed")
-    batches = settings["batches"](settings["clips"], **{name: settings[name] for name in names})
+    batches = settings.batches(
+        settings.clips,
+        batch_size=settings.batch_size,
+        num_frames=settings.num_frames,
+        frame_size=settings.frame_size,
+        seed=settings.seed,
+    )
     iterator = iter(batches)
 
     @tf.function
@@ -245,7 +252,7 @@ def _measure_pipeline(flags):
     while (seconds := time.perf_counter() - begin) < _PIPELINE_SECONDS:
         take(tf.constant(10))
         num_batches += 10
-    return {"clips_per_second": num_batches * settings["batch_size"] / seconds, "peak_bytes": _peak_bytes()}
+    return {"clips_per_second": num_batches * settings.batch_size / seconds, "peak_bytes": _peak_bytes()}
 
 
 def _measure_input(flags):
@@ -272,30 +279,13 @@ _PARTS = {
 
 
 def _read_settings(flags):
-    from simone_tf.runs.load import read_settings
+    from simone_tf.runs.settings import read_settings
 
     settings = read_settings(flags.gin_file, flags.gin_param, flags.run_dir)
-    if flags.batch_size is not None:
-        settings["batch_size"] = flags.batch_size
-        settings["microbatch_size"] = min(settings["microbatch_size"] or flags.batch_size, flags.batch_size)
-    return settings
-
-
-def _build_model(settings):
-    from simone_tf.train import build_model
-
-    return build_model(**_arguments_of(build_model, settings))
-
-
-def _build_step(strategy, settings):
-    """The training step as `train` builds it."""
-    from simone_tf.train import build_step
-
-    return build_step(strategy, **_arguments_of(build_step, settings))
-
-
-def _arguments_of(function, settings):
-    return {name: settings[name] for name in inspect.signature(function).parameters if name in settings}
+    if flags.batch_size is None:
+        return settings
+    microbatch_size = min(settings.microbatch_size or flags.batch_size, flags.batch_size)
+    return dataclasses.replace(settings, batch_size=flags.batch_size, microbatch_size=microbatch_size)
 
 
 def _peak_bytes():

@@ -17,6 +17,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from simone_tf.cli.console import say
+from simone_tf.cli.progress import progress
 from simone_tf.errors import UserError
 
 
@@ -68,7 +69,6 @@ def import_videos(arguments: argparse.Namespace) -> None:
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing here needs a GPU, or should take its memory
     from simone_tf.cli import quiet_tensorflow  # noqa: F401, I001
-    from tqdm import tqdm
 
     from simone_tf.data.videos.import_clips import Imported, find_sources, import_split
     from simone_tf.data.videos.video_clips import ImportPlan
@@ -84,22 +84,21 @@ def import_videos(arguments: argparse.Namespace) -> None:
         skip_short=arguments.skip_short,
     )
     sources = find_sources(arguments.videos, arguments.masks, arguments.camera)
-    on_terminal = sys.stderr.isatty()
     begin = time.monotonic()
     done = read = 0
-    with tqdm(unit="frame", disable=not on_terminal) as bar:
+    with progress(unit="frame", every=None) as shown:
 
         def on_frame() -> None:
             nonlocal read
             read += 1
-            bar.update()
+            shown.add()
 
         def on_video(imported: Imported) -> None:
             nonlocal done
             done += 1
-            bar.set_description(f"{done} of {len(sources)} videos")
-            if not on_terminal or not imported.clips:
-                (bar.write if on_terminal else say)(
+            shown.describe(f"{done} of {len(sources)} videos")
+            if not shown.on_terminal or not imported.clips:
+                shown.say(
                     f"{imported.source.path}: {imported.frames} frames, {imported.clips or 'too short, no'} clips "
                     f"({done} of {len(sources)} videos)"
                 )

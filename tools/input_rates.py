@@ -21,21 +21,20 @@ def measure(settings):
     """Measures the reader of the training clips.
 
     Args:
-        settings: arguments of `train`, as `trained_run.read_settings` gives them.
+        settings: `RunSettings`.
 
     Returns:
         dict of the rates in clips/s, the share, and what was read.
     """
     import tensorflow as tf
 
-    reader = settings["clips"]
+    reader = settings.clips
     batch_size = 16
     streams = {"records": _bare(reader, batch_size)}
     if reader.pictures is not None:
         streams["pictures"] = _bare(reader, batch_size, reader.pictures)
-    options = {name: settings[name] for name in ("num_frames", "frame_size", "seed")}
     # What a record is shuffled for costs the same for all; the augmentations and the cache are not the reader's.
-    batches = settings["batches"](
+    batches = settings.batches(
         reader,
         batch_size=batch_size,
         shuffle_buffer=batch_size,
@@ -44,7 +43,9 @@ def measure(settings):
         permute_colours=False,
         reverse_time=False,
         fields=("video",),
-        **options,
+        num_frames=settings.num_frames,
+        frame_size=settings.frame_size,
+        seed=settings.seed,
     )
     # A call from Python costs as much as some tens of small clips.
     per_call = _CALL_BYTES // (batch_size * len(reader.first_record().numpy()))

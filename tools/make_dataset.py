@@ -100,30 +100,28 @@ def make(arguments: argparse.Namespace) -> None:
     from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
 
     # isort: on
-    from tqdm import tqdm
-
+    from simone_tf.cli.progress import progress
     from simone_tf.scenes.dataset import SplitPlan, make_split
 
     plan = SplitPlan(
         preset, arguments.split, arguments.seed, arguments.num_clips, arguments.clips_per_shard, arguments.format
     )
-    on_terminal = sys.stderr.isatty()
     start = time.monotonic()
     done, cpu_seconds = 0, 0.0
-    with tqdm(total=plan.num_clips, unit="clip", disable=not on_terminal) as bar:
+    with progress(total=plan.num_clips, unit="clip", every=None) as shown:
 
         def on_clip(seconds: float) -> None:
             nonlocal cpu_seconds
             cpu_seconds += seconds
-            bar.update()
+            shown.add()
 
         def on_shard(name: str, clips: int, kept: bool) -> None:
             nonlocal done
             done += clips
             if kept:
-                bar.update(clips)
-            if not on_terminal:
-                print(f"{name}: {'kept' if kept else 'written'}, {done} of {plan.num_clips} clips", flush=True)
+                shown.add(clips)
+            if not shown.on_terminal:
+                shown.say(f"{name}: {'kept' if kept else 'written'}, {done} of {plan.num_clips} clips")
 
         made = make_split(plan, arguments.out, arguments.workers, on_clip=on_clip, on_shard=on_shard)
     seconds = time.monotonic() - start

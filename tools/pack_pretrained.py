@@ -27,7 +27,7 @@ from simone_tf.config import bindings
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import write_text
-from simone_tf.runs.load_pretrained import load_pretrained
+from simone_tf.runs.load import load_pretrained
 from simone_tf.runs import pretrained
 from simone_tf.serving.folders import replacing_folder
 from simone_tf.runs.weights import save_weights
@@ -51,7 +51,7 @@ def pack(run, name, out, *, best=False, train_command=None, notes="", overwrite=
     """Writes the folder of a pretrained model.
 
     Args:
-        run: `TrainedRun`.
+        run: `Run`.
         name: letters, digits, `_` and `-`.
         out: folder that holds pretrained models.
         best: whether the weights are those of the best held-out score, said in the card.
@@ -80,13 +80,13 @@ def pack(run, name, out, *, best=False, train_command=None, notes="", overwrite=
         "version": simone_tf.__version__,
         "step": run.step,
         "weights_of": "best held-out score" if best else "last step",
-        "averaged_weights": run.settings["average_decay"] is not None,
-        "seed": run.settings["seed"],
+        "averaged_weights": run.settings.average_decay is not None,
+        "seed": run.settings.seed,
         "command": train_command
         or f"python -m simone_tf.train --gin_file={shlex.quote(f'{place}/config.gin')} --run_dir=runs/{name}",
         "data": data,
-        "num_frames": run.settings["num_frames"],
-        "frame_size": list(run.settings["frame_size"]),
+        "num_frames": run.settings.num_frames,
+        "frame_size": list(run.settings.frame_size),
         "num_slots": run.model.encoder.num_slots,
         "parameters": int(sum(np.prod(variable.shape) for variable in run.model.trainable_variables)),
         "metrics": _metrics(run),
@@ -98,7 +98,7 @@ def pack(run, name, out, *, best=False, train_command=None, notes="", overwrite=
             size = os.path.getsize(os.path.join(workshop, pretrained.WEIGHTS))
             if size > MAX_BYTES:
                 raise UserError(f"The weights take {size} bytes, more than the {MAX_BYTES} that are shipped.")
-            write_text(os.path.join(workshop, pretrained.CONFIG), run.config_text)
+            write_text(os.path.join(workshop, pretrained.CONFIG), run.config)
             card["files"] = pretrained.file_sums(workshop)
             write_text(os.path.join(workshop, pretrained.CARD), json.dumps(card, indent=2, allow_nan=False) + "\n")
             write_text(os.path.join(workshop, pretrained.CARD_TEXT), _card_text(card, place))
@@ -127,7 +127,7 @@ def _shipped(out):
 def _data(run):
     """Reader -> the texts that its bindings say, of training and held-out clips."""
     data = {}
-    for name, value in bindings.resolved(bindings.read_bindings(run.config_text)).items():
+    for name, value in bindings.resolved(bindings.read_bindings(run.config)).items():
         if isinstance(value, str) and (os.path.isabs(value) or value.startswith("~")):
             raise UserError(
                 f"The config binds {name} to {value!r}, a folder of this machine: replace it with "
@@ -224,10 +224,11 @@ def _in_brackets(value):
 
 def _check(run, folder):
     """What is read back has to do exactly what the run does."""
-    video = np.random.default_rng(0).random((1, run.settings["num_frames"], *run.settings["frame_size"], 3), np.float32)
+    video = np.random.default_rng(0).random((1, run.settings.num_frames, *run.settings.frame_size, 3), np.float32)
     again = load_pretrained(folder + os.sep)
-    for wanted, found in zip(run.model.encode(video), again.model.encode(video), strict=True):
-        np.testing.assert_array_equal(np.asarray(wanted.mean), np.asarray(found.mean))
+    wanted, found = run.model.encode(video), again.model.encode(video)
+    for name, posterior in wanted.items():
+        np.testing.assert_array_equal(np.asarray(posterior.mean), np.asarray(found[name].mean))
 
 
 def main(arguments=None):

@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError
+from simone_tf.runs import flags as run_flags
 
 METHODS = ("matched", "slot_numbers", "unlinked")
 LENGTHS = (64, 600, 2400)
@@ -124,7 +125,7 @@ def score(flags):
     from simone_tf.data.formats.records import ClipRecords
     from simone_tf.data.pipeline.batches import evaluation_batches
 
-    window_model = _window_model(flags)
+    window_model = run_flags.read_window_model(flags)
     reader = ClipRecords(data_dir=flags.data_dir, split=flags.split)
     num_frames = reader.clip_shape()[0]
     batches = evaluation_batches(
@@ -229,7 +230,7 @@ def measure_length(flags, frames):
     """Takes apart a video of so many frames; the clock starts when the model is loaded and traced."""
     from simone_tf.long_videos.decomposition import VideoDecomposition
 
-    window_model = _window_model(flags)
+    window_model = run_flags.read_window_model(flags)
 
     def take_apart(count):
         begin = time.perf_counter()
@@ -274,15 +275,6 @@ def print_measured(measured):
             f"{frames} against {first} frames: {ratio:.3f} x the peak memory, {measured['time_ratio'][frames]:.3f} x "
             "the time per frame"
         )
-
-
-def _window_model(flags):
-    from simone_tf.long_videos.window_model import of_run_model
-    from simone_tf.runs.load import load_run
-    from simone_tf.runs.load_pretrained import load_pretrained
-
-    run = load_pretrained(flags.pretrained) if flags.pretrained else load_run(flags.run_dir)
-    return of_run_model(run.model, run.settings["num_frames"], run.settings["frame_size"], run.run_dir)
 
 
 def _peak_bytes():

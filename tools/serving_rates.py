@@ -39,10 +39,10 @@ def measure(run_dir, batch_size=None, rounds=_ROUNDS, seconds=_SECONDS):
 
     run = load_run(run_dir)
     settings = run.settings
-    num_frames, frame_size = settings["num_frames"], settings["frame_size"]
-    batch_size = batch_size or settings["evaluation_batch_size"]
+    num_frames, frame_size = settings.num_frames, settings.frame_size
+    batch_size = batch_size or settings.evaluation_batch_size
     video = tf.random.stateless_uniform([batch_size, num_frames, *frame_size, 3], [0, 0])
-    chunk_size = settings["evaluation_chunk_size"]
+    chunk_size = settings.evaluation_chunk_size
     decompose = tf.function(lambda video: run.model.decompose(video, chunk_size).segments)
     with tempfile.TemporaryDirectory() as folder:
         write_export(f"{folder}/1", run.model, sizes_of(run.model, num_frames, frame_size), {})

@@ -40,13 +40,33 @@ class Binding(NamedTuple):
         return f"{scoped}.{self.argument}" if self.argument else scoped
 
 
+class Text(NamedTuple):
+    """What a text says."""
+
+    bindings: list[Binding]  # in their order
+    imports: list[str]  # modules
+
+
+def read_text(text):
+    """The `Text` of what gin can parse.
+
+    Raises:
+        What gin's parser and Python's tokenizer raise: the text is none.
+    """
+    statements = list(config_parser.ConfigParser(text, _Delegate()))
+    return Text(
+        [
+            Binding(each.scope, each.selector, each.arg_name or "", each.value, each.location.line_num)
+            for each in statements
+            if isinstance(each, config_parser.BindingStatement)
+        ],
+        [each.module for each in statements if isinstance(each, config_parser.ImportStatement)],
+    )
+
+
 def read_bindings(text):
     """The `Binding`s of a text that gin can parse, in their order."""
-    statements = config_parser.ConfigParser(text, _Delegate())
-    bindings = [statement for statement in statements if isinstance(statement, config_parser.BindingStatement)]
-    return [
-        Binding(each.scope, each.selector, each.arg_name or "", each.value, each.location.line_num) for each in bindings
-    ]
+    return read_text(text).bindings
 
 
 def references(value):

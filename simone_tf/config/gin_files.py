@@ -1,35 +1,18 @@
-"""The one place where gin meets the library: what a config file can name, reading it, and keeping what was used."""
+"""Reading gin files and bindings, misspelt names told, and keeping what was used; loads no TensorFlow by itself."""
 
 import contextlib
-import functools
+import difflib
 import inspect
 import os
 import re
 import tokenize
+from typing import NamedTuple
 
 import gin
 
-from simone_tf.config import bindings
-from simone_tf.data.formats.cater import CaterWithMasks
-from simone_tf.data.formats.clevr import ClevrWithMasks
-from simone_tf.data.formats.gqn import GQNRooms
-from simone_tf.data.formats.movi import MOVi
-from simone_tf.data.formats.multi_dsprites import MultiDSprites
-from simone_tf.data.formats.objects_room import ObjectsRoom
-from simone_tf.data.formats.records import ClipRecords
-from simone_tf.data.formats.tetrominoes import Tetrominoes
-from simone_tf.data.pipeline.batches import training_batches
+from simone_tf.config import bindings, registry
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import write_text
-from simone_tf.models.parts.decoder import PixelDecoder
-from simone_tf.models.parts.latents import LatentHead
-from simone_tf.models.parts.likelihood import PixelMixture
-from simone_tf.models.parts.queries import RandomQueries, StridedQueries
-from simone_tf.models.parts.transformer import Transformer
-from simone_tf.models.simone.encoder import Encoder
-from simone_tf.models.simone.model import SIMONe
-from simone_tf.training.optimizers import make_adam
-from simone_tf.training.schedules import WarmupCosine
 
 CONFIG_FILE = "config.gin"
 
@@ -46,34 +29,13 @@ _PARSE_ERRORS = (
     tokenize.TokenError,
 )
 
-_CONFIGURABLES = {
-    "Adam": make_adam,
-    "CaterWithMasks": CaterWithMasks,
-    "ClevrWithMasks": ClevrWithMasks,
-    "ClipRecords": ClipRecords,
-    "Encoder": Encoder,
-    "GQNRooms": GQNRooms,
-    "LatentHead": LatentHead,
-    "MOVi": MOVi,
-    "MultiDSprites": MultiDSprites,
-    "ObjectsRoom": ObjectsRoom,
-    "PixelDecoder": PixelDecoder,
-    "PixelMixture": PixelMixture,
-    "RandomQueries": RandomQueries,
-    "SIMONe": SIMONe,
-    "StridedQueries": StridedQueries,
-    "Tetrominoes": Tetrominoes,
-    "Transformer": Transformer,
-    "WarmupCosine": WarmupCosine,
-    "training_batches": training_batches,
-}
 
+class _Piece(NamedTuple):
+    """Lines that gin is handed at once: a file's between two of its includes, or one parameter."""
 
-@functools.cache
-def register():
-    """Makes the library's classes and functions known to gin; harmless when called again."""
-    for name, configurable in _CONFIGURABLES.items():
-        gin.external_configurable(configurable, name)
+    source: str  # path, or flag
+    text: str
+    said: bindings.Text
 
 
 def parse_config(gin_files=(), gin_params=(), run_dir=None):
@@ -91,8 +53,32 @@ def parse_config(gin_files=(), gin_params=(), run_dir=None):
     Raises:
         UserError: for a missing file, an unknown or unused name, or a value that does not parse.
     """
-    register()
+    pieces = _read(gin_files, gin_params, run_dir)
     gin.clear_config()
+    registry.register()
+    for piece in pieces:
+        with _errors_told(piece.source):
+            # A misspelt name must be an error: skip_unknown would hide it.
+            gin.parse_config(piece.text, skip_unknown=False)
+    gin.finalize()
+
+
+def check_names(gin_files=(), gin_params=(), run_dir=None):
+    """Tells what of a configuration can be told from its text alone: missing files, misspelt names.
+
+    For commands, which would need seconds for TensorFlow before `parse_config` could say the same.
+
+    Args:
+        gin_files, gin_params, run_dir: as for `parse_config`.
+
+    Raises:
+        UserError: as `parse_config`.
+    """
+    _read(gin_files, gin_params, run_dir)
+
+
+def _read(gin_files, gin_params, run_dir):
+    """The `_Piece`s of a configuration in their order, their names checked."""
     gin_files = list(gin_files)
     if not gin_files:
         stored = os.path.join(run_dir, CONFIG_FILE) if run_dir else None
@@ -100,25 +86,29 @@ def parse_config(gin_files=(), gin_params=(), run_dir=None):
             where = f", and {run_dir} holds no {CONFIG_FILE} of an earlier run" if run_dir else ""
             raise UserError(f"No --gin_file was given{where}; name one, for example --gin_file=gin/quickstart.gin.")
         gin_files = [stored]
-    statements = []
+    pieces = []
     for path in gin_files:
         if not os.path.isfile(path):
             raise UserError(f"--gin_file={path}: there is no such file; run from the folder that holds gin/.")
-        statements += _parse_file(path, os.path.dirname(path), ())
+        pieces += _read_file(path, os.path.dirname(path), ())
     for param in gin_params:
         if re.match(r"\s*include\b", param):
             raise UserError(f"--gin_param={param}: a file is not included but named by --gin_file.")
-        statements += [(f"--gin_param={param}", binding) for binding in _parse(f"--gin_param={param}", param)]
-    _check_names(statements)
-    gin.finalize()
+        pieces.append(_piece(f"--gin_param={param}", param))
+    _check_names(pieces)
+    return pieces
 
 
-def _parse(source, text):
-    """Hands a text to gin; returns its `Binding`s."""
+def _piece(source, text):
+    with _errors_told(source):
+        return _Piece(source, text, bindings.read_text(text))
+
+
+@contextlib.contextmanager
+def _errors_told(source):
+    """Turns what gin's parser says of a text into a `UserError` that names the place."""
     try:
-        # A misspelt name must be an error: skip_unknown would hide it.
-        gin.parse_config(text, skip_unknown=False)
-        return bindings.read_bindings(text)
+        yield
     except _PARSE_ERRORS as error:
         # Of a syntax error the text alone: the rest is gin's own idea of the place.
         found = getattr(error, "msg", None) if isinstance(error, SyntaxError) else None
@@ -137,8 +127,8 @@ def _parse(source, text):
         raise UserError(f"The configuration {source}{where} is wrong: {found}") from error
 
 
-def _parse_file(path, folder, including):
-    """Hands a gin file to gin, its includes in their places; returns its `Binding`s as (place, binding).
+def _read_file(path, folder, including):
+    """The `_Piece`s of a gin file, those of its includes in their places.
 
     Gin's own search also asks Python for packages named like the include's folder, and fails when it meets one.
 
@@ -154,12 +144,11 @@ def _parse_file(path, folder, including):
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as a gin file ({first_line(error)}); check its name.") from error
-    statements, begin = [], 0
+    pieces, begin = [], 0
 
-    def parse_up_to(end):
+    def read_up_to(end):
         # Empty lines stand for what came before, so that gin counts the file's own lines.
-        text = "\n".join([""] * begin + lines[begin:end])
-        return [(f"{path}, line {binding.line}", binding) for binding in _parse(path, text)]
+        return [_piece(path, "\n".join([""] * begin + lines[begin:end]))]
 
     for number, line in enumerate(lines):
         if not re.match(r"\s*include\b", line):
@@ -171,10 +160,10 @@ def _parse_file(path, folder, including):
         included = beside if os.path.isfile(beside) else os.path.join(folder, include[2])
         if not os.path.isfile(included):
             raise UserError(f"{path} includes {include[2]!r}, but there is no {included}; correct the include.")
-        statements += parse_up_to(number)
-        statements += _parse_file(included, folder, (*including, path))
+        pieces += read_up_to(number)
+        pieces += _read_file(included, folder, (*including, path))
         begin = number + 1
-    return statements + parse_up_to(len(lines))
+    return pieces + read_up_to(len(lines))
 
 
 @contextlib.contextmanager
@@ -185,6 +174,9 @@ def errors_in_one_sentence():
     """
     try:
         yield
+    except UserError as error:
+        # Gin adds lines of its own ("In call to configurable ...") to what passes through it.
+        raise UserError(str(error).splitlines()[0]) from error
     except RuntimeError as error:
         if not str(error).startswith("Required bindings"):
             raise
@@ -192,7 +184,7 @@ def errors_in_one_sentence():
     except (TypeError, ValueError) as error:
         # Gin appends the names of the configurables that the error passed through, innermost first.
         place = re.search(r"In call to configurable '([^']+)'", str(error))
-        if place is None or place[1] not in _CONFIGURABLES:
+        if place is None or place[1] not in registry.BUILT:
             raise
         raise UserError(f"The configuration of {place[1]} does not work: {first_line(error)}.") from error
 
@@ -211,14 +203,26 @@ def default_value(binding_name):
     """The value that an argument has when nothing binds it; `inspect.Parameter.empty` where there is none."""
     selector, _, argument = binding_name.rpartition("/")[2].rpartition(".")
     try:
-        parameter = inspect.signature(gin.get_configurable(selector)).parameters.get(argument)
+        configurable = gin.get_configurable(selector)
+        # Of a class gin makes a subclass, the signature of which says nothing.
+        made_by = configurable.__init__ if isinstance(configurable, type) else configurable
+        parameter = inspect.signature(made_by).parameters.get(argument)
     except ValueError:
         return inspect.Parameter.empty
     return inspect.Parameter.empty if parameter is None else parameter.default
 
 
-def _check_names(statements):
-    """Gin takes a misspelt macro for the definition of another one, and binds under any scope."""
+def _check_names(pieces):
+    """Every name has to mean something; gin takes a misspelt macro for another one, and binds under any scope."""
+    statements = [
+        (piece.source if piece.source.startswith("--") else f"{piece.source}, line {binding.line}", binding)
+        for piece in pieces
+        for binding in piece.said.bindings
+    ]
+    # What an imported module registers is known once it is imported: then gin tells.
+    if not any(piece.said.imports for piece in pieces):
+        for place, binding in statements:
+            _check_selectors(place, binding)
     # Also what a later statement overrides counts as a use: its macros and scopes are well spelt.
     uses = [use for _, binding in statements for use in bindings.references(binding.value)]
     macros = {use.name for use in uses if isinstance(use, bindings.Macro)}
@@ -232,11 +236,22 @@ def _check_names(statements):
             known = f" (there is {', '.join(sorted(scopes))})" if scopes else ""
             raise UserError(f"{place}: nothing uses the scope {binding.scope} of {binding.name}{known}; mend its name.")
     # But what is overridden need not be set.
-    final = bindings.read_bindings(gin.config_str())
+    final = {(each.scope, each.selector.rpartition(".")[2], each.argument): each for _, each in statements}.values()
     set_macros = {binding.name for binding in final if not binding.argument}
     needed = {use.name for binding in final for use in bindings.references(binding.value)}
     for name in sorted(needed & macros - set_macros):
         raise UserError(f"The configuration uses %{name}, which nothing sets; set it with --gin_param='{name} = ...'.")
+
+
+def _check_selectors(place, binding):
+    named = [binding.selector] if binding.argument else []
+    references = (use for use in bindings.references(binding.value) if isinstance(use, bindings.Reference))
+    named += [use.name.rpartition("/")[2] for use in references]
+    for selector in named:
+        if not registry.is_known(selector):
+            close = difflib.get_close_matches(selector, registry.NAMES, 1)
+            meant = f"did you mean {close[0]}?" if close else "check its spelling, or import the module that has it."
+            raise UserError(f"{place}: the configuration names {selector}, which there is not; {meant}")
 
 
 def _one_line(error):

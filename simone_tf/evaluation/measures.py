@@ -20,7 +20,7 @@ def measure_clips(run, clips, store_dir, num_clips=None, batch_size=8, on_clips=
     """Measures clips of a dataset with a trained model, going on where an earlier call was ended.
 
     Args:
-        run: `TrainedRun`.
+        run: `Run`.
         clips: `ClipReader` of the split.
         store_dir: folder of the measures.
         num_clips: the first clips of the split; None for all.
@@ -44,12 +44,12 @@ def measure_clips(run, clips, store_dir, num_clips=None, batch_size=8, on_clips=
         batches = evaluation_batches(
             clips,
             batch_size=batch_size,
-            num_frames=settings["num_frames"],
-            frame_size=settings["frame_size"],
+            num_frames=settings.num_frames,
+            frame_size=settings.frame_size,
             num_clips=num_clips,
             fields=fields,
         )
-        measures = ClipMeasures(run.model, settings["evaluation_chunk_size"])
+        measures = ClipMeasures(run.model, settings.evaluation_chunk_size)
         for number, batch in enumerate(batches.skip(finished // batch_size)):
             # Another batch size than before may leave a batch of which some clips are finished.
             done = finished % batch_size if number == 0 else 0
@@ -58,7 +58,7 @@ def measure_clips(run, clips, store_dir, num_clips=None, batch_size=8, on_clips=
                 store.append(measured)
                 on_clips(len(measured))
     except DATA_ERRORS as error:
-        raise explain_data_error(error, clips, fields, settings["num_frames"]) or error from error
+        raise explain_data_error(error, clips, fields, settings.num_frames) or error from error
     return store
 
 
@@ -96,12 +96,12 @@ def summarize(run, clips, store, num_clips=None):
             "run_dir": run.run_dir,
             "checkpoint": run.checkpoint,
             "step": run.step,
-            "seed": run.settings["seed"],
+            "seed": run.settings.seed,
             "dataset": clips.data_dir,
             "split": clips.split,
             "num_clips": count,
-            "frames": run.settings["num_frames"],
-            "resolution": list(run.settings["frame_size"]),
+            "frames": run.settings.num_frames,
+            "resolution": list(run.settings.frame_size),
             "num_slots": run.model.encoder.num_slots,
             "version": simone_tf.__version__,
         },
@@ -160,15 +160,15 @@ def _key(run, clips):
     return {
         "step": run.step,
         "weights": weights,
-        "config": hashlib.sha256(run.config_text.encode()).hexdigest(),
+        "config": hashlib.sha256(run.config.encode()).hexdigest(),
         "data": repr(sorted(settings.items(), key=str)),
         "shards": [
             [path.rpartition("/")[2], file.length, file.mtime_nsec]
             for path, file in zip(clips.shards(), files, strict=True)
         ],
         "fields": sorted(clips.fields),
-        "num_frames": run.settings["num_frames"],
-        "frame_size": list(run.settings["frame_size"]),
+        "num_frames": run.settings.num_frames,
+        "frame_size": list(run.settings.frame_size),
         "version": simone_tf.__version__,
     }
 

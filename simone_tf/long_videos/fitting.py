@@ -1,13 +1,17 @@
 """Bringing the frames of any video to the model's size, their aspect kept, and to a size that is nice to look at."""
 
+import collections
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
 from simone_tf.data.framing import Framing
+from simone_tf.data.videos.video_source import VideoSource
 from simone_tf.errors import UserError
-
-FITS = ("crop", "pad")
+from simone_tf.long_videos import FITS
 
 _DISPLAY_SIDE = 320
 
@@ -72,6 +76,47 @@ class Fitting:
         if (height, width) == size:
             return frame
         return np.pad(frame, ((top, size[0] - top - height), (left, size[1] - left - width), (0, 0)), mode="edge")
+
+
+class FittedFrames:
+    """Iterates over the frames of a video at the model's size; keeps those not taken yet at the size for pictures.
+
+    Args:
+        video: `VideoSource`.
+        size, fit: as for `Fitting`.
+
+    Raises:
+        UserError: the video cannot be read; also while iterating.
+    """
+
+    def __init__(self, video: VideoSource, size: tuple[int, int], fit: str):
+        self._video, self._size, self._fit = video, size, fit
+        self._frames = video.frames()
+        self._shown = collections.deque()
+        self._fitting = self._shape = None
+        # What is wrong with the first frame is wrong with the video.
+        self._first = next(self._frames)
+        self._shape = self._first.shape
+        self._fitting = Fitting(self._shape, size, fit)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for frame in itertools.chain([self._first], self._frames):
+            self._first = None
+            self._shown.append(self._fitting.for_display(frame))
+            yield self._fitting.for_model(frame)
+
+    def take_shown(self) -> np.ndarray:
+        """The earliest frame not taken yet."""
+        return self._shown.popleft()
+
+    def describe(self) -> dict:
+        """What was used of the video, for `decomposition.json`."""
+        fitting = self._fitting
+        return {"size": self._shape[:2], "fit": self._fit, "crop": fitting.crop, "content": fitting.content}
+
+    def close(self) -> None:
+        """Closes the video's file."""
+        self._frames.close()
 
 
 def display_scale(size: tuple[int, int]) -> int:

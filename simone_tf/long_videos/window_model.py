@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.models.simone.model import SIMONe
-from simone_tf.serving.chunks import CHUNK_SIZE, queries_at_a_time
+from simone_tf.serving import CHUNK_SIZE
+from simone_tf.serving.chunks import queries_at_a_time
 from simone_tf.serving.saved_model import load_export
 
 

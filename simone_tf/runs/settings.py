@@ -1,7 +1,18 @@
-"""What the arguments of `train` must be, told before anything is built or written."""
+"""The settings of a run: what a configuration binds under the name `train`, checked once, before anything is built."""
+
+import dataclasses
+from collections.abc import Callable
+
+import gin
+import keras
+import tensorflow as tf
 
 from simone_tf.checks import Check, check_values, number, one_of, optional, pair_of_sizes, whole
+from simone_tf.config import gin_files as config
 from simone_tf.data.formats.reader import ClipReader
+from simone_tf.errors import UserError
+from simone_tf.evaluation.scores.segmentation import SCORES
+from simone_tf.models.scene_model import SceneModel
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -43,28 +54,98 @@ CHECKS = {
     "evaluate_every": whole(0),
     "checkpoint_every": whole(0),
     "keep_checkpoints": whole(1),
+    "best_metric": one_of(*SCORES),
     "evaluation_batch_size": whole(1),
     "evaluation_chunk_size": optional(whole(1)),
     "num_held_out_clips": optional(whole(1)),
     "num_pictures": whole(0),
 }
-"""Argument -> what it must be."""
+"""Field -> what it must be."""
 
 
-def check_settings(settings):
-    """Checks arguments of `train`, all or some of them.
-
-    Args:
-        settings: argument -> value.
-
-    Returns:
-        A copy in which `frame_size` is (height, width) also where one number stood for both.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """The settings of one run; every field can be bound as `train.<field>`.
 
     Raises:
-        UserError: names the binding, the value found and the one wanted.
+        UserError: a value is of a wrong type or range; names the binding, the value found and the one wanted.
     """
-    check_values("train", settings, CHECKS)
-    settings = dict(settings)
-    if whole(1).holds(settings.get("frame_size")):
-        settings["frame_size"] = (settings["frame_size"],) * 2
-    return settings
+
+    # () -> unbuilt model.
+    model: Callable[[], SceneModel]
+    # What is trained on.
+    clips: ClipReader
+    # What is scored.
+    held_out_clips: ClipReader
+    # `training_batches`, its options (cache, augmentations, ...) bound.
+    batches: Callable[..., tf.data.Dataset]
+    # Length of the run.
+    num_steps: int
+    # Clips per step over all replicas.
+    batch_size: int
+    # T, frames of a clip that the model sees.
+    num_frames: int
+    # (H, W) in pixels; may be given as one number for both.
+    frame_size: tuple[int, int]
+    # () -> Keras optimizer.
+    optimizer: Callable[[], keras.optimizers.Optimizer]
+    # Of weights, data order and noise.
+    seed: int = 0
+    # Global norm that the gradient is clipped to, None for no clipping.
+    clip_norm: float | None = None
+    # Decay of the moving average of the weights that is evaluated instead of them, None for none.
+    average_decay: float | None = None
+    # "float32" or "mixed_bfloat16" (distributions and losses stay float32).
+    precision: str = "float32"
+    # Whether loss and gradients are compiled by XLA.
+    jit_compile: bool = False
+    # Clips of a replica held in memory at a time, their gradients added up; None for all.
+    microbatch_size: int | None = None
+    # Steps per call into the graph; 0 for all.
+    steps_per_loop: int = 10
+    # Steps between two lines of the log, as of the next two; 0 for only at the end.
+    log_every: int = 100
+    # Steps between two evaluations on held-out clips.
+    evaluate_every: int = 1000
+    # Steps between two checkpoints.
+    checkpoint_every: int = 1000
+    # Number of checkpoints kept besides the best.
+    keep_checkpoints: int = 3
+    # Held-out score, of which more is better, that decides which checkpoint is the best.
+    best_metric: str = "video_ari_foreground"
+    # Held-out clips taken apart at a time.
+    evaluation_batch_size: int = 8
+    # Queries of each of them decoded at a time; None for all.
+    evaluation_chunk_size: int | None = 4096
+    # Number of held-out clips scored, None for all.
+    num_held_out_clips: int | None = None
+    # Number of held-out clips drawn.
+    num_pictures: int = 4
+
+    def __post_init__(self):
+        values = {name: getattr(self, name) for name in CHECKS}
+        check_values("train", values, CHECKS)
+        size = self.frame_size
+        object.__setattr__(self, "frame_size", (size, size) if whole(1).holds(size) else tuple(size))
+
+
+def read_settings(gin_files=(), gin_params=(), run_dir=None) -> RunSettings:
+    """The settings that a configuration makes.
+
+    Args:
+        gin_files, gin_params, run_dir: as for `gin_files.parse_config`.
+
+    Raises:
+        UserError: the configuration is wrong, or leaves something open that has no default.
+    """
+    config.parse_config(gin_files, gin_params, run_dir)
+    bound = gin.get_bindings("train", resolve_references=False)
+    missing = [
+        f"train.{field.name}"
+        for field in dataclasses.fields(RunSettings)
+        if field.name not in bound and field.default is dataclasses.MISSING
+    ]
+    if missing:
+        raise UserError(f"The configuration does not set {', '.join(missing)}; include a gin file that does.")
+    with config.errors_in_one_sentence():
+        return gin.get_configurable("train")()

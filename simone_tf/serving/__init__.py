@@ -1,1 +1,4 @@
-"""Serving: exports that run without this library, and videos of any length taken apart window by window."""
+"""Serving: exports that run without this library."""
+
+CHUNK_SIZE = 8192
+"""Queries of all clips of a batch together that are decoded at a time, unless told otherwise."""

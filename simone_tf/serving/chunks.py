@@ -2,9 +2,6 @@
 
 import tensorflow as tf
 
-CHUNK_SIZE = 8192
-"""Queries of all clips of a batch together that are decoded at a time, unless told otherwise."""
-
 _LEAST = 64
 
 

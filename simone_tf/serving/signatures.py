@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from simone_tf.models.parts.queries import Query
 from simone_tf.models.simone.model import SIMONe
-from simone_tf.serving.chunks import CHUNK_SIZE, queries_at_a_time
+from simone_tf.serving import CHUNK_SIZE
+from simone_tf.serving.chunks import queries_at_a_time
 
 DEFAULT = "segment"
 """The signature that also goes by the name of `serving_default`."""

@@ -9,8 +9,7 @@ import simone_tf
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import write_text
 from simone_tf.models.simone.model import SIMONe
-from simone_tf.serving import serving_json, warmup
-from simone_tf.serving.chunks import CHUNK_SIZE
+from simone_tf.serving import CHUNK_SIZE, serving_json, warmup
 from simone_tf.serving.folders import replacing_folder
 from simone_tf.serving.saved_model import GRAPH, file_sums
 from simone_tf.serving.signatures import DEFAULT, ServedModel, Sizes, signature_table

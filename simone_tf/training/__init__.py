@@ -1,1 +1,7 @@
 """The custom training loop and what it needs."""
+
+OPTIMIZERS = {
+    "Adam": "simone_tf.training.optimizers:make_adam",
+    "WarmupCosine": "simone_tf.training.schedules:WarmupCosine",
+}
+"""Name in configurations -> where the optimizer or schedule is. Text alone: the names are known without TensorFlow."""

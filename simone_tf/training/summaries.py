@@ -101,7 +101,7 @@ class Summaries:
             say(f"{self._log_dir}: TensorBoard summaries are not written ({reason}). Training goes on.", sys.stderr)
 
 
-def config_text(operative_config: str) -> str:
+def as_markdown(operative_config: str) -> str:
     """The operative gin config as a Markdown code block, for `Summaries.text`."""
     return "\n".join(f"    {line}" for line in operative_config.splitlines())
 

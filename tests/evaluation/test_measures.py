@@ -47,7 +47,7 @@ def described(fields=("video", "segments")):
         run_dir="runs/a",
         checkpoint="runs/a/checkpoints/ckpt-7",
         step=7,
-        settings={"seed": 3, "num_frames": T, "frame_size": (8, 9)},
+        settings=types.SimpleNamespace(seed=3, num_frames=T, frame_size=(8, 9)),
         model=types.SimpleNamespace(encoder=types.SimpleNamespace(num_slots=K)),
     )
     return run, types.SimpleNamespace(fields=fields, data_dir="data", split="test")
@@ -138,7 +138,7 @@ def test_measures_are_of_one_checkpoint_and_one_set_of_clips(tmp_path):
     shard, index = tmp_path / "test-00000-of-00001.tfrecord", tmp_path / "ckpt-7.index"
     shard.write_bytes(b"clips")
     index.write_bytes(b"checksums")
-    run.checkpoint, run.config_text = str(tmp_path / "ckpt-7"), "model"
+    run.checkpoint, run.config = str(tmp_path / "ckpt-7"), "model"
     run.model.encoder.num_slots = K
     clips.shards, clips.settings = lambda: (str(shard),), lambda: {"data_dir": "data", "crop": None}
     before = _key(run, clips)
@@ -151,5 +151,5 @@ def test_measures_are_of_one_checkpoint_and_one_set_of_clips(tmp_path):
     # Other clips under the same name and of the same size.
     os.utime(shard, ns=(1, 1))
     assert _key(run, clips) != before
-    run.config_text = "another model"
+    run.config = "another model"
     assert _key(run, clips)["config"] != before["config"]

@@ -20,12 +20,12 @@ def test_scores_are_those_of_the_end_of_the_training(run):
     assert trained.checkpoint == str(run / "checkpoints" / "ckpt-6")
     settings = trained.settings
     batches = evaluation_batches(
-        settings["held_out_clips"],
-        batch_size=settings["evaluation_batch_size"],
-        num_frames=settings["num_frames"],
+        settings.held_out_clips,
+        batch_size=settings.evaluation_batch_size,
+        num_frames=settings.num_frames,
         fields=("video", "segments"),
     )
-    scores = HeldOut(trained.model, batches, settings["evaluation_chunk_size"]).evaluate()
+    scores = HeldOut(trained.model, batches, settings.evaluation_chunk_size).evaluate()
     metrics = json.loads((run / "metrics.json").read_text())
     for name, value in scores.items():
         assert metrics[name] == pytest.approx(value, abs=1e-6), name

@@ -42,7 +42,7 @@ def test_measures_batches_beside_reading_and_decoding(input_rates, tmp_path):
     for index in range(2):
         write_shard(tmp_path / shard_name("train", index, 2), [{"video": video}] * 3)
     reader = ClipRecords(str(tmp_path), "train")
-    settings = {"clips": reader, "batches": training_batches, "num_frames": 2, "frame_size": (8, 8), "seed": 0}
+    settings = types.SimpleNamespace(clips=reader, batches=training_batches, num_frames=2, frame_size=(8, 8), seed=0)
     measured = input_rates.measure(settings)
     assert measured["reader"] == "ClipRecords"
     assert measured["shards"] == 2

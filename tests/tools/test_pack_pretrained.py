@@ -10,8 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from simone_tf.runs.load import load_run
-from simone_tf.runs.load_pretrained import load_pretrained
+from simone_tf.runs.load import load_pretrained, load_run
 from simone_tf.runs.pretrained import CARD, CARD_TEXT, CONFIG, WEIGHTS
 
 from tiny_run import fails

@@ -15,7 +15,7 @@ from werkzeug import test as werkzeug_test
 
 from simone_tf.errors import UserError
 from simone_tf.training import summaries as summaries_module
-from simone_tf.training.summaries import Summaries, config_text
+from simone_tf.training.summaries import Summaries, as_markdown
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_config_is_a_code_block_as_tensorboard_renders_it():
     from tensorboard import plugin_util
 
     config = "# Macros:\nbatch_size = 8\n\ntrain.name = '<b>*x*</b>'\n```\n"
-    rendered = plugin_util.markdown_to_safe_html(config_text(config))
+    rendered = plugin_util.markdown_to_safe_html(as_markdown(config))
     assert rendered == (
         "<pre><code># Macros:\nbatch_size = 8\n\ntrain.name = '&lt;b&gt;*x*&lt;/b&gt;'\n```\n</code></pre>"
     )

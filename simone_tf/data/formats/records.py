@@ -116,7 +116,7 @@ def write_shard(path: str | os.PathLike, clips: Iterable[Mapping[str, np.ndarray
 
     Args:
       path: the file; its folder is made when missing. `shard_name` gives the name the reader looks for.
-      clips: NumPy clips, see `encode_clip`.
+      clips: NumPy clips: `video` uint8 [T, H, W, 3], and what else `encode_clip` names.
       compression: "", "GZIP" or "ZLIB".
 
     Returns:

@@ -25,7 +25,7 @@ def draw_gallery(run, clips, folder, count):
     """Draws the first clips of a split, writes PNG (for print) and GIF (for motion) files, and returns the pictures.
 
     Args:
-        run: `TrainedRun`.
+        run: `Run`.
         clips: `ClipReader` of the split.
         folder: where the files go; made when missing.
         count: number of clips; 0 draws nothing.
@@ -43,12 +43,12 @@ def draw_gallery(run, clips, folder, count):
     batches = evaluation_batches(
         clips,
         batch_size=1,
-        num_frames=settings["num_frames"],
-        frame_size=settings["frame_size"],
+        num_frames=settings.num_frames,
+        frame_size=settings.frame_size,
         num_clips=count + 1,
         fields=fields,
     )
-    chunk_size = settings["evaluation_chunk_size"]
+    chunk_size = settings.evaluation_chunk_size
     drawn = HeldOut(run.model, batches, chunk_size).first_clips(count)
     try:
         os.makedirs(folder, exist_ok=True)
@@ -62,7 +62,7 @@ def draw_gallery(run, clips, folder, count):
         ):
             written.save(f"{name}_{index}", sheet, frames)
             figures[section].append((f"clip {index}", frames))
-    traverser = Traverser(run.model, tuple(settings["frame_size"]), chunk_size)
+    traverser = Traverser(run.model, tuple(settings.frame_size), chunk_size)
     latents = [traverser.encode(clip["video"]) for clip, *_ in drawn[: max(_CROSSED_CLIPS, _TRAVERSED_CLIPS)]]
     if len(latents) > 1:
         crossed = traverser.cross(latents[:_CROSSED_CLIPS])

@@ -49,7 +49,7 @@ def require_jinja():
         raise UserError("The report needs Jinja2, which is not installed: pip install 'simone_tf[evaluate]'.")
 
 
-def write_report(path, summary, *, curves, figures, explorers, config_text, paper_name=None):
+def write_report(path, summary, *, curves, figures, explorers, config, paper_name=None):
     """Writes the page, at once or not at all.
 
     Args:
@@ -58,7 +58,7 @@ def write_report(path, summary, *, curves, figures, explorers, config_text, pape
         curves: dict of title -> list of (step, value), drawn as curves of training.
         figures: dict of section title -> list of (caption, `[H, W, 3]` or `[T, H, W, 3]` uint8).
         explorers: list of `explorer`.
-        config_text: the run's config.
+        config: the run's config.
         paper_name: key of `paper.VIDEO_ARI_FOREGROUND`, the paper's dataset that this one stands for; None for none.
 
     Raises:
@@ -83,7 +83,7 @@ def write_report(path, summary, *, curves, figures, explorers, config_text, pape
         },
         kl_bars={kind: _bars(summary["latents"][f"{kind}_kl_per_dimension"]) for kind in ("object", "frame")},
         explorers=explorers,
-        config_text=config_text,
+        config=config,
     )
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(html)

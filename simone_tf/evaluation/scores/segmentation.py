@@ -140,7 +140,10 @@ def static_ari_foreground(segments: tf.Tensor, predicted: tf.Tensor, num_true: i
 
 
 class SegmentationScores:
-    """Collects the scores of many clips, batch by batch, and averages them; the last batch may be padded."""
+    """Collects the scores of many clips, batch by batch, and averages them; the last batch may be padded.
+
+    Batches are true and predicted segments `[B, T, H, W]`, see `update`.
+    """
 
     def __init__(self):
         self._clips: dict[str, list[np.ndarray]] = {name: [] for name in SCORES}

@@ -1,1 +1,11 @@
 """What models share: transformer, latents, decoder, likelihood, queries."""
+
+PARTS = {
+    "LatentHead": "simone_tf.models.parts.latents:LatentHead",
+    "PixelDecoder": "simone_tf.models.parts.decoder:PixelDecoder",
+    "PixelMixture": "simone_tf.models.parts.likelihood:PixelMixture",
+    "RandomQueries": "simone_tf.models.parts.queries:RandomQueries",
+    "StridedQueries": "simone_tf.models.parts.queries:StridedQueries",
+    "Transformer": "simone_tf.models.parts.transformer:Transformer",
+}
+"""Name in configurations -> where the part is; see `models.MODELS`."""

@@ -17,7 +17,7 @@ SAMPLING = ("per_pixel", "per_frame", "shared", "mean")
 
 
 class SIMONe(SceneModel, DecodesQueries):
-    """The model and its loss; parts are injected.
+    """The model and its loss for video `[B, T, H, W, 3]`; parts are injected.
 
     Args:
         encoder: `Encoder`.

@@ -22,7 +22,7 @@ def test_pictures_are_written_and_returned(run, tmp_path):
     for name in (*older, "decomposition_of_mine.png", "notes.txt"):
         (folder / name).write_text("")
     # More than there are: the last clip is recomposed with the first.
-    figures, explorers = draw_gallery(trained, trained.settings["held_out_clips"], str(folder), 9)
+    figures, explorers = draw_gallery(trained, trained.settings.held_out_clips, str(folder), 9)
     written = files(folder)
     # Pictures of an earlier evaluation go, other files stay.
     assert {"decomposition_of_mine.png", "notes.txt"} <= written
@@ -50,7 +50,7 @@ def test_pictures_are_written_and_returned(run, tmp_path):
 
 def test_clips_of_one_frame_do_not_move(run, tmp_path):
     trained = load_run(str(run), ["train.num_frames = 1"])
-    figures, explorers = draw_gallery(trained, trained.settings["held_out_clips"], str(tmp_path), 2)
+    figures, explorers = draw_gallery(trained, trained.settings.held_out_clips, str(tmp_path), 2)
     assert not [name for name in files(tmp_path) if name.endswith(".gif")]
     assert all(explorer["frames"] == 1 for explorer in explorers)
     assert "decomposition_1.png" in files(tmp_path)
@@ -60,7 +60,7 @@ def test_clips_of_one_frame_do_not_move(run, tmp_path):
 def test_no_pictures(run, tmp_path):
     trained = load_run(str(run))
     folder = tmp_path / "figures"
-    assert draw_gallery(trained, trained.settings["held_out_clips"], str(folder), 0) == ({}, [])
+    assert draw_gallery(trained, trained.settings.held_out_clips, str(folder), 0) == ({}, [])
     assert not folder.exists()
 
 
@@ -68,4 +68,4 @@ def test_a_folder_that_cannot_be_made_is_told(run, tmp_path):
     (tmp_path / "file").write_text("")
     trained = load_run(str(run))
     with pytest.raises(UserError, match="cannot be made"):
-        draw_gallery(trained, trained.settings["held_out_clips"], os.path.join(tmp_path, "file", "figures"), 1)
+        draw_gallery(trained, trained.settings.held_out_clips, os.path.join(tmp_path, "file", "figures"), 1)

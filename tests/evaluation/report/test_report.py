@@ -115,7 +115,7 @@ def page(tmp_path_factory):
             "Empty": [],
         },
         explorers=[explorer("clip 0", make_traversal(), np.zeros((8, 8, 3), np.uint8))],
-        config_text="train.num_steps = 3 # </pre><script>alert(1)</script>",
+        config="train.num_steps = 3 # </pre><script>alert(1)</script>",
         paper_name="cater",
     )
     return path
@@ -220,7 +220,7 @@ def test_explorer_has_offsets_in_columns_and_frames_in_rows(monkeypatch):
 def test_a_bare_evaluation_has_a_page_too(tmp_path):
     summary = make_summary() | {"segmentation": {}, "probes": [], "notes": []}
     path = tmp_path / "report.html"
-    write_report(str(path), summary, curves={}, figures={}, explorers=[], config_text="", paper_name=None)
+    write_report(str(path), summary, curves={}, figures={}, explorers=[], config="", paper_name=None)
     parsed = Page(path.read_text(encoding="utf-8"))
     assert not any("Table 1" in word for word in parsed.words)
     assert "27.7 dB" in parsed.cells

@@ -8,7 +8,7 @@ import pytest
 
 from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.evaluation.held_out import HeldOut
-from simone_tf.runs.load_pretrained import load_pretrained
+from simone_tf.runs.load import load_pretrained
 from simone_tf.runs.pretrained import CARD_TEXT, SHIPPED, file_sums, shipped_names
 
 from tiny_run import REPOSITORY
@@ -27,8 +27,8 @@ def test_shipped_models_are_small_whole_and_described(name):
     with open(os.path.join(folder, "card.json"), encoding="utf-8") as file:
         card = json.load(file)
     assert card["name"] == name
-    assert (run.step, run.settings["seed"]) == (card["step"], card["seed"])
-    assert (run.settings["num_frames"], list(run.settings["frame_size"])) == (card["num_frames"], card["frame_size"])
+    assert (run.step, run.settings.seed) == (card["step"], card["seed"])
+    assert (run.settings.num_frames, list(run.settings.frame_size)) == (card["num_frames"], card["frame_size"])
     assert sum(sums["bytes"] for sums in file_sums(folder).values()) < MAX_BYTES
     assert card["command"].startswith("python -m simone_tf.train")
     with open(os.path.join(folder, CARD_TEXT), encoding="utf-8") as file:
@@ -39,7 +39,7 @@ def test_shipped_models_are_small_whole_and_described(name):
         *card["data"]["training/ClipRecords"].values(),
     ):
         assert part in text
-    for content in (text, run.config_text, json.dumps(card)):
+    for content in (text, run.config, json.dumps(card)):
         assert str(REPOSITORY) not in content
         assert "'/" not in content
 
@@ -51,12 +51,12 @@ def test_quickstart_scores_what_its_card_says():
         stated = json.load(file)["metrics"]["video_ari_foreground"]
     count = 80
     batches = evaluation_batches(
-        run.settings["held_out_clips"],
+        run.settings.held_out_clips,
         batch_size=20,
-        num_frames=run.settings["num_frames"],
+        num_frames=run.settings.num_frames,
         num_clips=count,
         fields=("video", "segments"),
-        frame_size=run.settings["frame_size"],
+        frame_size=run.settings.frame_size,
     )
     found = HeldOut(run.model, batches, 4096).evaluate()["video_ari_foreground"]
     assert found == pytest.approx(stated["mean"], abs=4 * stated["std"] / np.sqrt(count))

@@ -1,0 +1,146 @@
+"""The evaluation of one run: measures, probes, pictures and report, written to `<run_dir>/evaluation`."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+
+from simone_tf.cli.console import say
+from simone_tf.cli.progress import progress
+from simone_tf.data.formats.reader import ClipReader
+from simone_tf.errors import UserError, first_line
+from simone_tf.evaluation.measures import clip_scores, measure_clips, summarize, without_nan
+from simone_tf.evaluation.probes.probe_data import ProbeSettings
+from simone_tf.evaluation.probes.run_probes import PROBED, run_probes
+from simone_tf.evaluation.report.gallery import draw_gallery
+from simone_tf.evaluation.report.report import write_report
+from simone_tf.evaluation.report.tables import write_tables
+from simone_tf.evaluation.report.training_curves import training_curves
+from simone_tf.evaluation.shared_clips import shared_file
+from simone_tf.runs.load import Run
+
+FOLDER = "evaluation"
+MAX_TESTED_CLIPS = 2000
+"""The first held-out clips that the probes are tested on; more would cost memory, not change a score."""
+
+_SPLIT_INSTEAD = "the probes are trained on some of the held-out clips and tested on the others."
+
+
+def evaluate_run(
+    run: Run,
+    *,
+    num_clips: int | None = None,
+    num_probe_clips: int = 1000,
+    num_pictures: int = 12,
+    batch_size: int | None = None,
+    paper_name: str | None = None,
+    flags: Sequence[str] = (),
+) -> dict:
+    """Evaluates one run and writes `<run_dir>/evaluation/`.
+
+    Args:
+        run: `Run`.
+        num_clips: held-out clips, None for all.
+        num_probe_clips: clips of the training split that the probes are trained on; 0 splits the held-out clips.
+        num_pictures: held-out clips drawn.
+        batch_size: clips measured at a time; None for what the training used.
+        paper_name: the paper's dataset that this one stands for, key of `paper.VIDEO_ARI_FOREGROUND`.
+        flags: the command's flags, kept in `metrics.json` to tell later how it was made.
+
+    Returns:
+        dict as written to `metrics.json`.
+
+    Raises:
+        UserError: for anything the user can mend.
+    """
+    held_out, training = run.settings.held_out_clips, run.settings.clips
+    folder = os.path.join(run.run_dir, FOLDER)
+    batch_size = batch_size or run.settings.evaluation_batch_size
+    # What is resumed apart is kept apart.
+    test = _measured(run, held_out, os.path.join(folder, "held_out"), num_clips, batch_size, "held-out clips")
+    summary = summarize(run, held_out, test, num_clips)
+    summary["run"]["flags"] = list(flags)
+    shared = shared_file(held_out, training)
+    if shared is not None:
+        summary["notes"].append(
+            f"The held-out clips are clips of the training as well (both are read from {shared}): no score here tells "
+            "how the model does on clips that it never saw."
+        )
+    rows, missing, notes = _probe(run, held_out, training, test, folder, num_clips, num_probe_clips, batch_size, shared)
+    summary["not_computed"] += missing
+    summary["notes"] += notes
+    summary["probes"] = rows
+    say("drawing ...")
+    figures, explorers = draw_gallery(run, held_out, os.path.join(folder, "figures"), num_pictures)
+    summary = without_nan(summary)
+    with _told(folder):
+        curves = training_curves(run.run_dir)
+        write_tables(folder, summary, clip_scores(test, num_clips))
+        write_report(
+            os.path.join(folder, "report.html"),
+            summary,
+            curves=curves,
+            figures=figures,
+            explorers=explorers,
+            config=_read_config(run.run_dir),
+            paper_name=paper_name,
+        )
+    return summary
+
+
+def _probe(run, held_out, training, test, folder, num_clips, num_probe_clips, batch_size, shared):
+    """`run_probes`, its training clips measured where there are any; none where they are the held-out ones."""
+    num_tested = min(num_clips or MAX_TESTED_CLIPS, MAX_TESTED_CLIPS)
+    train, problems = None, []
+    if num_probe_clips and _can_probe(held_out):
+        if shared is not None:
+            return [], [_sharing(held_out, training, shared)], []
+        try:
+            readable = _can_probe(training)
+        except UserError as error:
+            readable = False
+            problems.append(f"The clips of the training cannot be read ({str(error).rstrip('.')}): {_SPLIT_INSTEAD}")
+        if readable:
+            train_folder = os.path.join(folder, "probe_training")
+            measured = _measured(run, training, train_folder, num_probe_clips, batch_size, "clips for the probes")
+            train = measured.load(PROBED, num_probe_clips)
+    say("training the probes ...")
+    settings = ProbeSettings(seed=run.settings.seed)
+    rows, missing, notes = run_probes(train, test.load(PROBED, num_tested), held_out, settings)
+    return rows, problems + missing, notes
+
+
+def _sharing(held_out, training, path):
+    one, other = (f"{clips.data_dir} (split {clips.split!r})" for clips in (training, held_out))
+    return (
+        f"No probes: their clips to train on, {one}, and the held-out ones, {other}, both come from {path}, so that "
+        "they would be tested on clips that they were trained on: name other held-out clips, or divide these by "
+        "--num_probe_clips=0."
+    )
+
+
+def _measured(run, clips, folder, num_clips, batch_size, what):
+    known = num_clips or sum(clips.count(shard) for shard in clips.shards())
+    with progress(what, known) as shown:
+        store = measure_clips(run, clips, folder, num_clips, batch_size, on_clips=shown.add)
+    say(f"{what}: {store.count()} measured")
+    return store
+
+
+def _can_probe(clips: ClipReader):
+    return any(name in clips.fields for name in ("camera", "object_positions", "object_attributes"))
+
+
+def _read_config(run_dir):
+    with open(os.path.join(run_dir, "config.gin"), encoding="utf-8") as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def _told(folder):
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({first_line(error)}): free space, then run the same command again; measured "
+            "clips are kept."
+        ) from error

@@ -1,0 +1,227 @@
+"""A training run: built, checked against its folder, trained, scored and drawn, every file of it in `run_dir`."""
+
+import contextlib
+import functools
+import json
+import os
+import time
+
+import numpy as np
+import tensorflow as tf
+
+import simone_tf
+from simone_tf.cli.console import say
+from simone_tf.config import gin_files
+from simone_tf.data.pipeline.batches import evaluation_batches
+from simone_tf.data.tfrecords.faults import DATA_ERRORS, explain_data_error
+from simone_tf.errors import UserError, first_line
+from simone_tf.evaluation.held_out import HeldOut
+from simone_tf.evaluation.held_out_pictures import Pictures
+from simone_tf.files import write_text
+from simone_tf.runs.build import build_step
+from simone_tf.runs.continuation import check_continuation
+from simone_tf.runs.settings import RunSettings
+from simone_tf.training.checkpoints import Checkpoints
+from simone_tf.training.summaries import Summaries, as_markdown
+from simone_tf.training.trainer import Trainer
+
+
+class TrainingRun:
+    """Trains from the newest checkpoint of `run_dir` on, or from scratch, to `settings.num_steps`.
+
+    A run goes on only with the configuration it was trained with, but for `continuation.MAY_CHANGE`. When it is created
+    the model is built and the data looked at, and nothing is written yet.
+
+    Args:
+        run_dir: folder of the run; everything that is written goes there.
+        settings: `RunSettings`, of the configuration that is in use.
+        strategy: `tf.distribute.Strategy`.
+        data_service: address of a tf.data service that makes the training batches, see `training_batches`.
+
+    Raises:
+        UserError: the model cannot be built, or the data is missing, damaged or does not fit.
+    """
+
+    def __init__(
+        self, run_dir: str, settings: RunSettings, strategy: tf.distribute.Strategy, data_service: str | None = None
+    ):
+        self.run_dir = run_dir
+        self.settings = settings
+        self.strategy = strategy
+        self._replica_batch_size = settings.batch_size // strategy.num_replicas_in_sync
+        with self._memory_of_training_told():
+            self.step = build_step(strategy, settings)
+        self._read = functools.partial(
+            settings.batches,
+            settings.clips,
+            num_frames=settings.num_frames,
+            frame_size=settings.frame_size,
+            seed=settings.seed,
+            fields=self.step.model.inputs,
+        )
+        if data_service is not None:
+            self._read = functools.partial(self._read, data_service=data_service)
+        # Before any file is written: what is missing or does not fit is said here, and no run is left half written.
+        self._read(batch_size=self._replica_batch_size)
+        truth = ("segments",) if "segments" in settings.held_out_clips.fields else ()
+        self._held_out_fields = (*self.step.model.inputs, *truth)
+        held_out_batches = evaluation_batches(
+            settings.held_out_clips,
+            batch_size=settings.evaluation_batch_size,
+            num_frames=settings.num_frames,
+            num_clips=settings.num_held_out_clips,
+            fields=self._held_out_fields,
+            frame_size=settings.frame_size,
+        )
+        self._held_out = HeldOut(self.step.model, held_out_batches, settings.evaluation_chunk_size)
+        self._pictures = Pictures(self._held_out, settings.num_pictures)
+
+    def train(self) -> dict:
+        """Trains, scores and draws.
+
+        Returns:
+            dict of the final measures, as written to `<run_dir>/metrics.json`.
+
+        Raises:
+            UserError: for anything the user can mend.
+        """
+        checkpoints = self._opened()
+        summaries = Summaries(self.run_dir)
+        summaries.text(0, "config", as_markdown(gin_files.operative_config()))
+        trainer = self._trainer(checkpoints, summaries)
+        begin = time.time()
+        with self._data_faults_told(), self._memory_of_training_told():
+            measured = trainer.train()
+        metrics = measured | self._description(time.time() - begin)
+        with self._writing_told():
+            _write_json(os.path.join(self.run_dir, "metrics.json"), metrics)
+        with self._data_faults_told(), self._averaged(), self._memory_of_evaluation_told():
+            self._pictures.save(os.path.join(self.run_dir, "pictures"))
+        summaries.close()
+        return metrics
+
+    def _opened(self):
+        """The run's `Checkpoints`, its newest one restored, and its config written."""
+        check_continuation(self.run_dir)
+        with self._writing_told():
+            os.makedirs(self.run_dir, exist_ok=True)
+        if not os.access(self.run_dir, os.W_OK):
+            raise UserError(f"--run_dir={self.run_dir} cannot be written (permission denied); choose another folder.")
+        parts = {"model": self.step.model, "optimizer": self.step.optimizer, "step": self.step.step}
+        if self.step.average is not None:
+            parts["average"] = self.step.average
+        checkpoints = Checkpoints(self.run_dir, parts, self.settings.keep_checkpoints, self.settings.best_metric)
+        # Only when everything is built, and before the config is written: a checkpoint that does not fit this config
+        # must not cost the run its own.
+        restored = checkpoints.restore_latest()
+        if restored:
+            say(f"Going on from {restored}.")
+        with self._writing_told():
+            gin_files.write_operative_config(self.run_dir)
+        return checkpoints
+
+    def _trainer(self, checkpoints, summaries):
+        def evaluate():
+            with self._memory_of_evaluation_told(), self._averaged():
+                return self._held_out.evaluate()
+
+        def draw(step):
+            with self._memory_of_evaluation_told(), self._averaged():
+                self._pictures.draw(summaries, step)
+
+        return Trainer(
+            self.step,
+            checkpoints,
+            summaries,
+            self._make_iterator,
+            evaluate,
+            draw,
+            self.settings.num_steps,
+            self.settings.batch_size,
+            steps_per_loop=self.settings.steps_per_loop,
+            log_every=self.settings.log_every,
+            evaluate_every=self.settings.evaluate_every,
+            checkpoint_every=self.settings.checkpoint_every,
+        )
+
+    def _make_iterator(self, step):
+        """Distributed batches from a step on."""
+
+        def dataset(context):
+            replicas = self.strategy.num_replicas_in_sync // context.num_input_pipelines
+            return self._read(
+                batch_size=self._replica_batch_size,
+                start_step=step * replicas,
+                num_input_pipelines=context.num_input_pipelines,
+                input_pipeline_id=context.input_pipeline_id,
+            )
+
+        return iter(self.strategy.distribute_datasets_from_function(dataset))
+
+    def _averaged(self):
+        """The model holds the averaged weights inside, where there is an average."""
+        average = self.step.average
+        return contextlib.nullcontext() if average is None else average.swapped_into(self.step.model)
+
+    def _description(self, seconds):
+        """What `metrics.json` holds besides the measures."""
+        clips = self.settings.held_out_clips
+        return {
+            "step": int(self.step.step.numpy()),
+            "parameters": int(sum(np.prod(variable.shape) for variable in self.step.model.trainable_variables)),
+            "frames": self.settings.num_frames,
+            "resolution": list(self.settings.frame_size),
+            "data": clips.data_dir,
+            "split": clips.split,
+            "seed": self.settings.seed,
+            "session_seconds": round(seconds, 1),
+            "version": simone_tf.__version__,
+        }
+
+    def _memory_of_training_told(self):
+        clips = self.settings.microbatch_size or self._replica_batch_size
+        return _memory_told(f"lower train.microbatch_size ({clips} clips now)")
+
+    def _memory_of_evaluation_told(self):
+        return _memory_told(
+            f"lower train.evaluation_batch_size ({self.settings.evaluation_batch_size} clips now) or "
+            f"train.evaluation_chunk_size ({self.settings.evaluation_chunk_size or 'all'} queries now)"
+        )
+
+    @contextlib.contextmanager
+    def _data_faults_told(self):
+        settings = self.settings
+        try:
+            yield
+        except DATA_ERRORS as error:
+            fault = explain_data_error(
+                error, settings.clips, self.step.model.inputs, settings.num_frames
+            ) or explain_data_error(error, settings.held_out_clips, self._held_out_fields, settings.num_frames)
+            if fault is None:
+                raise
+            raise fault from error
+
+    @contextlib.contextmanager
+    def _writing_told(self):
+        """A refusal of the operating system is told as a `UserError`."""
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"--run_dir={self.run_dir} cannot be written ({first_line(error)}); choose another folder."
+            ) from error
+
+
+@contextlib.contextmanager
+def _memory_told(advice):
+    """A device that runs out of memory is told in one sentence that ends with the advice."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise UserError(f"The device has too little memory ({first_line(error)}): {advice}.") from error
+
+
+def _write_json(path, content):
+    # A score that no clip has is NaN, which JSON has no word for.
+    finite = {name: None if value != value else value for name, value in content.items()}
+    write_text(path, json.dumps(finite, indent=2, allow_nan=False) + "\n")
