@@ -1,8 +1,9 @@
 """What the README and docs/ tell a user to type is typed: every command and every Python block, page by page.
 
-A page's blocks run in their order in a folder that has gin/, docs/ and tools/, a tiny trained run and stand-ins for a user's
-data. Commands that train are shortened by further flags (`SHORTENED`); what cannot run here is named with its reason
-(`LEFT_OUT`, `LEFT_OUT_PYTHON`). A command in neither table fails the test, so that it is classified when it is written.
+A page's blocks run in their order in a folder that has gin/, docs/ and tools/, a tiny trained run and stand-ins for a
+user's data. Commands that train are shortened by further flags (`SHORTENED`); what cannot run here is named with its
+reason (`LEFT_OUT`, `LEFT_OUT_PYTHON`). A command in neither table fails the test, so that it is classified when it is
+written.
 """
 
 import functools
@@ -181,7 +182,8 @@ def user_folder(tmp_path_factory):
     quickstart = f"--gin_file={REPOSITORY / 'gin' / 'quickstart.gin'}"
     train.main([quickstart, f"--run_dir={folder / 'runs' / 'quickstart'}", *SMALL_QUICKSTART])
     gin.clear_config()
-    for name, size, frames in (("objects_room", 64, 2), ("playroom", 64, 16), ("quickstart_long", 24, 8), ("long", 24, 8)):
+    sets = (("objects_room", 64, 2), ("playroom", 64, 16), ("quickstart_long", 24, 8), ("long", 24, 8))
+    for name, size, frames in sets:
         data_dir = folder / "datasets" / name
         data_dir.mkdir(parents=True)
         for seed, split in enumerate(("train", "test")):
