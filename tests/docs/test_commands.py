@@ -1,7 +1,7 @@
 """What the README and docs/ tell a user to type is typed: every command and every Python block, page by page.
 
 A page's blocks run in their order in a folder that has gin/, docs/ and tools/, a tiny trained run and stand-ins for a
-user's data. Commands that train are shortened by further flags (`SHORTENED`); what cannot run here is named with its
+user's data; a command that several pages tell runs once. Commands that train are shortened by further flags (`SHORTENED`); what cannot run here is named with its
 reason (`LEFT_OUT`, `LEFT_OUT_PYTHON`). A command in neither table fails the test, so that it is classified when it is
 written.
 """
@@ -12,7 +12,6 @@ import importlib.util
 import pathlib
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from typing import NamedTuple
@@ -22,7 +21,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simone_tf import train
 from simone_tf.cli import command
 from simone_tf.data.formats.records import shard_name, write_shard
 from simone_tf.errors import UserError
@@ -35,6 +33,8 @@ PAGES = sorted(
     path.relative_to(REPOSITORY).as_posix()
     for path in (REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("*.md"))
 )
+TRAINED = ["python", "-m", "simone_tf.train", "--gin_file=gin/quickstart.gin", "--run_dir=runs/quickstart"]
+"""The command of the README behind the run that most pages need."""
 FILE = re.compile(r"`([\w/]+\.(?:py|gin))`:$")
 """The end of the line before a block that is to be saved under a name."""
 
@@ -175,14 +175,11 @@ def renders():
 
 @pytest.fixture(scope="module")
 def user_folder(tmp_path_factory):
-    """A clone as a user has it after the first command: a trained run, and stand-ins for data of their own."""
+    """A clone as a user has it, and stand-ins for data of their own."""
     folder = tmp_path_factory.mktemp("clone")
     for name in ("gin", "docs", "tools"):
         (folder / name).symlink_to(REPOSITORY / name)
-    quickstart = f"--gin_file={REPOSITORY / 'gin' / 'quickstart.gin'}"
-    train.main([quickstart, f"--run_dir={folder / 'runs' / 'quickstart'}", *SMALL_QUICKSTART])
-    gin.clear_config()
-    sets = (("objects_room", 64, 2), ("playroom", 64, 16), ("quickstart_long", 24, 8), ("long", 24, 8))
+    sets = (("objects_room", 64, 2), ("quickstart_long", 24, 8), ("long", 24, 8))
     for name, size, frames in sets:
         data_dir = folder / "datasets" / name
         data_dir.mkdir(parents=True)
@@ -216,13 +213,18 @@ def _write_mp4(path):
         container.mux(stream.encode())
 
 
+@pytest.fixture(scope="module")
+def shell(user_folder, renders):
+    return Shell(user_folder, renders)
+
+
 @pytest.fixture
-def here(user_folder, tmp_path, monkeypatch):
-    """The user's folder, of this page alone, as the current one."""
-    folder = shutil.copytree(user_folder, tmp_path / "clone", symlinks=True)
-    monkeypatch.chdir(folder)
-    monkeypatch.syspath_prepend(str(folder))
-    yield folder
+def here(shell, monkeypatch):
+    """The user's folder as the current one."""
+    monkeypatch.chdir(shell.folder)
+    monkeypatch.syspath_prepend(str(shell.folder))
+    shell.run(TRAINED)
+    yield shell.folder
     gin.clear_config()
 
 
@@ -243,7 +245,7 @@ def test_the_tables_hold_nothing_that_no_page_says():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)])
-def test_what_a_page_says_runs(page, here, renders):
+def test_what_a_page_says_runs(page, here, shell):
     names = {"video": np.zeros([1, 4, 24, 24, 3], np.float32), "other_video": np.ones([1, 4, 24, 24, 3], np.float32)}
     for block in blocks(page):
         if block.name:
@@ -253,25 +255,34 @@ def test_what_a_page_says_runs(page, here, renders):
                 exec(compile("\n" * block.line + block.text, page, "exec"), names)
         else:
             for words in map(_plain, commands(block)):
-                run(words, renders)
+                shell.run(words)
 
 
-def run(words, renders):
-    """Runs a command, a Python one in this process, which saves the seconds that TensorFlow takes to load."""
-    text = shlex.join(words)
-    if reason(LEFT_OUT, text) or ("make_dataset.py" in text and not renders):
-        return
-    words = [*words, *reason(SHORTENED, text)]
-    if words[:2] == ["python", "-m"]:
-        main = importlib.import_module(words[2]).main
-        ended(lambda: main(words[3:]))
-    elif words[0] == "python":
-        main = tool(words[1]).main
-        ended(lambda: main(words[2:]))
-    else:
-        program = pathlib.Path(sys.executable).parent / words[0]
-        done = subprocess.run([program, *words[1:]], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+class Shell:
+    """Runs commands in a folder, each once, whichever pages tell it."""
+
+    def __init__(self, folder, renders):
+        self.folder = folder
+        self._renders = renders
+        self._done = set()
+
+    def run(self, words):
+        """A command of Python runs in this process, which saves the seconds that TensorFlow takes to load."""
+        text = shlex.join(words)
+        if text in self._done or reason(LEFT_OUT, text) or ("make_dataset.py" in text and not self._renders):
+            return
+        self._done.add(text)
+        words = [*words, *reason(SHORTENED, text)]
+        if words[:2] == ["python", "-m"]:
+            main = importlib.import_module(words[2]).main
+            ended(lambda: main(words[3:]))
+        elif words[0] == "python":
+            main = tool(words[1]).main
+            ended(lambda: main(words[2:]))
+        else:
+            program = pathlib.Path(sys.executable).parent / words[0]
+            done = subprocess.run([program, *words[1:]], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
 
 
 def ended(main):
