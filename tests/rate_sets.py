@@ -1,4 +1,4 @@
-"""Writes the files behind the table of input rates in docs/performance.md, and prints the command that measures each row.
+"""Writes the files behind the input rates of docs/performance.md, and prints the command that measures each row.
 
     python tests/rate_sets.py sets
 

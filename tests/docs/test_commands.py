@@ -1,9 +1,9 @@
 """What the README and docs/ tell a user to type is typed: every command and every Python block, page by page.
 
 A page's blocks run in their order in a folder that has gin/, docs/ and tools/, a tiny trained run and stand-ins for a
-user's data; a command that several pages tell runs once. Commands that train are shortened by further flags (`SHORTENED`); what cannot run here is named with its
-reason (`LEFT_OUT`, `LEFT_OUT_PYTHON`). A command in neither table fails the test, so that it is classified when it is
-written.
+user's data; a command that several pages tell runs once. Commands that train are shortened by further flags
+(`SHORTENED`); what cannot run here is named with its reason (`LEFT_OUT`, `LEFT_OUT_PYTHON`). A command in neither table
+fails the test, so that it is classified when it is written.
 """
 
 import functools
