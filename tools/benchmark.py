@@ -141,19 +141,16 @@ def _measure_training(flags):
     strategy = make_strategy()
     step = build_step(strategy, settings)
     batch_size, replicas = settings.batch_size, strategy.num_replicas_in_sync
-    clip_shape = (settings.num_frames, *settings.frame_size, 3)
-    video = tf.random.stateless_uniform([batch_size // replicas, *clip_shape], [0, 0])
+    batch = _noise(step.model, settings, batch_size // replicas)
     iterator = iter(
-        strategy.distribute_datasets_from_function(
-            lambda context: tf.data.Dataset.from_tensors({"video": video}).repeat()
-        )
+        strategy.distribute_datasets_from_function(lambda context: tf.data.Dataset.from_tensors(batch).repeat())
     )
     step.run(iterator, 1)  # traces
     num_steps = flags.steps or max(3, round(_SECONDS / _timed(step, iterator, 1)))
     rounds = min(num_steps, _ROUNDS)
     steps_per_round = -(-num_steps // rounds)
 
-    forward = forward_flops(step.model, (batch_size, *clip_shape))
+    forward = forward_flops(step.model, {name: (batch_size, *value.shape[1:]) for name, value in batch.items()})
     flops = {part: 3 * count for part, count in forward.items()}
     product_rate = _product_rates()
     next(product_rate)
@@ -164,7 +161,7 @@ def _measure_training(flags):
         shares.append(sum(flops.values()) / seconds[-1] / rates[-1])
     step_seconds = statistics.median(seconds)
     device = "GPU" if tf.config.list_logical_devices("GPU") else f"CPU ({os.cpu_count()} cores)"
-    clip = f"{clip_shape[0]} frames of {clip_shape[1]}x{clip_shape[2]}"
+    clip = f"{settings.num_frames} frames of {settings.frame_size[0]}x{settings.frame_size[1]}"
     return {
         "configuration": f"{', '.join(flags.gin_file) or flags.run_dir}: batch of {batch_size}, clips of {clip}, "
         f"{settings.precision}, {replicas} x {device}",
@@ -177,6 +174,17 @@ def _measure_training(flags):
         "product_rate": statistics.median(rates),
         "share": statistics.median(shares),
         "peak_bytes": _peak_bytes(),
+    }
+
+
+def _noise(model, settings, count):
+    """Clips of noise, with all that the model is given."""
+    import tensorflow as tf
+
+    shapes = {"video": (*settings.frame_size, 3), **{name: (size,) for name, size in model.given.items()}}
+    return {
+        name: tf.random.stateless_uniform([count, settings.num_frames, *shape], [0, number])
+        for number, (name, shape) in enumerate(shapes.items())
     }
 
 
@@ -215,14 +223,14 @@ def _measure_evaluation(flags):
     with make_strategy().scope():
         model = build_model(settings)
     chunk_size = settings.evaluation_chunk_size
-    decompose = tf.function(lambda video: model.decompose(video, chunk_size))
-    video = tf.random.stateless_uniform([1, settings.num_frames, *settings.frame_size, 3], [0, 0])
+    decompose = tf.function(lambda batch: model.decompose(batch, chunk_size))
+    batch = _noise(model, settings, 1)
     for _ in range(2):  # the first call also traces
         begin = time.perf_counter()
-        decompose(video).segments.numpy()
+        decompose(batch).segments.numpy()
         seconds = time.perf_counter() - begin
     return {
-        "slots": model.encoder.num_slots,
+        "slots": model.num_slots,
         "chunk_size": chunk_size,
         "seconds": seconds,
         "peak_bytes": _peak_bytes(),
