@@ -24,7 +24,7 @@ SLOW = (
     "config/test_gin_files.py::test_the_paper_size_model",
     "data/formats/test_movi.py",
     "data/pipeline/test_service.py",
-    "evaluation/probes/test_run_probes.py",
+    "evaluation/probes",
     "evaluation/report",
     "scenes",
     "serving",
