@@ -152,7 +152,7 @@ def test_a_pretrained_model_is_exported_with_its_card(tmp_path):
     pretrained = load_pretrained("quickstart")
     video = np.random.default_rng(0).random([1, 4, 24, 24, 3], np.float32)
     means = written.loaded.signatures["encode"](video=tf.constant(video))["object_means"]
-    np.testing.assert_allclose(means, pretrained.model.encode(video).objects.mean, atol=1e-5)
+    np.testing.assert_allclose(means, pretrained.model.encode(video)["object"].mean, atol=1e-5)
     card = read_card(find_pretrained("quickstart"))
     assert written.description["metrics"] == card["metrics"]
     assert written.description["step"] == card["step"]

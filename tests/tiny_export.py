@@ -9,7 +9,7 @@ from simone_tf.models.parts.latents import LatentHead
 from simone_tf.models.parts.transformer import Transformer
 from simone_tf.models.simone.encoder import Encoder
 from simone_tf.models.simone.model import SIMONe
-from simone_tf.serving.signatures import sizes_of
+from simone_tf.serving.sizes import sizes_of
 from simone_tf.serving.write_export import write_export
 
 TINY_FRAMES, TINY_SIZE = 3, (8, 16)

@@ -34,7 +34,7 @@ def measure(run_dir, batch_size=None, rounds=_ROUNDS, seconds=_SECONDS):
 
     from simone_tf.runs.load import load_run
     from simone_tf.serving.saved_model import load_export
-    from simone_tf.serving.signatures import sizes_of
+    from simone_tf.serving.sizes import sizes_of
     from simone_tf.serving.write_export import write_export
 
     run = load_run(run_dir)

@@ -30,12 +30,7 @@ class Parts(NamedTuple):
     recomposition: np.ndarray
 
 
-class Latents(NamedTuple):
-    window_starts: np.ndarray
-    object_means: np.ndarray
-
-
-LATENTS = Latents(np.arange(3), np.ones((3, 2, 4), np.float32))
+LATENTS = {"window_starts": np.arange(3), "object_means": np.ones((3, 2, 4), np.float32)}
 
 
 def parts_of(index, ids, width=8):
@@ -154,7 +149,7 @@ def test_files_of_objects_are_bounded(tmp_path, monkeypatch):
 def test_latents_and_description(tmp_path):
     _, content = write(tmp_path, [(0, 1)] * 3, rate=Fraction(25))
     with np.load(tmp_path / "latents.npz", allow_pickle=False) as arrays:
-        for name, value in LATENTS._asdict().items():
+        for name, value in LATENTS.items():
             np.testing.assert_array_equal(arrays[name], value)
     assert json.loads((tmp_path / DESCRIPTION).read_text()) == content
     assert (content["video"], content["frames"], content["frames_per_second"]) == ("clip", 3, 25.0)

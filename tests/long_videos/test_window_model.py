@@ -17,11 +17,11 @@ def test_windows_are_taken_apart_as_the_model_does_it(window_model, tiny_model):
         video = np.random.default_rng(batch).random((batch, 3, 8, 16, 3), np.float32)
         expected = tiny_model.decompose(video)
         latents = window_model.encode(video)
-        np.testing.assert_allclose(latents.object_means, expected.posteriors.objects.mean, atol=1e-5)
-        np.testing.assert_allclose(latents.object_log_scales, expected.posteriors.objects.log_scale, atol=1e-5)
-        np.testing.assert_allclose(latents.frame_means, expected.posteriors.frames.mean, atol=1e-5)
-        np.testing.assert_allclose(latents.frame_log_scales, expected.posteriors.frames.log_scale, atol=1e-5)
-        rendering = window_model.render(latents.object_means, latents.frame_means)
+        assert set(latents) == set(expected.posteriors) == {"object", "frame"}
+        for name, posterior in expected.posteriors.items():
+            np.testing.assert_allclose(latents[name].mean, posterior.mean, atol=1e-5)
+            np.testing.assert_allclose(latents[name].log_scale, posterior.log_scale, atol=1e-5)
+        rendering = window_model.render({name: posterior.mean for name, posterior in latents.items()})
         np.testing.assert_allclose(rendering.reconstruction, expected.reconstruction, atol=1e-5)
         np.testing.assert_allclose(rendering.slot_rgb, expected.slot_rgb, atol=1e-5)
         np.testing.assert_allclose(rendering.slot_masks, expected.slot_masks, atol=1e-5)
@@ -29,8 +29,10 @@ def test_windows_are_taken_apart_as_the_model_does_it(window_model, tiny_model):
 
 def test_bytes_are_scaled(window_model):
     video = np.random.default_rng(0).integers(0, 256, (1, 3, 8, 16, 3), np.uint8)
-    for a, b in zip(window_model.encode(video), window_model.encode((video / 255.0).astype(np.float32)), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+    floats = window_model.encode((video / 255.0).astype(np.float32))
+    for name, posterior in window_model.encode(video).items():
+        for a, b in zip(posterior, floats[name], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 @pytest.mark.parametrize(

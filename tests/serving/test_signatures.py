@@ -9,7 +9,9 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.models.parts.queries import Query
-from simone_tf.serving.signatures import signature_table, sizes_of
+from simone_tf.models.scene_model import Latent
+from simone_tf.serving.signatures import signature_table
+from simone_tf.serving.sizes import sizes_of
 
 # What a client has: TensorFlow and NumPy. With -I neither the working directory nor PYTHONPATH is searched.
 CLIENT = """
@@ -33,7 +35,7 @@ BATCHES = (1, 7)
 
 def _inputs(signature, batch, sizes):
     rng = np.random.default_rng(batch)
-    frames, slots, queries = sizes.num_frames, sizes.num_slots, 45
+    frames, queries = sizes.num_frames, 45
     video = {
         name: rng.integers(0, 256, (batch, frames, *sizes.frame_size, 3), np.uint8)
         for name in ("video", "object_video", "frame_video")
@@ -42,8 +44,8 @@ def _inputs(signature, batch, sizes):
         video = {name: value.astype(np.float32) / np.float32(255) for name, value in video.items()}
     if signature.startswith("decode"):
         latents = {
-            "object_latents": rng.normal(size=(batch, slots, sizes.object_latent_size)).astype(np.float32),
-            "frame_latents": rng.normal(size=(batch, frames, sizes.frame_latent_size)).astype(np.float32),
+            f"{name}_latents": rng.normal(size=(batch, *shape)).astype(np.float32)
+            for name, shape in sizes.latent_shapes.items()
         }
         query = {
             "frames": rng.integers(0, frames, (batch, queries), np.int32),
@@ -61,17 +63,18 @@ def _expected(model, signature, inputs, sizes):
         inputs = {name: tf.cast(value, tf.float32) / 255 for name, value in inputs.items()}
     signature = signature.removesuffix("_uint8")
     if signature == "encode":
-        objects, frames = model.encode(inputs["video"])
+        posteriors = model.encode(inputs["video"])
+        objects, frames = posteriors["object"], posteriors["frame"]
         names = ("object_means", "object_log_scales", "frame_means", "frame_log_scales")
         return dict(zip(names, (*objects, *frames), strict=True))
     if signature == "recompose":
         return {"recomposition": model.recompose(inputs["object_video"], inputs["frame_video"]).reconstruction}
     if signature == "decode":
-        drawn = model.render(inputs["object_latents"], inputs["frame_latents"], sizes.frame_size)
+        drawn = model.render(_latents(inputs), {}, sizes.frame_size)
         return {name: getattr(drawn, name) for name in ("reconstruction", "slot_rgb", "slot_masks")}
     if signature == "decode_queries":
         query = Query(inputs["frames"], inputs["coordinates"])
-        decoded = model.decode(inputs["object_latents"], inputs["frame_latents"], query)
+        decoded = model.decode(_latents(inputs), query)
         masks = np.exp(decoded.mask_logits) / np.exp(decoded.mask_logits).sum(axis=1, keepdims=True)
         rgb = (masks[..., None] * decoded.rgb_means.numpy()).sum(axis=1)
         return {"rgb": rgb, "slot_rgb": decoded.rgb_means, "slot_masks": masks}
@@ -82,6 +85,10 @@ def _expected(model, signature, inputs, sizes):
         "reconstruct": ("reconstruction",),
     }
     return {name: getattr(drawn, name) for name in outputs[signature]}
+
+
+def _latents(inputs):
+    return {"object": inputs["object_latents"], "frame": inputs["frame_latents"]}
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +153,8 @@ def test_tensors_are_what_the_table_says(answers, tiny_sizes):
 
 
 def test_the_numbers_are_those_of_the_model(tiny_sizes, tiny_model):
-    assert tiny_sizes == (3, (8, 16), 4, 5, 3)
+    latents = {"object": Latent(("slot",), 5), "frame": Latent(("frame",), 3)}
+    assert tiny_sizes == (3, (8, 16), 4, latents, {}, True)
     # The biggest tensor by hand: 7 clips, 4 slots, 3 frames of 8x16.
     assert signature_table(tiny_sizes)["decode"].outputs["slot_rgb"].shape == (None, 4, 3, 8, 16, 3)
     assert sizes_of(tiny_model, 3, [8, 16]) == tiny_sizes
