@@ -142,11 +142,9 @@ def _measure_training(flags):
     step = build_step(strategy, settings)
     batch_size, replicas = settings.batch_size, strategy.num_replicas_in_sync
     clip_shape = (settings.num_frames, *settings.frame_size, 3)
-    video = tf.random.stateless_uniform([batch_size // replicas, *clip_shape], [0, 0])
+    batch = _random_clips(step.model, settings, batch_size // replicas)
     iterator = iter(
-        strategy.distribute_datasets_from_function(
-            lambda context: tf.data.Dataset.from_tensors({"video": video}).repeat()
-        )
+        strategy.distribute_datasets_from_function(lambda context: tf.data.Dataset.from_tensors(batch).repeat())
     )
     step.run(iterator, 1)  # traces
     num_steps = flags.steps or max(3, round(_SECONDS / _timed(step, iterator, 1)))
@@ -178,6 +176,15 @@ def _measure_training(flags):
         "share": statistics.median(shares),
         "peak_bytes": _peak_bytes(),
     }
+
+
+def _random_clips(model, settings, count):
+    """Clips of noise, all fields that the model is given."""
+    import tensorflow as tf
+
+    shapes = {"video": (settings.num_frames, *settings.frame_size, 3)}
+    shapes |= {name: (settings.num_frames, size) for name, size in model.given.items()}
+    return {name: tf.random.stateless_uniform([count, *shape], [0, 0]) for name, shape in shapes.items()}
 
 
 def _timed(step, iterator, num_steps):
@@ -215,14 +222,14 @@ def _measure_evaluation(flags):
     with make_strategy().scope():
         model = build_model(settings)
     chunk_size = settings.evaluation_chunk_size
-    decompose = tf.function(lambda video: model.decompose(video, chunk_size))
-    video = tf.random.stateless_uniform([1, settings.num_frames, *settings.frame_size, 3], [0, 0])
+    decompose = tf.function(lambda batch: model.decompose(batch, chunk_size))
+    batch = _random_clips(model, settings, 1)
     for _ in range(2):  # the first call also traces
         begin = time.perf_counter()
-        decompose(video).segments.numpy()
+        decompose(batch).segments.numpy()
         seconds = time.perf_counter() - begin
     return {
-        "slots": model.encoder.num_slots,
+        "slots": model.num_slots,
         "chunk_size": chunk_size,
         "seconds": seconds,
         "peak_bytes": _peak_bytes(),

@@ -3,9 +3,7 @@
 import numpy as np
 
 
-def pool(
-    means: np.ndarray, log_scales: np.ndarray | None, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None]:
+def pool(means: np.ndarray, log_scales: np.ndarray | None, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Combines diagonal Gaussians by precision: their weighted geometric mean, normalised.
 
     Overlapping windows saw the same frames. Multiplying their posteriors would count these frames once per window; the

@@ -129,8 +129,10 @@ def sizes_in(description: dict) -> Sizes:
 
 def _latents_in(description: dict) -> dict[str, Latent]:
     if "latents" not in description:
-        sizes = {name: f"{name}_latent_size" for name in _FIRST_LATENTS}
-        return {name: Latent(axes, _size(sizes[name], description.get(sizes[name]))) for name, axes in _FIRST_LATENTS.items()}
+        return {
+            name: Latent(axes, _size(f"{name}_latent_size", description.get(f"{name}_latent_size")))
+            for name, axes in _FIRST_LATENTS.items()
+        }
     latents = {}
     for name, value in _named(description, "latents").items():
         axes = value.get("axes") if isinstance(value, dict) else None

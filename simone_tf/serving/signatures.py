@@ -1,4 +1,4 @@
-"""The functions an export offers: the names, types and meaning of their tensors, as they follow from a model's sizes."""
+"""The functions an export offers: the names, types and meaning of their tensors, as a model's sizes give them."""
 
 from typing import NamedTuple
 

@@ -34,9 +34,7 @@ class Sizes(NamedTuple):
     def latent_shapes(self) -> dict[str, tuple[int, ...]]:
         """By name, the shape `[*axes, D]` of one clip's latents."""
         counts = {"slot": self.num_slots, "frame": self.num_frames}
-        return {
-            name: (*(counts[axis] for axis in latent.axes), latent.size) for name, latent in self.latents.items()
-        }
+        return {name: (*(counts[axis] for axis in latent.axes), latent.size) for name, latent in self.latents.items()}
 
     @property
     def given_shapes(self) -> dict[str, tuple[int, int]]:

@@ -278,3 +278,13 @@ def test_space_is_advised_only_where_it_lacks(tmp_path):
         assert "free some space" not in str(caught.value)
     with pytest.raises(UserError, match="choose another folder"), output_folder(str(tmp_path / "out"), False):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def test_without_a_recomposition_there_are_no_files_of_it(tmp_path):
+    parts = parts_of(0, (0, 1))._replace(recomposition=None)
+    with VideoOutputs(str(tmp_path), Fraction(10), (SIDE, SIDE), SCALE, recomposes=False) as outputs:
+        outputs.add(parts, np.zeros((SIDE * SCALE, SIDE * SCALE, 3), np.uint8))
+        outputs.finish(LATENTS, {})
+    assert not list(tmp_path.glob("recomposition.*"))
+    assert read_gif(tmp_path / "overlay.gif")
+    assert (tmp_path / "contact_sheet.png").is_file()

@@ -1,8 +1,7 @@
 """What an export computes, in a process that has TensorFlow and nothing else of ours, against the library."""
 
-import os
-import subprocess
-import sys
+import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -10,26 +9,12 @@ import tensorflow as tf
 
 from simone_tf.models.parts.queries import Query
 from simone_tf.models.scene_model import Latent
+from simone_tf.serving import serving_json
 from simone_tf.serving.signatures import signature_table
-from simone_tf.serving.sizes import sizes_of
+from simone_tf.serving.sizes import Sizes, sizes_of
 
-# What a client has: TensorFlow and NumPy. With -I neither the working directory nor PYTHONPATH is searched.
-CLIENT = """
-import sys
-sys.modules.update({"simone_tf": None, "keras": None, "tensorflow_probability": None, "gin": None})
-import numpy as np
-import tensorflow as tf
-export_dir, given, answers = sys.argv[1:]
-model = tf.saved_model.load(export_dir)
-asked, found = np.load(given), {}
-for case in {name.split("/")[0] for name in asked.files}:
-    signature = case.split("-")[0]
-    inputs = {name.split("/")[1]: tf.constant(asked[name]) for name in asked.files if name.split("/")[0] == case}
-    for name, value in model.signatures[signature](**inputs).items():
-        found[case + "/" + name] = value.numpy()
-assert not any(name.startswith("simone_tf.") for name in sys.modules)
-np.savez(answers, **found)
-"""
+from export_client import ask
+
 BATCHES = (1, 7)
 
 
@@ -101,14 +86,7 @@ def answers(tiny_export, tiny_sizes, tmp_path_factory):
         for batch in BATCHES
         for name, value in _inputs(signature, batch, tiny_sizes).items()
     }
-    np.savez(folder / "asked.npz", **asked)
-    line = [sys.executable, "-I", "-c", CLIENT, str(tiny_export), str(folder / "asked.npz"), str(folder / "found.npz")]
-    done = subprocess.run(
-        line, cwd=folder, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    with np.load(folder / "found.npz") as found:
-        return dict(found)
+    return ask(tiny_export, asked, folder)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
@@ -158,6 +136,13 @@ def test_the_numbers_are_those_of_the_model(tiny_sizes, tiny_model):
     # The biggest tensor by hand: 7 clips, 4 slots, 3 frames of 8x16.
     assert signature_table(tiny_sizes)["decode"].outputs["slot_rgb"].shape == (None, 4, 3, 8, 16, 3)
     assert sizes_of(tiny_model, 3, [8, 16]) == tiny_sizes
+
+
+def test_those_of_this_model_are_the_same_ever_since():
+    """Names, their order, texts and shapes: clients rely on them."""
+    golden = (pathlib.Path(__file__).parents[1] / "golden" / "simone_signatures.json").read_text(encoding="utf-8")
+    sizes = Sizes(3, (8, 16), 4, {"object": Latent(("slot",), 5), "frame": Latent(("frame",), 3)}, {}, True)
+    assert json.dumps(serving_json.describe_signatures(signature_table(sizes))) == json.dumps(json.loads(golden))
 
 
 def test_a_frame_that_there_is_not_is_refused(tiny_export, tiny_sizes):
