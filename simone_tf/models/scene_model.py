@@ -58,6 +58,10 @@ class SceneModel(keras.Model):
     """What `losses` returns: "loss" first, then its terms as they are read (`object_kl`), then `weighted_*`, the shares
     that add up to the loss."""
 
+    def __init__(self, name: str | None = None):
+        # Under mixed precision clips stay float32, and what the model does with them outside of its layers.
+        super().__init__(name=name, autocast=False)
+
     @property
     def given(self) -> dict[str, int]:
         """Clip fields besides `video` that the model is given, such as `camera`, with the numbers C of each frame.
@@ -127,6 +131,7 @@ class SceneModel(keras.Model):
 
         For multipliers that an objective moves by itself; most models have none.
         """
+        del losses  # A body, without which AutoGraph cannot read the method and warns.
 
     # What follows for every model.
 
@@ -184,6 +189,19 @@ class SceneModel(keras.Model):
 
     def _given_of(self, batch):
         return {name: batch[name] for name in self.given}
+
+    # Keras takes what `build` was given for all that a model is called with, and traces the model so when it is part of
+    # a SavedModel.
+
+    def _get_save_spec(self, dynamic_batch=True):
+        (shape,) = self._build_shapes_dict.values()
+        batch = None if dynamic_batch else shape[0]
+        shapes = {"video": shape[1:], **{name: (shape[1], size) for name, size in self.given.items()}}
+        return {name: tf.TensorSpec([batch, *rest], tf.float32, name) for name, rest in shapes.items()}
+
+    @property
+    def _default_save_signature(self):
+        return tf.function(lambda batch: self(batch), input_signature=(self._get_save_spec(),))
 
 
 class DecodesQueries:

@@ -11,31 +11,23 @@ import tensorflow as tf
 from simone_tf.models.parts.decoder import MaskNormalization, PixelDecoder
 from simone_tf.models.parts.latents import LatentHead
 from simone_tf.models.parts.transformer import SelfAttention, Transformer, TransformerBlock
-from simone_tf.models.simone.encoder import Encoder
-from simone_tf.models.simone.model import SIMONe
+
+from small_models import SMALL_MODELS, make_encoder
 
 B, T, H, W, K, P, C = 2, 2, 8, 16, 4, 6, 12
 OBJECT, FRAME = 5, 3
 VIDEO = (B, T, H, W, 3)
 
 
-def make_encoder():
-    return Encoder(
-        feature_map=(4, 8),
-        slot_grid=(2, 2),
-        conv_channels=4,
-        width=C,
-        first_transformer=Transformer(1, 2, 4, 8),
-        second_transformer=Transformer(1, 2, 4, 8),
-        object_head=LatentHead(OBJECT, 8),
-        frame_head=LatentHead(FRAME, 8),
-    )
+def decomposition_of(slots):
+    return (B, T, H, W, 3), (B, T, H, W), (B, slots, T, H, W, 3), (B, slots, T, H, W)
 
 
 class Case(NamedTuple):
     """A layer, what it is built with and called with, and what its documentation promises.
 
-    A batch axis of 1 in an input stands for what all clips of a batch share.
+    An input is the shape of a tensor, or of a model the shapes of clip fields by name. A batch axis of 1 in an input
+    stands for what all clips of a batch share.
     """
 
     make: Callable[[], Any]
@@ -67,9 +59,15 @@ CASES = {
     ),
     "MaskNormalization": Case(MaskNormalization, ((B, K, P),), ((B, K, P),)),
     "SIMONe": Case(
-        lambda: SIMONe(encoder=make_encoder(), decoder=PixelDecoder(8, 2)),
-        (VIDEO,),
-        ((B, T, H, W, 3), (B, T, H, W), (B, K, T, H, W, 3), (B, K, T, H, W), *POSTERIORS),
+        SMALL_MODELS["SIMONe"],
+        ({"video": VIDEO},),
+        (*decomposition_of(K), *POSTERIORS[2:], *POSTERIORS[:2]),
+        integers=(1,),
+    ),
+    "ColourMixture": Case(
+        SMALL_MODELS["ColourMixture"],
+        ({"video": VIDEO, "camera": (B, T, 5)},),
+        (*decomposition_of(3), (B, 3, T, 5), (B, 3, T, 5)),
         integers=(1,),
     ),
 }
@@ -85,7 +83,8 @@ def build(case, seed=0, strategy=None):
     keras.utils.set_random_seed(seed)
     with (strategy or tf.distribute.get_strategy()).scope():
         layer = case.make()
-        layer.build(*((None, *shape[1:]) for shape in case.inputs[: case.build_inputs]))
+        shapes = (shape["video"] if isinstance(shape, dict) else shape for shape in case.inputs[: case.build_inputs])
+        layer.build(*((None, *shape[1:]) for shape in shapes))
     for number, variable in enumerate(layer.variables):
         noise = tf.random.stateless_normal(variable.shape, [seed, number])
         variable.assign(variable.numpy() + 0.3 * noise)
@@ -93,12 +92,23 @@ def build(case, seed=0, strategy=None):
 
 
 def inputs_of(case, seed=0):
-    return [tf.random.stateless_uniform(shape, [seed, 100 + number]) for number, shape in enumerate(case.inputs)]
+    def draw(shape, number):
+        if isinstance(shape, dict):
+            return {name: draw(part, number + index) for index, (name, part) in enumerate(shape.items())}
+        return tf.random.stateless_uniform(shape, [seed, 100 + number])
+
+    return [draw(shape, number) for number, shape in enumerate(case.inputs)]
 
 
 def specs_of(case):
     """Signatures of any batch size."""
-    return [tf.TensorSpec([None if shape[0] == B else 1, *shape[1:]]) for shape in case.inputs]
+
+    def spec(shape):
+        if isinstance(shape, dict):
+            return {name: spec(part) for name, part in shape.items()}
+        return tf.TensorSpec([None if shape[0] == B else 1, *shape[1:]])
+
+    return [spec(shape) for shape in case.inputs]
 
 
 def arrays(outputs):
@@ -161,7 +171,7 @@ def test_a_graph_of_any_batch_size_equals_eager(case):
     layer = build(case)
     graph = tf.function(lambda *inputs: layer(*inputs), input_signature=specs_of(case))
     assert_close(graph(*inputs_of(case)), layer(*inputs_of(case)))
-    single = [value[:1] for value in inputs_of(case)]
+    single = tf.nest.map_structure(lambda value: value[:1], inputs_of(case))
     assert_close(graph(*single), layer(*single))
     for value, shape in zip(
         tf.nest.flatten(graph.get_concrete_function().structured_outputs), case.outputs, strict=True
@@ -201,13 +211,13 @@ def test_two_replicas_do_what_one_does(case):
     layer = build(case, strategy=strategy)
 
     def inputs(context):
-        return [value + 0.1 * context.replica_id_in_sync_group for value in inputs_of(case)]
+        return tf.nest.map_structure(lambda value: value + 0.1 * context.replica_id_in_sync_group, inputs_of(case))
 
     replicas = strategy.experimental_distribute_values_from_function(lambda context: tuple(inputs(context)))
     outputs = strategy.run(tf.function(lambda values: tf.nest.flatten(layer(*values))), args=(replicas,))
     single = build(case)
     for replica in range(2):
-        expected = single(*(value + 0.1 * replica for value in inputs_of(case)))
+        expected = single(*tf.nest.map_structure(lambda value, shift=0.1 * replica: value + shift, inputs_of(case)))
         assert_close([strategy.experimental_local_results(value)[replica] for value in outputs], expected)
 
 

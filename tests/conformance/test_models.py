@@ -1,0 +1,149 @@
+"""What every model must do alike: what it states is what it does (see `SceneModel`)."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simone_tf.models import MODELS
+from simone_tf.models.scene_model import AXES, DecodesQueries, SceneModel
+
+from small_models import SMALL_MODELS
+
+B, T, H, W = 2, 2, 8, 16
+SEEDS = tf.constant([3, 1]), tf.constant([4, 1])
+
+
+def make(name, seed=0):
+    keras.utils.set_random_seed(seed)
+    model = SMALL_MODELS[name]()
+    model.build((None, T, H, W, 3))
+    for number, variable in enumerate(model.variables):
+        variable.assign(variable.numpy() + 0.3 * tf.random.stateless_normal(variable.shape, [seed, number]))
+    return model
+
+
+def batch_of(model, seed=0):
+    shapes = {"video": (B, T, H, W, 3), **{name: (B, T, size) for name, size in model.given.items()}}
+    return {
+        name: tf.random.stateless_uniform(shape, [seed, number]) for number, (name, shape) in enumerate(shapes.items())
+    }
+
+
+@pytest.fixture(params=SMALL_MODELS)
+def model(request):
+    return make(request.param)
+
+
+@pytest.fixture
+def batch(model):
+    return batch_of(model)
+
+
+def test_every_model_of_the_library_is_tried_here():
+    assert set(MODELS) <= set(SMALL_MODELS)
+
+
+def test_what_it_states_has_the_documented_form(model):
+    assert isinstance(model, SceneModel)
+    assert model.inputs == ("video", *model.given)
+    assert model.num_slots >= 1
+    for latent in model.latents.values():
+        assert latent.axes == tuple(axis for axis in AXES if axis in latent.axes)
+        assert latent.size >= 1
+    assert model.loss_terms[0] == "loss"
+    assert len(set(model.loss_terms)) == len(model.loss_terms)
+
+
+def test_the_losses_are_the_terms_it_states(model, batch):
+    losses = model.losses(batch, *SEEDS)
+    assert set(losses) == set(model.loss_terms)
+    for name, value in losses.items():
+        assert value.shape == (), name
+        assert value.dtype == tf.float32, name
+        assert np.isfinite(value), name
+    weighted = [value for name, value in losses.items() if name.startswith("weighted_")]
+    if weighted:
+        np.testing.assert_allclose(losses["loss"], tf.add_n(weighted), rtol=1e-5)
+
+
+def test_the_losses_are_a_function_of_clips_and_seeds(model, batch):
+    losses = model.losses(batch, *SEEDS)
+    again = model.losses(batch, *SEEDS)
+    assert {name: float(value) for name, value in losses.items()} == {name: float(v) for name, v in again.items()}
+    compiled = tf.function(model.losses)(batch, *SEEDS)
+    for name, value in losses.items():
+        np.testing.assert_allclose(compiled[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+    assert float(model.losses(batch_of(model, seed=1), *SEEDS)["loss"]) != float(losses["loss"])
+
+
+def test_every_weight_is_trained(model, batch):
+    with tf.GradientTape() as tape:
+        loss = model.losses(batch, *SEEDS)["loss"]
+    gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+    assert [v.path for v, g in zip(model.trainable_variables, gradients, strict=True) if g is None] == []
+
+
+def test_posteriors_have_the_axes_and_sizes_it_states(model, batch):
+    numbers = {"slot": model.num_slots, "frame": T}
+    posteriors = model.encode(batch)
+    assert set(posteriors) == set(model.latents)
+    for name, latent in model.latents.items():
+        shape = (B, *(numbers[axis] for axis in latent.axes), latent.size)
+        for value in posteriors[name]:
+            assert value is None or tuple(value.shape) == shape, name
+        assert (posteriors[name].log_scale is None) == latent.is_point, name
+
+
+def test_clips_are_taken_apart_into_what_adds_up_to_them(model, batch):
+    parts = model.decompose(batch)
+    slots = model.num_slots
+    assert parts.reconstruction.shape == (B, T, H, W, 3)
+    assert parts.slot_rgb.shape == (B, slots, T, H, W, 3)
+    np.testing.assert_allclose(tf.reduce_sum(parts.slot_masks, axis=1), np.ones((B, T, H, W)), atol=1e-5)
+    np.testing.assert_array_equal(parts.segments, np.argmax(parts.slot_masks, axis=1))
+    mixed = tf.reduce_sum(parts.slot_masks[..., None] * parts.slot_rgb, axis=1)
+    np.testing.assert_allclose(parts.reconstruction, mixed, atol=1e-5)
+
+
+def test_chunks_change_nothing(model, batch):
+    whole, chunked = model.decompose(batch), model.decompose(batch, 37)
+    np.testing.assert_allclose(whole.reconstruction, chunked.reconstruction, atol=1e-5)
+    np.testing.assert_allclose(whole.slot_masks, chunked.slot_masks, atol=1e-5)
+
+
+def test_a_recomposition_takes_the_viewpoint_and_nothing_else_of_the_other_clip(model, batch):
+    if not model.recomposes:
+        pytest.skip("The model has no viewpoint of its own.")
+    other = batch_of(model, seed=1)
+    own = model.recompose(batch, batch)
+    np.testing.assert_allclose(own.reconstruction, model.decompose(batch).reconstruction, atol=1e-5)
+    mixed = model.recompose(batch, other)
+    posteriors, seen = model.encode(batch), model.encode(other)
+    latents = {
+        name: (seen if latent.axes == ("frame",) else posteriors)[name].mean for name, latent in model.latents.items()
+    }
+    by_hand = model.render(latents, {name: other[name] for name in model.given}, (H, W))
+    np.testing.assert_allclose(mixed.reconstruction, by_hand.reconstruction, atol=1e-5)
+    assert np.abs(mixed.reconstruction - own.reconstruction).max() > 1e-4
+
+
+def test_a_likelihood_is_that_of_every_pixel(model, batch):
+    parts = model.decompose(batch)
+    nats = model.log_prob(batch["video"], parts)
+    if nats is None:
+        pytest.skip("The model has no likelihood.")
+    assert nats.shape == (B, T, H, W)
+    better = model.log_prob(parts.reconstruction, parts)
+    assert float(tf.reduce_mean(better)) > float(tf.reduce_mean(nats))
+
+
+def test_single_pixels_are_those_of_the_whole(model, batch):
+    if not isinstance(model, DecodesQueries):
+        pytest.skip("The model decodes whole frames only.")
+    from simone_tf.models.parts.queries import full_query
+
+    latents = {name: posterior.mean for name, posterior in model.encode(batch).items()}
+    decoded = model.decode(latents, full_query(T, H, W))
+    masks = tf.nn.softmax(decoded.mask_logits, axis=1)
+    np.testing.assert_allclose(tf.reshape(masks, [B, -1, T, H, W]), model.decompose(batch).slot_masks, atol=1e-5)

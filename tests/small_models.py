@@ -1,0 +1,31 @@
+"""Every model at a size that tests can afford, for clips of 2 frames of 8x16 pixels."""
+
+from simone_tf.models.parts.decoder import PixelDecoder
+from simone_tf.models.parts.latents import LatentHead
+from simone_tf.models.parts.queries import RandomQueries
+from simone_tf.models.parts.transformer import Transformer
+from simone_tf.models.simone.encoder import Encoder
+from simone_tf.models.simone.model import SIMONe
+
+from colour_mixture import ColourMixture
+
+
+def make_encoder():
+    """SIMONe's, 4 slots, object latents of 5 numbers and frame latents of 3."""
+    return Encoder(
+        feature_map=(4, 8),
+        slot_grid=(2, 2),
+        conv_channels=4,
+        width=12,
+        first_transformer=Transformer(1, 2, 4, 8),
+        second_transformer=Transformer(1, 2, 4, 8),
+        object_head=LatentHead(5, 8),
+        frame_head=LatentHead(3, 8),
+    )
+
+
+SMALL_MODELS = {
+    "SIMONe": lambda: SIMONe(encoder=make_encoder(), decoder=PixelDecoder(8, 2), queries=RandomQueries(40)),
+    "ColourMixture": ColourMixture,
+}
+"""Name -> what makes it, unbuilt: the library's models, and one of the tests' own."""
