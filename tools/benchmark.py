@@ -8,6 +8,8 @@ The step is timed on random video, which costs the same as any other, and altern
 share of their rate that the step reaches then also holds on a machine that is busy with other things.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import os
@@ -16,12 +18,19 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # The process that starts the others needs no TensorFlow: what needs it is imported where it is used.
 from simone_tf.cli import command
 from simone_tf.errors import UserError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from simone_tf.models.scene_model import SceneModel
+    from simone_tf.runs.settings import RunSettings
 
 # [m, k] @ [k, n]: the decoder's own widths at the paper's setting, and a square one. The better of the two counts.
 _PRODUCTS = ((8192, 512, 512), (2048, 2048, 2048))
@@ -178,7 +187,7 @@ def _measure_training(flags):
     }
 
 
-def _random_clips(model, settings, count):
+def _random_clips(model: SceneModel, settings: RunSettings, count: int) -> dict[str, tf.Tensor]:
     """Clips of noise, all fields that the model is given."""
     import tensorflow as tf
 

@@ -77,7 +77,7 @@ def read_metrics(run_dir):
     return metrics
 
 
-def _check(metrics):
+def _check(metrics: dict) -> None:
     """Raises ValueError where metrics hold something else than this tool takes from them."""
     tables = [metrics[name] for name in ("run", "segmentation", "reconstruction", "latents")]
     if not all(isinstance(table, dict) for table in tables) or not isinstance(metrics["probes"], list):
@@ -116,7 +116,7 @@ def find_runs(folder):
     return [os.path.dirname(os.path.dirname(path)) for path in found]
 
 
-def measures_of(metrics):
+def measures_of(metrics: dict) -> dict[tuple[str, str], str]:
     """The rows of a run that are no probes, as `MEASURES`, with one for every kind of latent that has a KL."""
     kls = {
         ("latents", name): f"KL per {name.removesuffix('_kl')}, nats"
@@ -126,7 +126,7 @@ def measures_of(metrics):
     return MEASURES | kls
 
 
-def scores_of(metrics, everything):
+def scores_of(metrics: dict, everything: bool) -> dict:
     """Label -> (value or None, the paper's `Figure` or None) of one run."""
     scores = {}
     for (table, name), label in measures_of(metrics).items():

@@ -10,12 +10,16 @@ every window's slots as objects of their own. With --bench, peak memory and time
 a process of its own.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -23,6 +27,11 @@ from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError
 from simone_tf.runs import flags as run_flags
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from simone_tf.long_videos.window_model import Rendering, WindowModel
 
 METHODS = ("matched", "slot_numbers", "unlinked")
 LENGTHS = (64, 600, 2400)
@@ -52,7 +61,13 @@ def parse_arguments(argv=None):
     return flags
 
 
-def score_clip(window_model, video, segments, overlap=None, given=None):
+def score_clip(
+    window_model: WindowModel,
+    video: np.ndarray,
+    segments: np.ndarray,
+    overlap: int | None = None,
+    given: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
     """Scores one long clip.
 
     Args:
@@ -96,7 +111,7 @@ class _Watched:
     def __getattr__(self, name):
         return getattr(self._model, name)
 
-    def render(self, latents, given):
+    def render(self, latents: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]) -> Rendering:
         rendering = self._model.render(latents, given)
         if self.segments is not None:
             self.segments.append(rendering.slot_masks.argmax(axis=1))
@@ -118,7 +133,7 @@ def _ari_foreground(segments, predicted):
     return scores.per_clip()["video_ari_foreground"]
 
 
-def score(flags):
+def score(flags: argparse.Namespace) -> None:
     """Scores every clip of the data and prints the scores, and their mean over clips."""
     import numpy as np
 
@@ -228,7 +243,7 @@ def _in_own_process(model_flag, frames):
     raise UserError(mistakes[-1] if mistakes else reason)
 
 
-def measure_length(flags, frames):
+def measure_length(flags: argparse.Namespace, frames: int) -> dict[str, Any]:
     """Takes apart a video of so many frames; the clock starts when the model is loaded and traced."""
     import numpy as np
 

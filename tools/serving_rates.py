@@ -9,12 +9,15 @@ other programs disturb least.
 import statistics
 import tempfile
 import time
+from typing import Any
 
 _ROUNDS = 15
 _SECONDS = 1.0  # of each in a round
 
 
-def measure(run_dir, batch_size=None, rounds=_ROUNDS, seconds=_SECONDS):
+def measure(
+    run_dir: str, batch_size: int | None = None, rounds: int = _ROUNDS, seconds: float = _SECONDS
+) -> dict[str, Any]:
     """Measures `segment` of an export of a run.
 
     Args:

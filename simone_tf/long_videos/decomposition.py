@@ -7,7 +7,7 @@ masks are bad too. Besides latents, nothing is kept of what lies behind: the mem
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -142,7 +142,7 @@ class VideoDecomposition:
             posteriors = self._model.encode({"video": np.stack([window.video for window in batch]), **given})
             means = {name: posterior.mean for name, posterior in posteriors.items()}
             rendering = self._model.render(means, given)
-            recomposed = [None] * len(batch)
+            recomposed: Sequence[np.ndarray | None] | np.ndarray = [None] * len(batch)
             if self._recompose:
                 seen = self._seen_by(means, given)
                 others = {name: seen.get(name, mean) for name, mean in means.items()}
@@ -213,7 +213,7 @@ class VideoDecomposition:
 
 
 def _at(posterior: Posterior, index: int) -> Posterior:
-    return Posterior(*(None if values is None else values[index] for values in posterior))
+    return Posterior(posterior.mean[index], None if posterior.log_scale is None else posterior.log_scale[index])
 
 
 def _take(windows: Iterator[Window], count: int) -> list[Window]:

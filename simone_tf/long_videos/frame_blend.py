@@ -62,6 +62,7 @@ class FrameBlend:
             visible = weight * np.maximum(seen.masks, 1e-6)
             amount[rows] += visible
             paint[rows] += visible[..., np.newaxis] * seen.rgb
+        recomposed = [seen.recomposition for seen in self._seen if seen.recomposition is not None]
         return FrameParts(
             index=self.index,
             frame=self._frame,
@@ -69,7 +70,7 @@ class FrameBlend:
             object_ids=identities.astype(np.int32),
             masks=masks / masks.sum(0),
             rgb=paint / amount[..., np.newaxis],
-            recomposition=self._mean(weights, [seen.recomposition for seen in self._seen]),
+            recomposition=self._mean(weights, recomposed) if recomposed else None,
         )
 
     def latents(self) -> dict[str, Posterior]:
@@ -82,7 +83,5 @@ class FrameBlend:
         return pooled
 
     @staticmethod
-    def _mean(weights: np.ndarray, pictures: list[np.ndarray | None]) -> np.ndarray | None:
-        if pictures[0] is None:
-            return None
+    def _mean(weights: np.ndarray, pictures: list[np.ndarray]) -> np.ndarray:
         return np.tensordot(weights.astype(np.float32), np.stack(pictures), axes=1)

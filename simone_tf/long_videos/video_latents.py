@@ -88,15 +88,15 @@ class VideoLatents:
 
     def _merged(self, name: str, gathered: Posterior, chosen: np.ndarray, weights: np.ndarray) -> Posterior:
         """One object's latents `[D]` over all slots of all windows that show it, `chosen [M, K]`."""
-        weights = weights[chosen]
-        of_object = [None if values is None else values[chosen] for values in gathered]
-        if "frame" in self._latents[name].axes:
-            of_object = [
-                None if values is None else values[:, : self._num_frames].reshape(-1, values.shape[-1])
-                for values in of_object
-            ]
-            weights = np.repeat(weights, self._num_frames)
-        return Posterior(*pool_with_spread(*of_object, weights))
+        in_frames = "frame" in self._latents[name].axes
+
+        def of_object(values: np.ndarray) -> np.ndarray:
+            values = values[chosen]
+            return values[:, : self._num_frames].reshape(-1, values.shape[-1]) if in_frames else values
+
+        log_scales = None if gathered.log_scale is None else of_object(gathered.log_scale)
+        weights = np.repeat(weights[chosen], self._num_frames if in_frames else 1)
+        return Posterior(*pool_with_spread(of_object(gathered.mean), log_scales, weights))
 
 
 def _stacked(posteriors: list[Posterior]) -> Posterior:

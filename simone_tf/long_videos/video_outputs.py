@@ -108,12 +108,12 @@ class VideoOutputs:
         painted = overlay(shown, masks, parts.object_ids, self._largest())
         for movie in self._overlays:
             movie.add(painted)
-        recomposed = {}
-        if self._recomposition is not None:
-            recomposed["recomposition"] = as_uint8(parts.recomposition)
-            self._recomposition.add(recomposed["recomposition"], self._scale)
-        if self._recomposition_mp4 is not None:
-            self._recomposition_mp4.add(_enlarged(recomposed["recomposition"], self._scale))
+        recomposed = {} if parts.recomposition is None else {"recomposition": as_uint8(parts.recomposition)}
+        for picture in recomposed.values():
+            if self._recomposition is not None:
+                self._recomposition.add(picture, self._scale)
+            if self._recomposition_mp4 is not None:
+                self._recomposition_mp4.add(_enlarged(picture, self._scale))
 
         where = {int(number): index for index, number in enumerate(parts.object_ids)}
         cut_outs = {number: cut_out(parts.rgb[where[number]], masks[where[number]]) for number in seen}

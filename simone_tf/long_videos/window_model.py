@@ -1,6 +1,6 @@
 """What takes one window of T frames apart, whatever it runs on: a model in this process or an export; NumPy only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,10 @@ from simone_tf.serving import CHUNK_SIZE
 from simone_tf.serving.chunks import queries_at_a_time
 from simone_tf.serving.saved_model import load_export
 from simone_tf.serving.sizes import Sizes, sizes_of
+
+_Tensors = Mapping[str, tf.Tensor]
+_Encode = Callable[[_Tensors], Mapping[str, tuple[tf.Tensor, tf.Tensor | None]]]
+_Render = Callable[[_Tensors, _Tensors], Sequence[tf.Tensor]]
 
 
 class Posterior(NamedTuple):
@@ -50,7 +54,7 @@ class WindowModel:
         recomposes: whether objects can be shown from another viewpoint than their own.
     """
 
-    def __init__(self, sizes: Sizes, source: str, encode: Callable, render: Callable):
+    def __init__(self, sizes: Sizes, source: str, encode: _Encode, render: _Render):
         self.num_frames, self.frame_size, self.num_slots = sizes.num_frames, sizes.frame_size, sizes.num_slots
         self.latents, self.given = sizes.latents, sizes.given
         self.viewpoint_latents, self.object_latents = sizes.viewpoint_latents, sizes.object_latents
@@ -129,11 +133,11 @@ def of_run_model(
         return {name: tf.TensorSpec([None, *shape], tf.float32, name) for name, shape in shapes.items()}
 
     @tf.function(input_signature=[specs({"video": (num_frames, *frame_size, 3), **sizes.given_shapes})])
-    def encode(batch):
+    def encode(batch: _Tensors) -> dict[str, tuple[tf.Tensor, tf.Tensor | None]]:
         return {name: (posterior.mean, posterior.log_scale) for name, posterior in model.encode(batch).items()}
 
     @tf.function(input_signature=[specs(sizes.latent_shapes), specs(sizes.given_shapes)])
-    def render(latents, given):
+    def render(latents: _Tensors, given: _Tensors) -> tuple[tf.Tensor, ...]:
         chunk = queries_at_a_time(chunk_size, next(iter(latents.values())))
         return tuple(model.render(latents, given, frame_size, chunk))
 
@@ -150,11 +154,11 @@ def of_saved_model(export_dir: str) -> WindowModel:
     """
     export = load_export(export_dir)
 
-    def encode(batch):
+    def encode(batch: _Tensors) -> dict[str, tuple[tf.Tensor, tf.Tensor | None]]:
         outputs = export.loaded.signatures["encode"](**batch)
         return {name: (outputs[f"{name}_means"], outputs.get(f"{name}_log_scales")) for name in export.sizes.latents}
 
-    def render(latents, given):
+    def render(latents: _Tensors, given: _Tensors) -> list[tf.Tensor]:
         inputs = {f"{name}_latents": value for name, value in latents.items()}
         outputs = export.loaded.signatures["decode"](**inputs, **given)
         return [outputs[name] for name in Rendering._fields]

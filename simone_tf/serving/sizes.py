@@ -44,9 +44,10 @@ class Sizes(NamedTuple):
 
 def sizes_of(model: SceneModel, num_frames: int, frame_size: tuple[int, int]) -> Sizes:
     """The sizes of a built model that was trained on windows of `num_frames` frames of `frame_size`."""
+    height, width = frame_size
     return Sizes(
         num_frames,
-        tuple(frame_size),
+        (height, width),
         model.num_slots,
         dict(model.latents),
         dict(model.given),
