@@ -35,9 +35,15 @@ class VideoLatents:
         self._latents = latents
         self._of_slots = object_latents(latents)
         self._of_frames = viewpoint_latents(latents)
-        self._windows: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._num_frames = 0
-        self._posteriors: dict[str, list[Posterior]] = {name: [] for name in latents}
+        # Lists of arrays, without anything around each of them that a long video would have to keep.
+        self._starts: list[int] = []
+        self._identities: list[np.ndarray] = []
+        self._weights: list[np.ndarray] = []
+        self._means: dict[str, list[np.ndarray]] = {name: [] for name in latents}
+        self._log_scales: dict[str, list[np.ndarray]] = {
+            name: [] for name, latent in latents.items() if not latent.is_point
+        }
 
     def add_window(
         self,
@@ -56,22 +62,22 @@ class VideoLatents:
             weights: `[K]`, what each slot counts.
             posteriors: by name, `[*axes, D]`.
         """
-        self._windows.append((start, identities, weights))
         self._num_frames = num_frames
-        for name, posterior in posteriors.items():
-            if name not in self._of_frames:
-                self._posteriors[name].append(posterior)
+        self._starts.append(start)
+        self._identities.append(identities)
+        self._weights.append(weights)
+        self._add({name: posterior for name, posterior in posteriors.items() if name not in self._of_frames})
 
     def add_frame(self, posteriors: Mapping[str, Posterior]) -> None:
         """Adds a frame, of which all windows that hold it have been heard: `[D]` by name of the latents of frames."""
-        for name, posterior in posteriors.items():
-            self._posteriors[name].append(posterior)
+        self._add(posteriors)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All of them by name; at least one window was added."""
-        starts, identities, weights = map(np.stack, zip(*self._windows, strict=True))
-        gathered = {name: _stacked(posteriors) for name, posteriors in self._posteriors.items()}
-        arrays = {"window_starts": starts.astype(np.int32), "window_object_ids": identities}
+        identities, weights = np.stack(self._identities), np.stack(self._weights)
+        log_scales = {name: np.stack(values) for name, values in self._log_scales.items()}
+        gathered = {name: Posterior(np.stack(means), log_scales.get(name)) for name, means in self._means.items()}
+        arrays = {"window_starts": np.array(self._starts, np.int32), "window_object_ids": identities}
         for name in self._of_slots:
             arrays |= _named(name, gathered[name])
         arrays["merged_object_ids"] = np.unique(identities)
@@ -80,11 +86,19 @@ class VideoLatents:
                 self._merged(name, gathered[name], identities == identity, weights)
                 for identity in arrays["merged_object_ids"]
             ]
-            arrays |= _named(f"merged_{name}", _stacked(merged))
+            means, scales = zip(*merged, strict=True)
+            stacked = Posterior(np.stack(means), None if scales[0] is None else np.stack(scales))
+            arrays |= _named(f"merged_{name}", stacked)
         for name in self._latents:
             if name not in self._of_slots:
                 arrays |= _named(name, gathered[name])
         return arrays
+
+    def _add(self, posteriors: Mapping[str, Posterior]) -> None:
+        for name, posterior in posteriors.items():
+            self._means[name].append(posterior.mean)
+            if posterior.log_scale is not None:
+                self._log_scales[name].append(posterior.log_scale)
 
     def _merged(self, name: str, gathered: Posterior, chosen: np.ndarray, weights: np.ndarray) -> Posterior:
         """One object's latents `[D]` over all slots of all windows that show it, `chosen [M, K]`."""
@@ -97,11 +111,6 @@ class VideoLatents:
         log_scales = None if gathered.log_scale is None else of_object(gathered.log_scale)
         weights = np.repeat(weights[chosen], self._num_frames if in_frames else 1)
         return Posterior(*pool_with_spread(of_object(gathered.mean), log_scales, weights))
-
-
-def _stacked(posteriors: list[Posterior]) -> Posterior:
-    means, log_scales = zip(*posteriors, strict=True)
-    return Posterior(np.stack(means), None if log_scales[0] is None else np.stack(log_scales))
 
 
 def _named(name: str, posterior: Posterior) -> dict[str, np.ndarray]:
