@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import time
+from collections.abc import Sequence
 
 from simone_tf.cli import command
 from simone_tf.cli.console import say
@@ -16,7 +17,7 @@ from simone_tf.runs import flags as run_flags
 _BACKGROUND = " (largest: taken for the background, left uncoloured)"
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """Parses flags, takes the video apart, tells what was found and where it is."""
     flags = _parser().parse_args(arguments)
     rate = None if flags.fps is None else _rate(flags.fps)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 
 from simone_tf.cli import command
 from simone_tf.cli.console import say
@@ -11,7 +12,7 @@ from simone_tf.evaluation.report.paper import VIDEO_ARI_FOREGROUND
 from simone_tf.runs import flags as run_flags
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """Parses flags, evaluates each run, prints the main numbers."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     flags = _parser().parse_args(arguments)
@@ -31,10 +32,10 @@ def main(arguments=None):
     from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
 
     # isort: on
-    from simone_tf.evaluation.evaluate_run import FOLDER, evaluate_run
     from simone_tf.evaluation.probes.regressors import require_scikit_learn
     from simone_tf.evaluation.report.report import require_jinja
     from simone_tf.evaluation.report.tables import print_over_runs, print_summary
+    from simone_tf.runs.evaluate_run import FOLDER, evaluate_run
     from simone_tf.runs.load import load_run
 
     require_scikit_learn()

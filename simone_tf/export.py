@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 
 from simone_tf.cli import command
 from simone_tf.cli.console import say
@@ -10,7 +11,7 @@ from simone_tf.runs import flags as run_flags
 from simone_tf.serving import CHUNK_SIZE
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """Parses flags, reads the run back, writes the export."""
     flags = _parser().parse_args(arguments)
     run_flags.check_run_or_pretrained(flags)

@@ -1,12 +1,14 @@
 """`python -m simone_tf.train`: trains a model, scores it on held-out clips and draws what it learned."""
 
+from collections.abc import Sequence
+
 from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.config import gin_files
 from simone_tf.errors import UserError
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """Parses flags and config, trains, prints the table of results."""
     flags = _parser().parse_args(arguments)
     if not flags.run_dir:

@@ -12,11 +12,11 @@ from PIL import Image
 from simone_tf import evaluate
 from simone_tf.cli import command
 from simone_tf.data.formats.records import shard_name, write_shard
-from simone_tf.evaluation import evaluate_run
 from simone_tf.evaluation.clip_measures import ClipMeasures
 from simone_tf.evaluation.probes.probe_data import ProbeSettings
 from simone_tf.evaluation.probes.regressors import MLPSettings
 from simone_tf.evaluation.report import tables
+from simone_tf.runs import evaluate_run
 
 from rich_set import COUNTS, FRAMES, rich_clips, write_set
 from tiny_run import SIZE, fails, make_clips

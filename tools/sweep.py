@@ -162,16 +162,16 @@ def trained_step(run_dir, gin_files, gin_params):
 
     import gin
 
-    from simone_tf.config import gin_files, bindings
-    from simone_tf import train  # noqa: F401  (makes `train` known to gin)
+    from simone_tf.config import bindings
+    from simone_tf.config import gin_files as config
 
     try:
-        gin_files.parse_config(gin_files, gin_params)
+        config.parse_config(gin_files, gin_params)
         now = bindings.resolved(bindings.read_bindings(gin.config_str()))
-        with open(os.path.join(run_dir, gin_files.CONFIG_FILE), encoding="utf-8") as file:
+        with open(os.path.join(run_dir, config.CONFIG_FILE), encoding="utf-8") as file:
             before = bindings.resolved(bindings.read_bindings(file.read()))
         for name, value in before.items():
-            given = _bound(now, name, gin_files.default_value(name))
+            given = _bound(now, name, config.default_value(name))
             if given is not inspect.Parameter.empty and _plain(given) != _plain(value):
                 return None
         return step if step == now.get("train.num_steps") else None

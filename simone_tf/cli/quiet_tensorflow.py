@@ -1,6 +1,7 @@
 """Imports TensorFlow without the notes on GPUs and CPU instructions that its libraries print before any setting counts.
 
-For commands only: they import this first, so that what the user reads on stderr is what the command has to say.
+For commands only: they import this before anything that loads TensorFlow, so that what the user reads on stderr is
+what the command has to say.
 """
 
 import contextlib

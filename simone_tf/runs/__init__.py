@@ -1,1 +1,1 @@
-"""What a run folder is, and a model built or rebuilt from it."""
+"""What a run folder is: trained, read back, evaluated, exported."""

@@ -32,7 +32,9 @@ MAY_CHANGE = (
     "*.stand_in",
     "*.on_corrupt",
 )
-"""Patterns of the bindings that a run may go on with when they have changed; all others belong to what it is."""
+"""Patterns of the bindings that a run may go on with when they have changed; all others belong to what it is.
+
+So does `train.best_metric`: the best checkpoint that is there was chosen by the old one."""
 
 
 def check_continuation(run_dir):

@@ -73,7 +73,7 @@ def read_run(flags: argparse.Namespace) -> Run:
     """
     from simone_tf.runs.load import load_pretrained, load_run
 
-    gin_params = getattr(flags, "gin_param", ())
+    gin_params = tuple(getattr(flags, "gin_param", ()))
     if flags.pretrained:
         return load_pretrained(flags.pretrained, gin_params)
     return load_run(flags.run_dir, gin_params, getattr(flags, "best", False))

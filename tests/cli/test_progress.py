@@ -26,3 +26,38 @@ def test_a_bar_on_a_terminal(monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert "10/10" in said.err
+
+
+def test_a_total_that_is_not_known(monkeypatch, capsys):
+    clock = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with progress.progress("walk.mp4", unit="frame") as shown:
+        clock[0] += progress.LINE_EVERY
+        shown.add()
+    assert capsys.readouterr().out == "walk.mp4: 1 frames\n"
+
+
+def test_only_what_is_said_where_no_lines_are_wanted(monkeypatch, capsys):
+    clock = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with progress.progress("videos", 3, every=None) as shown:
+        for _ in range(3):
+            clock[0] += 100
+            shown.add()
+        shown.describe("never seen")
+        shown.say("done")
+        assert not shown.on_terminal
+    assert capsys.readouterr().out == "done\n"
+
+
+def test_lines_stand_above_the_bar(monkeypatch, capsys):
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
+    with progress.progress("step", 10, "step", done=4) as shown:
+        assert shown.on_terminal
+        shown.add(3)
+        shown.describe("now")
+        shown.say("step 7")
+    said = capsys.readouterr()
+    assert "step 7" in said.out + said.err
+    assert "now" in said.err
+    assert "7/10" in said.err

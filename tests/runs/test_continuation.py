@@ -11,6 +11,7 @@ from tiny_run import arguments, fails
 OTHER_RUNS = (
     ("seed = 1", ["train.seed = 0", "is 1"]),
     ("batch_size = 4", ["train.batch_size = 2", "is 4"]),
+    ("train.best_metric = 'video_ari'", ["train.best_metric = 'video_ari_foreground'", "is 'video_ari'"]),
     ("train.num_frames = 1", ["train.num_frames = 2", "is 1"]),
     ("SIMONe.beta_objects = 0.5", ["SIMONe.beta_objects = 0.0005", "is 0.5"]),
     ("SIMONe.queries = @StridedQueries()", ["SIMONe.queries = @RandomQueries()", "is @StridedQueries()"]),

@@ -1,67 +1,78 @@
-"""Floating-point operations of a model's forward pass, counted from the shapes of its layers."""
+"""Floating-point operations of a model's forward pass, counted from the graph of its loss, whatever the model."""
 
 import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 
-def forward_flops(model, video_shape):
-    """Counts what a training step computes going forward, by part.
+def forward_flops(model: keras.Model, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """Counts what a training step computes going forward, by layer.
 
     A product of `[m, k]` and `[k, n]` matrices counts 2 m k n, a convolution likewise. Only these are counted: what is
     done element by element is below a percent. The backward pass has two such products for each of the forward pass,
-    so that a training step costs three times this (a little less: nothing is propagated into the video itself).
+    so that a training step costs three times this (a little less: nothing is propagated into the video itself). The
+    body of a loop counts once.
 
     Args:
-        model: built `SIMONe`.
-        video_shape: (B, T, H, W, 3), numbers only.
+        model: built `SceneModel`.
+        shapes: shape of every clip field that the model is given, numbers only: `video (B, T, H, W, 3)`.
 
     Returns:
-        dict of int: `CNN` (its linear projection included), `T1`, `T2`, `heads`, `decoder`.
+        Layer, such as `encoder/conv` (numbered layers taken together) or `decoder/hidden` -> operations; `other` for
+        what is in no layer.
     """
-    batch, num_frames, height, width, _ = video_shape
-    encoder, decoder = model.encoder, model.decoder
-    slots, cells = encoder.num_slots, math.prod(encoder.feature_map)
-    with tf.Graph().as_default():  # only the shape is wanted
-        num_queries = model.queries.sample(num_frames, height, width, tf.zeros([2], tf.int32)).shape[0]
-
-    object_rows = num_queries if model.sampling in ("per_pixel", "per_frame") else 1
-    return {
-        "CNN": _convolutions(encoder.convolutions, (batch * num_frames, *video_shape[2:]))
-        + _dense(encoder.projection, batch * num_frames * cells),
-        "T1": _transformer(encoder.first_transformer, batch, num_frames * cells),
-        "T2": _transformer(encoder.second_transformer, batch, num_frames * slots),
-        "heads": _head(encoder.object_head, batch * slots) + _head(encoder.frame_head, batch * num_frames),
-        "decoder": _dense(decoder.object_input, batch * slots * object_rows)
-        + _dense(decoder.frame_input, batch * num_queries)
-        # All clips of a batch decode the same pixels, so their places are embedded once.
-        + _dense(decoder.place_input, num_queries)
-        + sum(_dense(layer, batch * slots * num_queries) for layer in (*decoder.hidden_layers, decoder.output_layer)),
-    }
+    seed = tf.TensorSpec([2], tf.int32)
+    batch = {name: tf.TensorSpec(shape, tf.float32) for name, shape in shapes.items()}
+    traced = tf.function(model.losses).get_concrete_function(batch, seed, seed)
+    layers = {layer.name for layer in model._flatten_layers(include_self=False)}
+    counts: dict[str, int] = {}
+    for operation in _operations(traced.graph):
+        if count := _flops(operation):
+            part = _layer(operation.name, layers)
+            counts[part] = counts.get(part, 0) + count
+    return counts
 
 
-def _dense(layer, rows):
-    return 2 * rows * math.prod(layer.kernel.shape)
+def _operations(graph: Any) -> Iterator[Any]:
+    """Every operation of a graph and of the functions that are called in it."""
+    for operation in graph.get_operations():
+        yield operation
+        called = (operation.get_attr(name) for name in ("f", "body", "then_branch") if name in operation.node_def.attr)
+        for function in called:
+            yield from _operations(graph._get_function(function.name).graph)
 
 
-def _convolutions(layers, shape):
-    total = 0
-    for layer in layers:
-        shape = layer.compute_output_shape(shape)
-        total += 2 * math.prod(shape[:3]) * math.prod(layer.kernel.shape)
-    return total
+def _flops(operation: Any) -> int:
+    if operation.type == "MatMul":
+        rows, columns = operation.outputs[0].shape
+        inner = operation.inputs[0].shape[0 if operation.get_attr("transpose_a") else 1]
+        return 2 * rows * columns * inner
+    if operation.type in ("BatchMatMulV2", "BatchMatMulV3"):
+        inner = operation.inputs[0].shape[-2 if operation.get_attr("adj_x") else -1]
+        return 2 * math.prod(operation.outputs[0].shape) * inner
+    if operation.type in ("Conv2D", "Conv3D"):
+        return 2 * math.prod(operation.outputs[0].shape) * math.prod(operation.inputs[1].shape[:-1])
+    if operation.type == "Conv2DBackpropInput":  # a transposed convolution
+        return 2 * math.prod(operation.inputs[2].shape) * math.prod(operation.inputs[1].shape[:-1])
+    if operation.type == "Einsum":
+        left, right = operation.get_attr("equation").decode().split("->")[0].split(",")
+        sizes = dict(zip(left, operation.inputs[0].shape, strict=True))
+        sizes |= dict(zip(right, operation.inputs[1].shape, strict=True))
+        return 2 * math.prod(sizes.values())
+    return 0
 
 
-def _transformer(transformer, batch, length):
-    total = 0
-    for block in transformer.blocks:
-        attention = block.attention
-        for layer in (attention.queries_keys_values, attention.output_projection, block.mlp_hidden, block.mlp_output):
-            total += _dense(layer, batch * length)
-        # Scores, and the weighted sum of the values.
-        total += 2 * 2 * batch * attention.num_heads * length**2 * attention.head_size
-    return total
-
-
-def _head(head, rows):
-    return sum(_dense(layer, rows) for layer in (head.hidden, head.mean, head.log_scale))
+def _layer(name: str, layers: set[str]) -> str:
+    """The layer that an operation belongs to, and the one in it, by the names that Keras gives its operations."""
+    found = []
+    for scope in name.split("/")[:2]:
+        # A layer that was called before has a number more.
+        scope = scope if scope in layers else re.sub(r"_\d+$", "", scope)
+        if scope not in layers:
+            break
+        found.append(re.sub(r"_\d+$", "", scope))
+    return "/".join(found) or "other"

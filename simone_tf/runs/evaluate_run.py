@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 
 from simone_tf.cli.console import say
 from simone_tf.cli.progress import progress
@@ -15,6 +16,7 @@ from simone_tf.evaluation.report.report import write_report
 from simone_tf.evaluation.report.tables import write_tables
 from simone_tf.evaluation.report.training_curves import training_curves
 from simone_tf.evaluation.shared_clips import shared_file
+from simone_tf.runs.load import Run
 
 FOLDER = "evaluation"
 MAX_TESTED_CLIPS = 2000
@@ -24,8 +26,15 @@ _SPLIT_INSTEAD = "the probes are trained on some of the held-out clips and teste
 
 
 def evaluate_run(
-    run, *, num_clips=None, num_probe_clips=1000, num_pictures=12, batch_size=None, paper_name=None, flags=()
-):
+    run: Run,
+    *,
+    num_clips: int | None = None,
+    num_probe_clips: int = 1000,
+    num_pictures: int = 12,
+    batch_size: int | None = None,
+    paper_name: str | None = None,
+    flags: Sequence[str] = (),
+) -> dict:
     """Evaluates one run and writes `<run_dir>/evaluation/`.
 
     Args:
