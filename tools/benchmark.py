@@ -8,8 +8,6 @@ The step is timed on random video, which costs the same as any other, and altern
 share of their rate that the step reaches then also holds on a machine that is busy with other things.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os
@@ -18,19 +16,12 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # The process that starts the others needs no TensorFlow: what needs it is imported where it is used.
 from simone_tf.cli import command
 from simone_tf.errors import UserError
-
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-    from simone_tf.models.scene_model import SceneModel
-    from simone_tf.runs.settings import RunSettings
 
 # [m, k] @ [k, n]: the decoder's own widths at the paper's setting, and a square one. The better of the two counts.
 _PRODUCTS = ((8192, 512, 512), (2048, 2048, 2048))
@@ -150,8 +141,7 @@ def _measure_training(flags):
     strategy = make_strategy()
     step = build_step(strategy, settings)
     batch_size, replicas = settings.batch_size, strategy.num_replicas_in_sync
-    clip_shape = (settings.num_frames, *settings.frame_size, 3)
-    batch = _random_clips(step.model, settings, batch_size // replicas)
+    batch = _noise(step.model, settings, batch_size // replicas)
     iterator = iter(
         strategy.distribute_datasets_from_function(lambda context: tf.data.Dataset.from_tensors(batch).repeat())
     )
@@ -160,7 +150,7 @@ def _measure_training(flags):
     rounds = min(num_steps, _ROUNDS)
     steps_per_round = -(-num_steps // rounds)
 
-    forward = forward_flops(step.model, (batch_size, *clip_shape))
+    forward = forward_flops(step.model, {name: (batch_size, *value.shape[1:]) for name, value in batch.items()})
     flops = {part: 3 * count for part, count in forward.items()}
     product_rate = _product_rates()
     next(product_rate)
@@ -171,7 +161,7 @@ def _measure_training(flags):
         shares.append(sum(flops.values()) / seconds[-1] / rates[-1])
     step_seconds = statistics.median(seconds)
     device = "GPU" if tf.config.list_logical_devices("GPU") else f"CPU ({os.cpu_count()} cores)"
-    clip = f"{clip_shape[0]} frames of {clip_shape[1]}x{clip_shape[2]}"
+    clip = f"{settings.num_frames} frames of {settings.frame_size[0]}x{settings.frame_size[1]}"
     return {
         "configuration": f"{', '.join(flags.gin_file) or flags.run_dir}: batch of {batch_size}, clips of {clip}, "
         f"{settings.precision}, {replicas} x {device}",
@@ -187,13 +177,15 @@ def _measure_training(flags):
     }
 
 
-def _random_clips(model: SceneModel, settings: RunSettings, count: int) -> dict[str, tf.Tensor]:
-    """Clips of noise, all fields that the model is given."""
+def _noise(model, settings, count):
+    """Clips of noise, with all that the model is given."""
     import tensorflow as tf
 
-    shapes = {"video": (settings.num_frames, *settings.frame_size, 3)}
-    shapes |= {name: (settings.num_frames, size) for name, size in model.given.items()}
-    return {name: tf.random.stateless_uniform([count, *shape], [0, 0]) for name, shape in shapes.items()}
+    shapes = {"video": (*settings.frame_size, 3), **{name: (size,) for name, size in model.given.items()}}
+    return {
+        name: tf.random.stateless_uniform([count, settings.num_frames, *shape], [0, number])
+        for number, (name, shape) in enumerate(shapes.items())
+    }
 
 
 def _timed(step, iterator, num_steps):
@@ -232,7 +224,7 @@ def _measure_evaluation(flags):
         model = build_model(settings)
     chunk_size = settings.evaluation_chunk_size
     decompose = tf.function(lambda batch: model.decompose(batch, chunk_size))
-    batch = _random_clips(model, settings, 1)
+    batch = _noise(model, settings, 1)
     for _ in range(2):  # the first call also traces
         begin = time.perf_counter()
         decompose(batch).segments.numpy()

@@ -1,14 +1,16 @@
 """The training loop: steps, logging, periodic evaluation, checkpoints, resume, and a stop at the first bad number."""
 
-import contextlib
 import math
-import sys
 import time
+from collections.abc import Callable, Iterator, Mapping
 
-import tqdm
+import numpy as np
 
-from simone_tf.cli.console import say
+from simone_tf.cli.progress import Progress, progress
 from simone_tf.errors import UserError
+from simone_tf.training.checkpoints import Checkpoints
+from simone_tf.training.step import TrainingStep
+from simone_tf.training.summaries import Summaries
 
 # A step whose loss, terms or norms are not finite is the last one; the learning rate and timings are not watched.
 _WATCHED_NORMS = ("gradient_norm", "update_norm")
@@ -32,19 +34,19 @@ class Trainer:
 
     def __init__(
         self,
-        training_step,
-        checkpoints,
-        summaries,
-        make_iterator,
-        evaluate,
-        draw,
-        num_steps,
-        clips_per_step,
-        steps_per_loop=10,
-        log_every=100,
-        evaluate_every=1000,
-        checkpoint_every=1000,
-    ):
+        training_step: TrainingStep,
+        checkpoints: Checkpoints,
+        summaries: Summaries,
+        make_iterator: Callable[[int], Iterator],
+        evaluate: Callable[[], dict[str, float]],
+        draw: Callable[[int], None],
+        num_steps: int,
+        clips_per_step: int,
+        steps_per_loop: int = 10,
+        log_every: int = 100,
+        evaluate_every: int = 1000,
+        checkpoint_every: int = 1000,
+    ) -> None:
         self.training_step = training_step
         self.checkpoints = checkpoints
         self.summaries = summaries
@@ -58,7 +60,7 @@ class Trainer:
         self.evaluate_every = evaluate_every or num_steps
         self.checkpoint_every = checkpoint_every or num_steps
 
-    def train(self):
+    def train(self) -> dict[str, float]:
         """Trains to the end and returns the last evaluation's measures.
 
         Whatever ends it early (an interrupt, data that cannot be read), the steps taken so far are saved first.
@@ -71,10 +73,11 @@ class Trainer:
         first = step = int(self.training_step.step.numpy())
         iterator = self.make_iterator(step)
         metrics = None
-        with self._progress(step) as progress:
+        # Lines come from the log; a bar has nothing to add to them.
+        with progress(total=self.num_steps, unit="step", done=step, every=None) as shown:
             try:
                 if self._missed_evaluation(step):
-                    self._evaluate(step, progress)
+                    self._evaluate(step, shown)
                 while step < self.num_steps:
                     count = self._steps_until_event(step)
                     begin = time.perf_counter()
@@ -82,14 +85,13 @@ class Trainer:
                     seconds = time.perf_counter() - begin
                     self._stop_if_not_finite(rows, step)
                     step += count
-                    self._log(step, rows, seconds / count, progress)
+                    self._log(step, rows, seconds / count, shown)
                     # Saved first: whatever fails in evaluation costs no step.
                     if self._due(step, self.checkpoint_every) or self._due(step, self.evaluate_every):
                         self.checkpoints.save(step)
                     if self._due(step, self.evaluate_every):
-                        metrics = self._evaluate(step, progress)
-                    with contextlib.suppress(OSError):
-                        progress.update(count)
+                        metrics = self._evaluate(step, shown)
+                    shown.add(count)
             except UserError:
                 # Bad weights or a full disk: there is nothing to save, or no room.
                 raise
@@ -97,26 +99,22 @@ class Trainer:
                 self._save_what_was_taken(first)
                 raise
             if metrics is None:
-                metrics = self._evaluate(step, progress)
+                metrics = self._evaluate(step, shown)
         self.summaries.flush()
         return metrics
 
-    def _progress(self, step):
-        terminal = sys.stderr.isatty()
-        return tqdm.tqdm(total=self.num_steps, initial=step, unit="step", disable=not terminal, dynamic_ncols=True)
-
-    def _missed_evaluation(self, step):
+    def _missed_evaluation(self, step: int) -> bool:
         """Whether the run ended between the checkpoint of this step and its evaluation."""
         due = 0 < step < self.num_steps and self._due(step, self.evaluate_every)
         return due and self.checkpoints.evaluated_step() != step
 
-    def _save_what_was_taken(self, first):
+    def _save_what_was_taken(self, first: int) -> None:
         # A step counts once all variables belong to it. They may come before the check of its loss.
         step = int(self.training_step.step.numpy())
         if step > first and self.training_step.is_finite():
             self.checkpoints.save(step)
 
-    def _stop_if_not_finite(self, rows, first_step):
+    def _stop_if_not_finite(self, rows: Mapping[str, np.ndarray], first_step: int) -> None:
         for offset in range(len(rows["loss"])):
             for name in (*self.training_step.model.loss_terms, *_WATCHED_NORMS):
                 value = float(rows[name][offset])
@@ -128,26 +126,26 @@ class Trainer:
                         f"lower learning rate or a longer warm-up {kept}."
                     )
 
-    def _steps_until_event(self, step):
+    def _steps_until_event(self, step: int) -> int:
         periods = (self.steps_per_loop, self.log_every, self.evaluate_every, self.checkpoint_every)
         return min(*(period - step % period for period in periods), self.num_steps - step)
 
-    def _due(self, step, period):
+    def _due(self, step: int, period: int) -> bool:
         return step % period == 0 or step == self.num_steps
 
-    def _log(self, step, rows, seconds_per_step, progress):
+    def _log(self, step: int, rows: Mapping[str, np.ndarray], seconds_per_step: float, shown: Progress) -> None:
         if not self._due(step, self.log_every):
             return
         measures = {name: float(values[-1]) for name, values in rows.items() if name != "input_wait_seconds"}
         measures["clips_per_second"] = self.clips_per_step / seconds_per_step
         measures["input_wait_share"] = float(rows["input_wait_seconds"].mean()) / seconds_per_step
         self.summaries.scalars(step, {f"train/{name}": value for name, value in measures.items()})
-        rate = measures["clips_per_second"]
+        clips = measures["clips_per_second"]
         terms = _terms_in_words({name: measures[name] for name in self.training_step.model.loss_terms})
-        rate = f"{round(rate) if rate >= 10 else f'{rate:.2g}'} clips/s"
-        _say(progress, f"step {step}/{self.num_steps}  {terms}  {rate}")
+        rate = f"{round(clips) if clips >= 10 else f'{clips:.2g}'} clips/s"
+        shown.say(f"step {step}/{self.num_steps}  {terms}  {rate}")
 
-    def _evaluate(self, step, progress):
+    def _evaluate(self, step: int, shown: Progress) -> dict[str, float]:
         metrics = self.evaluate()
         self.summaries.scalars(
             step, {f"evaluation/{name}": value for name, value in metrics.items() if isinstance(value, float)}
@@ -155,26 +153,17 @@ class Trainer:
         self.draw(step)
         self.checkpoints.save_if_best(step, metrics)
         self.checkpoints.note_evaluated(step)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float))
-        _say(progress, f"step {step}/{self.num_steps}  held-out: {shown}")
+        scores = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float))
+        shown.say(f"step {step}/{self.num_steps}  held-out: {scores}")
         return metrics
 
 
-def _say(progress, line):
-    # On a terminal the bar has to stay below the lines; elsewhere plain lines are all there is.
-    if progress.disable:
-        say(line)
-    else:
-        with contextlib.suppress(OSError):
-            progress.write(line)
-
-
-def _terms_in_words(terms):
+def _terms_in_words(terms: Mapping[str, float]) -> str:
     """A model's loss and terms for one line; the KLs together, the weighted terms, which add nothing new, left out."""
-    terms = {name: value for name, value in terms.items() if not name.startswith("weighted_")}
-    words = [f"loss {terms.pop('loss'):.4f}"]
-    divergences = {name: terms.pop(name) for name in tuple(terms) if name.endswith("_kl")}
-    words += [f"{name.replace('_per_', '/').replace('_', ' ')} {value:.3f}" for name, value in terms.items()]
+    rest = {name: value for name, value in terms.items() if not name.startswith("weighted_")}
+    words = [f"loss {rest.pop('loss'):.4f}"]
+    divergences = {name: rest.pop(name) for name in tuple(rest) if name.endswith("_kl")}
+    words += [f"{name.replace('_per_', '/').replace('_', ' ')} {value:.3f}" for name, value in rest.items()]
     if divergences:
         words.append("KL " + " ".join(f"{name.removesuffix('_kl')} {value:.2f}" for name, value in divergences.items()))
     return "  ".join(words)
