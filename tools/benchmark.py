@@ -119,7 +119,7 @@ def _print_training(training):
 
 
 def _print_row(name, value):
-    print(f"{name:24} {value}", flush=True)
+    print(f"{name:30} {value}", flush=True)
 
 
 def _gibibytes(measured):

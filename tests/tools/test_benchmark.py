@@ -49,11 +49,14 @@ def test_prints_every_measure(benchmark, data, capsys):
     benchmark.main([*SMALL, data, "--batch_size=2", "--steps=1"])
     title, _, *rows = capsys.readouterr().out.splitlines()
     assert "quickstart.gin: batch of 2, clips of 2 frames of 8x8, float32" in title
-    table = {row[:24].strip(): row[25:] for row in rows}
+    table = {row[:30].strip(): row[31:] for row in rows}
     assert set(table) == {
         "parameters",
         "operations per step",
-        *("CNN", "T1", "T2", "heads", "decoder"),
+        *(f"encoder/{layer}" for layer in ("convolutions", "projection", "first_transformer", "second_transformer")),
+        *("encoder/object_head", "encoder/frame_head"),
+        *(f"decoder/{layer}_input" for layer in ("object", "frame", "place")),
+        *("decoder/hidden_layers", "decoder/output_layer"),
         "step time",
         "clips/s",
         "achieved",
@@ -80,7 +83,7 @@ def test_the_numbers_of_training_agree_with_each_other(benchmark, monkeypatch, c
     assert training["clips_per_second"] == pytest.approx(6 / training["step_seconds"])
     # By hand: CNN of one halving and 16 features per cell, decoder of one hidden-to-hidden layer of 64.
     flops = training["flops"]
-    assert flops["encoder/conv"] == 3 * 2 * 6 * 2 * 16 * 4 * 4 * 3 * 32
+    assert flops["encoder/convolutions"] == 3 * 2 * 6 * 2 * 16 * 4 * 4 * 3 * 32
     assert flops["encoder/projection"] == 3 * 2 * 6 * 2 * 16 * 32 * 16
     per_clip = 4 * 64 * (16 * 64 + 64 * 64 + 64 * 4) + 64 * 16 * 64
     decoder = sum(count for layer, count in flops.items() if layer.startswith("decoder/"))
@@ -92,7 +95,7 @@ def test_missing_data_is_told_in_one_sentence_beside_the_other_measures(benchmar
     missing = f"--gin_param=training/ClipRecords.data_dir = '{tmp_path / 'nowhere'}'"
     stand_in = "--gin_param=training/ClipRecords.stand_in = 'python tools/make_dataset.py --preset=quickstart'"
     measured = {
-        "training": {"configuration": "", "clip": "", "parameters": 1, "flops": {"CNN": 1}, "steps": 1, "share": 1}
+        "training": {"configuration": "", "clip": "", "parameters": 1, "flops": {"encoder": 1}, "steps": 1, "share": 1}
         | {"step_seconds": 1.0, "clips_per_second": 1.0, "product_rate": 1.0, "peak_bytes": 1},
         "evaluation": {"slots": 1, "chunk_size": 1, "seconds": 1.0, "peak_bytes": 1},
     }

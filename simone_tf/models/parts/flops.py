@@ -22,17 +22,17 @@ def forward_flops(model: keras.Model, shapes: Mapping[str, tuple[int, ...]]) -> 
         shapes: shape of every clip field that the model is given, numbers only: `video (B, T, H, W, 3)`.
 
     Returns:
-        Layer, such as `encoder/conv` (numbered layers taken together) or `decoder/hidden` -> operations; `other` for
-        what is in no layer.
+        Attribute of the model and of the layer it holds, such as `encoder/projection` (layers in a tuple together) ->
+        operations; `other` for what is in no layer.
     """
     seed = tf.TensorSpec([2], tf.int32)
     batch = {name: tf.TensorSpec(shape, tf.float32) for name, shape in shapes.items()}
     traced = tf.function(model.losses).get_concrete_function(batch, seed, seed)
-    layers = {layer.name for layer in model._flatten_layers(include_self=False)}
+    labels = _labels(model)
     counts: dict[str, int] = {}
     for operation in _operations(traced.graph):
         if count := _flops(operation):
-            part = _layer(operation.name, layers)
+            part = _layer(operation.name, labels)
             counts[part] = counts.get(part, 0) + count
     return counts
 
@@ -66,13 +66,23 @@ def _flops(operation: Any) -> int:
     return 0
 
 
-def _layer(name: str, layers: set[str]) -> str:
-    """The layer that an operation belongs to, and the one in it, by the names that Keras gives its operations."""
+def _labels(model: keras.Model) -> dict[str, str]:
+    """Name of a layer in the graph -> the attribute that holds it, of the model's layers and of those in them."""
+    labels: dict[str, str] = {}
+    for owner in (model, *model.layers):
+        for attribute, value in vars(owner).items():
+            held = value if isinstance(value, tuple) else (value,)
+            labels |= {layer.name: attribute for layer in held if isinstance(layer, keras.layers.Layer)}
+    return labels
+
+
+def _layer(name: str, labels: Mapping[str, str]) -> str:
+    """The layer that an operation belongs to, and the one in it."""
     found = []
     for scope in name.split("/")[:2]:
         # A layer that was called before has a number more.
-        scope = scope if scope in layers else re.sub(r"_\d+$", "", scope)
-        if scope not in layers:
+        scope = scope if scope in labels else re.sub(r"_\d+$", "", scope)
+        if scope not in labels:
             break
-        found.append(re.sub(r"_\d+$", "", scope))
+        found.append(labels[scope])
     return "/".join(found) or "other"

@@ -41,7 +41,7 @@ def test_the_papers_sizes_by_hand():
 
     queries = 8 * 32 * 32
     assert flops == {
-        "encoder/conv": 2 * 16 * (32**2 * 16 * 3 * 128 + (16**2 + 8**2) * 16 * 128 * 128),
+        "encoder/convolutions": 2 * 16 * (32**2 * 16 * 3 * 128 + (16**2 + 8**2) * 16 * 128 * 128),
         "encoder/projection": 2 * 16 * 8**2 * 128 * 320,
         "encoder/first_transformer": transformer(16 * 64),
         "encoder/second_transformer": transformer(16 * 16),
@@ -50,7 +50,7 @@ def test_the_papers_sizes_by_hand():
         "decoder/object_input": 2 * queries * 16 * 32 * 512,
         "decoder/frame_input": 2 * queries * 32 * 512,
         "decoder/place_input": 2 * queries * 3 * 512,
-        "decoder/hidden": 2 * queries * 16 * 4 * 512 * 512,
+        "decoder/hidden_layers": 2 * queries * 16 * 4 * 512 * 512,
         "decoder/output_layer": 2 * queries * 16 * 512 * 4,
     }
     in_decoder = sum(count for layer, count in flops.items() if layer.startswith("decoder/"))
