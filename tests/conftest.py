@@ -13,7 +13,7 @@ tf.config.set_logical_device_configuration(
 )
 
 
-pytest_plugins = ["tiny_run", "tiny_export"]
+pytest_plugins = ["tiny_run", "tiny_export", "colour_run"]
 
 TESTS = pathlib.Path(__file__).parent
 
