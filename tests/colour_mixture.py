@@ -56,11 +56,15 @@ class ColourMixture(SceneModel):
         uniform = keras.initializers.RandomUniform(0.0, 1.0)
         small = keras.initializers.RandomNormal(stddev=0.05)
         low = keras.initializers.Constant(-3.0)
-        self.colours = self.add_weight(shape=(self.num_colours, _COLOUR), initializer=uniform, name="colours")
-        self.sharpness = self.add_weight(shape=(self.num_colours,), initializer="ones", name="sharpness")
-        self.camera_kernel = self.add_weight(shape=(self.camera_size, _PLACE), initializer=small, name="camera_kernel")
-        self.log_scale = self.add_weight(shape=(_COLOUR + _PLACE,), initializer=low, name="log_scale")
+        self.colours = self._add((self.num_colours, _COLOUR), uniform, "colours")
+        self.sharpness = self._add((self.num_colours,), "ones", "sharpness")
+        self.camera_kernel = self._add((self.camera_size, _PLACE), small, "camera_kernel")
+        self.log_scale = self._add((_COLOUR + _PLACE,), low, "log_scale")
         self.built = True
+
+    def _add(self, shape, initializer, name):
+        # A model of distributions alone computes in float32, whatever the precision.
+        return self.add_weight(shape=shape, initializer=initializer, name=name, autocast=False)
 
     def encode(self, batch: Batch) -> dict[str, Posterior]:
         video, camera = batch["video"], batch["camera"]

@@ -5,7 +5,7 @@ written once, here. Nothing outside `models/` knows a model by its name.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -17,7 +17,7 @@ from simone_tf.models.parts.queries import Query
 AXES = ("slot", "frame")
 """What a latent may have one of each of."""
 
-Batch = Mapping[str, tf.Tensor] | tf.Tensor
+Batch: TypeAlias = Mapping[str, tf.Tensor] | tf.Tensor
 """Clip fields by name, those of `SceneModel.inputs` among them; video alone may stand for `{"video": video}`."""
 
 
@@ -57,7 +57,7 @@ class SceneModel(keras.Model):
     """What `losses` returns: "loss" first, then its terms as they are read (`object_kl`), then `weighted_*`, the shares
     that add up to the loss."""
 
-    def __init__(self, name: str | None = None):
+    def __init__(self, name: str | None = None) -> None:
         # Under mixed precision clips stay float32, and what the model does with them outside of its layers.
         super().__init__(name=name, autocast=False)
 
@@ -185,20 +185,20 @@ class SceneModel(keras.Model):
         rendering = self.render(means, self._given_of(other), batch["video"].shape[2:4], chunk_size)
         return decomposition_of(rendering, posteriors)
 
-    def _given_of(self, batch):
+    def _given_of(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {name: batch[name] for name in self.given}
 
     # Keras takes what `build` was given for all that a model is called with, and traces the model so when it is part of
     # a SavedModel.
 
-    def _get_save_spec(self, dynamic_batch=True):
+    def _get_save_spec(self, dynamic_batch: bool = True) -> dict[str, tf.TensorSpec]:
         (shape,) = self._build_shapes_dict.values()
         batch = None if dynamic_batch else shape[0]
         shapes = {"video": shape[1:], **{name: (shape[1], size) for name, size in self.given.items()}}
         return {name: tf.TensorSpec([batch, *rest], tf.float32, name) for name, rest in shapes.items()}
 
     @property
-    def _default_save_signature(self):
+    def _default_save_signature(self) -> Any:
         return tf.function(lambda batch: self(batch), input_signature=(self._get_save_spec(),))
 
 

@@ -5,12 +5,16 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import replacing, write_text
+from simone_tf.models.scene_model import SceneModel
+from simone_tf.training.averaging import WeightAverage
 
 # The file in the folder of checkpoints that holds the last step at which the run was scored.
 _EVALUATED = "evaluated"
@@ -32,7 +36,13 @@ class Checkpoints:
         UserError: if checkpoints that the folder lists are gone, or the folder cannot be read.
     """
 
-    def __init__(self, run_dir, parts, keep=3, best_metric="video_ari_foreground"):
+    def __init__(
+        self,
+        run_dir: str | os.PathLike,
+        parts: Mapping[str, Any],
+        keep: int = 3,
+        best_metric: str = "video_ari_foreground",
+    ) -> None:
         self._checkpoint = tf.train.Checkpoint(**parts)
         folder = os.path.join(run_dir, "checkpoints")
         self._best_dir = os.path.join(run_dir, "best")
@@ -49,11 +59,11 @@ class Checkpoints:
             ) from error
 
     @property
-    def latest(self):
+    def latest(self) -> str | None:
         """Path of the newest checkpoint, None when there is none."""
         return self._latest.latest_checkpoint
 
-    def restore_latest(self):
+    def restore_latest(self) -> str | None:
         """Restores the newest checkpoint of the run; returns its path, or None when there is none.
 
         Raises:
@@ -65,7 +75,7 @@ class Checkpoints:
                 self._checkpoint.restore(path).assert_consumed()
         return path
 
-    def save(self, step):
+    def save(self, step: int) -> None:
         """Saves the run at `step`; older checkpoints beyond `keep` are deleted only after that.
 
         Raises:
@@ -78,7 +88,7 @@ class Checkpoints:
         except (tf.errors.OpError, OSError) as error:
             raise _unwritable(self._latest.directory, error) from error
 
-    def save_if_best(self, step, metrics):
+    def save_if_best(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Keeps the present weights as the best if `metrics[best_metric]` exceeds the best so far; tells whether."""
         value = metrics.get(self.best_metric)
         if value is None or value != value or value <= self.best_value():
@@ -100,7 +110,7 @@ class Checkpoints:
             raise _unwritable(self._best_dir, error) from error
         return True
 
-    def best_value(self):
+    def best_value(self) -> float:
         """The best value so far, minus infinity when there is none."""
         try:
             with open(os.path.join(self._best_dir, "best.json"), encoding="utf-8") as file:
@@ -108,7 +118,7 @@ class Checkpoints:
         except (OSError, ValueError, KeyError, TypeError):
             return float("-inf")
 
-    def note_evaluated(self, step):
+    def note_evaluated(self, step: int) -> None:
         """Keeps in mind that the run was scored at `step`, so that a run that goes on need not make up for it.
 
         Raises:
@@ -120,7 +130,7 @@ class Checkpoints:
         except OSError as error:
             raise _unwritable(self._latest.directory, error) from error
 
-    def evaluated_step(self):
+    def evaluated_step(self) -> int | None:
         """The last step at which the run was scored, None when there is no such note."""
         try:
             with open(self._evaluated_path, encoding="utf-8") as file:
@@ -130,7 +140,7 @@ class Checkpoints:
 
 
 @contextlib.contextmanager
-def _told(path):
+def _told(path: str) -> Iterator[None]:
     """Turns what restoring a checkpoint raises into one sentence."""
     try:
         yield
@@ -146,7 +156,9 @@ def _told(path):
         ) from error
 
 
-def restore_weights(run_dir, model, average=None, best=False):
+def restore_weights(
+    run_dir: str | os.PathLike, model: SceneModel, average: WeightAverage | None = None, best: bool = False
+) -> tuple[str, int]:
     """Restores what evaluating a run needs, without an optimizer; writes nothing.
 
     Args:
@@ -181,7 +193,7 @@ def restore_weights(run_dir, model, average=None, best=False):
     return path, int(step.numpy())
 
 
-def _count_stored(path, part):
+def _count_stored(path: str, part: str) -> int:
     """The number of variables that a checkpoint holds of one of its parts."""
     graph = TrackableObjectGraph.FromString(tf.train.load_checkpoint(path).get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
     found, waiting = set(), [child.node_id for child in graph.nodes[0].children if child.local_name == part]
@@ -193,7 +205,7 @@ def _count_stored(path, part):
     return sum(len(graph.nodes[number].attributes) for number in found)
 
 
-def _listed(folder):
+def _listed(folder: str) -> list[str]:
     """Names of the checkpoints in TensorFlow's list, the newest last; none where the list is damaged."""
     try:
         state = tf.train.get_checkpoint_state(folder)
@@ -202,13 +214,13 @@ def _listed(folder):
     return [os.path.basename(path) for path in state.all_model_checkpoint_paths] if state else []
 
 
-def _present(folder):
+def _present(folder: str) -> list[str]:
     """Names of the checkpoints that are there, the one of the last step last."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return sorted((name[:-6] for name in names if re.fullmatch(r"ckpt-\d+\.index", name)), key=lambda n: int(n[5:]))
 
 
-def _mend_list(folder):
+def _mend_list(folder: str) -> None:
     """Writes the folder's list of checkpoints anew where it does not say what is there.
 
     TensorFlow starts afresh in silence when its list, the file `checkpoint`, is gone or damaged. An index file is
@@ -235,7 +247,7 @@ def _mend_list(folder):
         raise _unwritable(folder, error) from error
 
 
-def _finish_replacing(best_dir):
+def _finish_replacing(best_dir: str) -> None:
     """Puts the newer complete folder in place if the replacing of the best checkpoint was killed half way."""
     for folder in (f"{best_dir}.new", f"{best_dir}.old"):
         # The JSON file is written last.
@@ -243,7 +255,7 @@ def _finish_replacing(best_dir):
             os.replace(folder, best_dir)
 
 
-def _unwritable(folder, error):
+def _unwritable(folder: str, error: Exception) -> UserError:
     return UserError(
         f"{folder}: the checkpoint could not be written ({first_line(error)}); free space or choose another --run_dir."
     )

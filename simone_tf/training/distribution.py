@@ -1,11 +1,13 @@
 """Which devices train: the one CPU or GPU, all GPUs of this machine, or a TPU."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from simone_tf.errors import UserError, first_line
 
 
-def make_strategy(tpu=None, devices=None):
+def make_strategy(tpu: str | None = None, devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
     """Picks the distribution strategy.
 
     Args:

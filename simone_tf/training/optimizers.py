@@ -6,7 +6,9 @@ from simone_tf.checks import check_values, number
 from simone_tf.training.schedules import WarmupCosine
 
 
-def make_adam(learning_rate=2e-4, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+def make_adam(
+    learning_rate: float | WarmupCosine = 2e-4, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
+) -> keras.optimizers.Adam:
     """Adam; the training step clips the all-reduced gradient itself.
 
     Args:

@@ -1,6 +1,7 @@
 """Learning rates over the steps of a run."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -23,7 +24,9 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         UserError: a value is no number or out of range.
     """
 
-    def __init__(self, peak=2e-4, warmup_steps=0, decay_steps=0, final_fraction=0.0):
+    def __init__(
+        self, peak: float = 2e-4, warmup_steps: int = 0, decay_steps: int = 0, final_fraction: float = 0.0
+    ) -> None:
         super().__init__()
         self.peak = peak
         self.warmup_steps = warmup_steps
@@ -31,7 +34,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         self.final_fraction = final_fraction
         check_values("WarmupCosine", self.get_config(), _CHECKS)
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Learning rate (float32 scalar) of the step that is about to be taken."""
         step = tf.cast(step, tf.float32)
         rate = tf.constant(self.peak, tf.float32)
@@ -44,7 +47,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
             rate *= tf.minimum(1.0, (step + 1.0) / self.warmup_steps)
         return rate
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {
             "peak": self.peak,

@@ -1,6 +1,6 @@
 """The training step: gradients per replica, all-reduce, clip by global norm, update; several steps per host call."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
@@ -44,7 +44,7 @@ class TrainingStep:
         jit_compile: bool = False,
         average: WeightAverage | None = None,
         microbatch_size: int | None = None,
-    ):
+    ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.strategy = strategy
@@ -78,7 +78,7 @@ class TrainingStep:
         """Whether all weights are finite numbers."""
         return all(np.isfinite(variable.numpy()).all() for variable in self.model.trainable_variables)
 
-    def _run(self, iterator, num_steps):
+    def _run(self, iterator: Iterator, num_steps: tf.Tensor) -> tf.Tensor:
         rows = tf.TensorArray(tf.float32, num_steps)
         done = tf.zeros([])
         for index in tf.range(num_steps):
@@ -101,12 +101,12 @@ class TrainingStep:
             rows = rows.write(index, tf.stack([metrics[name] for name in self.metrics]))
         return rows.stack()
 
-    def _replica_step(self, batch, step):
+    def _replica_step(self, batch: Mapping[str, tf.Tensor], step: tf.Tensor) -> dict[str, tf.Tensor]:
         # Nothing may change, the optimizer's own counter included, before the batch is there.
         with tf.control_dependencies(tf.nest.flatten(batch)):
             return self._update(batch, step)
 
-    def _update(self, batch, step):
+    def _update(self, batch: Mapping[str, tf.Tensor], step: tf.Tensor) -> dict[str, tf.Tensor]:
         replica = tf.distribute.get_replica_context()
         variables = self.model.trainable_variables
         noise_seed = tf.random.fold_in(self._seed(_NOISE_STREAM, step), replica.replica_id_in_sync_group)
@@ -134,7 +134,9 @@ class TrainingStep:
             "learning_rate": learning_rate,
         }
 
-    def _accumulate(self, batch, noise_seed, shared_seed):
+    def _accumulate(
+        self, batch: Mapping[str, tf.Tensor], noise_seed: tf.Tensor, shared_seed: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         """Mean losses and gradients over the microbatches of a replica's batch."""
         batch_size = batch["video"].shape[0]
         size = self.microbatch_size or batch_size
@@ -151,7 +153,9 @@ class TrainingStep:
             gradients = [total + gradient / count for total, gradient in zip(gradients, added, strict=True)]
         return losses, gradients
 
-    def _compute_gradients(self, batch, noise_seed, shared_seed):
+    def _compute_gradients(
+        self, batch: Mapping[str, tf.Tensor], noise_seed: tf.Tensor, shared_seed: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         variables = [variable.value for variable in self.model.trainable_variables]
         with tf.GradientTape() as tape:
             losses = self.model.losses(batch, noise_seed, shared_seed)
@@ -159,5 +163,5 @@ class TrainingStep:
             share = losses["loss"] / self.strategy.num_replicas_in_sync
         return losses, tape.gradient(share, variables)
 
-    def _seed(self, stream, step):
+    def _seed(self, stream: int, step: tf.Tensor) -> tf.Tensor:
         return tf.random.fold_in(tf.constant([self.seed, stream], tf.int32), tf.cast(step, tf.int32))

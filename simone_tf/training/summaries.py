@@ -7,7 +7,7 @@ browser plays them: a summary of the images plugin whose "image" is a GIF moves.
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -75,7 +75,7 @@ class Summaries:
             self._write(lambda: None)
             self._drop_writer()
 
-    def _write(self, write) -> None:
+    def _write(self, write: Callable[[], object]) -> None:
         if self._writer is None:
             return
         if _free_bytes(self._log_dir) < RESERVE_BYTES:

@@ -1,6 +1,6 @@
 """The pixel-wise decoder of Eq. 1: each query is decoded by itself, from one object and one frame latent."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -28,20 +28,22 @@ class PixelDecoder(keras.layers.Layer):
         coordinate_octaves: Fourier octaves of the coordinates appended to the raw ones; 0 is the paper's decoder.
     """
 
-    def __init__(self, hidden_size=512, num_hidden_layers=5, coordinate_octaves=0, name=None):
+    def __init__(
+        self, hidden_size: int = 512, num_hidden_layers: int = 5, coordinate_octaves: int = 0, name: str | None = None
+    ) -> None:
         super().__init__(name=name)
         self.hidden_size = hidden_size
         self.num_hidden_layers = num_hidden_layers
         self.coordinate_octaves = coordinate_octaves
 
-    def build(self, object_shape, frame_shape):
+    def build(self, object_shape: tuple[Any, ...], frame_shape: tuple[int | None, ...]) -> None:
         object_size, frame_size = object_shape[-1], frame_shape[-1]
         place_size = 3 + 4 * self.coordinate_octaves
         # Three kernels of one layer: the fan-in of the whole decides their initial scale.
         fan_in = object_size + frame_size + place_size
         limit = (6.0 / (fan_in + self.hidden_size)) ** 0.5
 
-        def first(name, use_bias):
+        def first(name: str, use_bias: bool) -> keras.layers.Dense:
             return keras.layers.Dense(
                 self.hidden_size,
                 use_bias=use_bias,
@@ -64,7 +66,9 @@ class PixelDecoder(keras.layers.Layer):
         self.output_layer = keras.layers.Dense(4, name="output_layer")
         self.output_layer.build((None, self.hidden_size))
 
-    def call(self, object_latents, frame_latents, coordinates, times):
+    def call(
+        self, object_latents: tf.Tensor, frame_latents: tf.Tensor, coordinates: tf.Tensor, times: tf.Tensor
+    ) -> Decoded:
         """Decodes queries; the mask logits are raw (see `MaskNormalization`).
 
         Args:
@@ -99,16 +103,16 @@ class MaskNormalization(keras.layers.Layer):
         epsilon: added to the variance.
     """
 
-    def __init__(self, epsilon=1e-5, name=None):
+    def __init__(self, epsilon: float = 1e-5, name: str | None = None) -> None:
         super().__init__(name=name)
         self.epsilon = epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         del input_shape
         self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
         self.bias = self.add_weight(shape=(), initializer="zeros", name="bias")
 
-    def call(self, mask_logits):
+    def call(self, mask_logits: tf.Tensor) -> tf.Tensor:
         """Normalises `[B, K, P]` logits in float32."""
         mask_logits = tf.cast(mask_logits, tf.float32)
         mean, variance = tf.nn.moments(mask_logits, axes=[1, 2], keepdims=True)

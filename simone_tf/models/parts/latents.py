@@ -1,6 +1,6 @@
 """Object and frame latents: the posterior heads, the unit Gaussian prior, and reparameterised samples."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -15,11 +15,11 @@ class Posterior(NamedTuple):
     mean: tf.Tensor
     log_scale: tf.Tensor | None  # natural logarithm of the standard deviation; None: a point, not a distribution
 
-    def distribution(self):
+    def distribution(self) -> tfp.distributions.Distribution:
         """The posterior `q` as a TFP distribution: batch shape `[B, N]`, event shape `[D]`."""
         return tfd.MultivariateNormalDiag(self.mean, tf.exp(self.log_scale))
 
-    def sample(self, num_samples, seed):
+    def sample(self, num_samples: int, seed: tf.Tensor) -> tf.Tensor:
         """Reparameterised samples, one per decoded query where `num_samples` is the number of queries.
 
         Args:
@@ -34,12 +34,12 @@ class Posterior(NamedTuple):
         return self.mean[:, :, None] + tf.exp(self.log_scale)[:, :, None] * noise
 
 
-def prior(size):
+def prior(size: int) -> tfp.distributions.Distribution:
     """The paper's unit Gaussian prior (section 3.1) over one latent of `size` dimensions."""
     return tfd.MultivariateNormalDiag(tf.zeros([size]), tf.ones([size]))
 
 
-def kl_to_prior(posterior):
+def kl_to_prior(posterior: Posterior) -> tf.Tensor:
     """KL(q || N(0, I)) in nats, `[B, N]` float32."""
     return tfd.kl_divergence(posterior.distribution(), prior(posterior.mean.shape[-1]))
 
@@ -55,8 +55,13 @@ class LatentHead(keras.layers.Layer):
     """
 
     def __init__(
-        self, latent_size=32, hidden_size=1024, log_scale_range=(-10.0, 3.0), initial_log_scale=0.0, name=None
-    ):
+        self,
+        latent_size: int = 32,
+        hidden_size: int = 1024,
+        log_scale_range: tuple[float, float] = (-10.0, 3.0),
+        initial_log_scale: float = 0.0,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
         self.latent_size = latent_size
         self.log_scale_range = log_scale_range
@@ -66,13 +71,13 @@ class LatentHead(keras.layers.Layer):
             latent_size, bias_initializer=keras.initializers.Constant(initial_log_scale), name="log_scale"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         self.hidden.build(input_shape)
         hidden_shape = (*input_shape[:-1], self.hidden.units)
         self.mean.build(hidden_shape)
         self.log_scale.build(hidden_shape)
 
-    def call(self, features):
+    def call(self, features: tf.Tensor) -> Posterior:
         """Turns `[B, N, C]` features into a `Posterior` of `[B, N, latent_size]` float32."""
         hidden = self.hidden(features)
         low, high = self.log_scale_range

@@ -16,10 +16,10 @@ class PixelMixture:
             log-likelihood is at most 4.82 nats).
     """
 
-    def __init__(self, pixel_scale=0.08):
+    def __init__(self, pixel_scale: float = 0.08) -> None:
         self.pixel_scale = pixel_scale
 
-    def distribution(self, rgb_means, mask_logits):
+    def distribution(self, rgb_means: tf.Tensor, mask_logits: tf.Tensor) -> tfp.distributions.Distribution:
         """The mixture as a TFP distribution: batch shape `[B, P]`, event shape `[3]`.
 
         Args:
@@ -32,6 +32,6 @@ class PixelMixture:
             tfd.Categorical(logits=logits), tfd.Independent(tfd.Normal(components, self.pixel_scale), 1)
         )
 
-    def log_prob(self, pixels, rgb_means, mask_logits):
+    def log_prob(self, pixels: tf.Tensor, rgb_means: tf.Tensor, mask_logits: tf.Tensor) -> tf.Tensor:
         """Log-likelihood in nats, `[B, P]` float32, of `pixels [B, P, 3]` in [0, 1]."""
         return self.distribution(rgb_means, mask_logits).log_prob(tf.cast(pixels, tf.float32))

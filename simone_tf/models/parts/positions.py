@@ -8,7 +8,7 @@ import tensorflow as tf
 from simone_tf.errors import UserError
 
 
-def sinusoid_positions(num_frames, height, width, channels, base=10000.0):
+def sinusoid_positions(num_frames: int, height: int, width: int, channels: int, base: float = 10000.0) -> np.ndarray:
     """Absolute 3-D position embedding: a third of the channels each for time, row and column.
 
     The form of the embedding is not in the paper's main text (which says only "absolute" and "3D", section 3.2);
@@ -27,7 +27,7 @@ def sinusoid_positions(num_frames, height, width, channels, base=10000.0):
     pairs = math.ceil(channels / 6)
     frequencies = base ** (-np.arange(pairs, dtype=np.float64) / pairs)
 
-    def axis_features(length):
+    def axis_features(length: int) -> np.ndarray:
         angles = np.arange(length, dtype=np.float64)[:, None] * frequencies
         return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
 
@@ -40,7 +40,7 @@ def sinusoid_positions(num_frames, height, width, channels, base=10000.0):
     return np.concatenate(features, axis=-1)[..., :channels].astype(np.float32)
 
 
-def pixel_coordinates(height, width):
+def pixel_coordinates(height: int, width: int) -> np.ndarray:
     """Coordinates of every pixel of a full frame, `l_i` of the paper's Eq. 1.
 
     Returns:
@@ -48,14 +48,14 @@ def pixel_coordinates(height, width):
         or column lies at 0).
     """
 
-    def axis(length):
+    def axis(length: int) -> np.ndarray:
         return np.linspace(-1.0, 1.0, length) if length > 1 else np.zeros(1)
 
     rows, columns = np.meshgrid(axis(height), axis(width), indexing="ij")
     return np.stack([rows, columns], axis=-1).reshape(-1, 2).astype(np.float32)
 
 
-def coordinate_features(coordinates, times, octaves):
+def coordinate_features(coordinates: tf.Tensor, times: tf.Tensor, octaves: int) -> tf.Tensor:
     """What the decoder sees of a query's place: the raw coordinates and time (the paper), and optional octaves.
 
     Args:

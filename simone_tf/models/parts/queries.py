@@ -15,7 +15,7 @@ class Query(NamedTuple):
     coordinates: tf.Tensor  # [B, P, 2] float32, (row, column) in [-1, 1] over the full frame
 
 
-def query_at(indices, height, width):
+def query_at(indices: tf.Tensor, height: int, width: int) -> Query:
     """The query of flat pixel numbers.
 
     Args:
@@ -29,7 +29,7 @@ def query_at(indices, height, width):
     return Query(frames=(indices // (height * width))[None], coordinates=coordinates[None])
 
 
-def full_query(num_frames, height, width):
+def full_query(num_frames: int, height: int, width: int) -> Query:
     """Every pixel of a clip, in the order of `tf.reshape(video, [B, T * H * W, 3])`."""
     return query_at(tf.range(num_frames * height * width), height, width)
 
@@ -42,11 +42,11 @@ class StridedQueries:
         stride: step of the grid in rows and columns; 2 decodes a quarter of the pixels.
     """
 
-    def __init__(self, num_frames=8, stride=2):
+    def __init__(self, num_frames: int = 8, stride: int = 2) -> None:
         self.num_frames = num_frames
         self.stride = stride
 
-    def sample(self, num_frames, height, width, seed):
+    def sample(self, num_frames: int, height: int, width: int, seed: tf.Tensor) -> tf.Tensor:
         """Draws `[Td * (H / stride) * (W / stride)]` int32 flat pixel numbers, all different.
 
         Raises:
@@ -76,10 +76,10 @@ class RandomQueries:
         num_pixels: P, pixels decoded in a step.
     """
 
-    def __init__(self, num_pixels=384):
+    def __init__(self, num_pixels: int = 384) -> None:
         self.num_pixels = num_pixels
 
-    def sample(self, num_frames, height, width, seed):
+    def sample(self, num_frames: int, height: int, width: int, seed: tf.Tensor) -> tf.Tensor:
         """Draws `[num_pixels]` int32 flat pixel numbers, all different.
 
         Raises:

@@ -1,5 +1,7 @@
 """The pre-norm transformer that lets all tokens of a clip attend to one another (paper, section 3.2)."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -12,18 +14,18 @@ class SelfAttention(keras.layers.Layer):
         head_size: size of a head's keys, queries and values.
     """
 
-    def __init__(self, num_heads, head_size, name=None):
+    def __init__(self, num_heads: int, head_size: int, name: str | None = None) -> None:
         super().__init__(name=name)
         self.num_heads = num_heads
         self.head_size = head_size
         self.queries_keys_values = keras.layers.Dense(3 * num_heads * head_size, use_bias=False, name="qkv")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         self.queries_keys_values.build(input_shape)
         self.output_projection = keras.layers.Dense(input_shape[-1], name="output_projection")
         self.output_projection.build((*input_shape[:-1], self.num_heads * self.head_size))
 
-    def call(self, tokens):
+    def call(self, tokens: tf.Tensor) -> tf.Tensor:
         batch, length = tf.shape(tokens)[0], tokens.shape[1]
         qkv = tf.reshape(self.queries_keys_values(tokens), [batch, length, 3, self.num_heads, self.head_size])
         query, key, value = tf.unstack(tf.transpose(qkv, [2, 0, 3, 1, 4]))  # each [B, heads, N, head_size]
@@ -37,14 +39,14 @@ class SelfAttention(keras.layers.Layer):
 class TransformerBlock(keras.layers.Layer):
     """Pre-norm block: tokens + attention(norm(tokens)), then + MLP(norm(tokens)) with ReLU; no dropout."""
 
-    def __init__(self, num_heads, head_size, mlp_size, name=None):
+    def __init__(self, num_heads: int, head_size: int, mlp_size: int, name: str | None = None) -> None:
         super().__init__(name=name)
         self.attention_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="attention_norm")
         self.attention = SelfAttention(num_heads, head_size, name="attention")
         self.mlp_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="mlp_norm")
         self.mlp_hidden = keras.layers.Dense(mlp_size, activation="relu", name="mlp_hidden")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         self.attention_norm.build(input_shape)
         self.attention.build(input_shape)
         self.mlp_norm.build(input_shape)
@@ -52,7 +54,7 @@ class TransformerBlock(keras.layers.Layer):
         self.mlp_output = keras.layers.Dense(input_shape[-1], name="mlp_output")
         self.mlp_output.build((*input_shape[:-1], self.mlp_hidden.units))
 
-    def call(self, tokens):
+    def call(self, tokens: tf.Tensor) -> tf.Tensor:
         tokens = tokens + self.attention(self.attention_norm(tokens))
         return tokens + self.mlp_output(self.mlp_hidden(self.mlp_norm(tokens)))
 
@@ -67,7 +69,14 @@ class Transformer(keras.layers.Layer):
         mlp_size: hidden units of a block's MLP (1024).
     """
 
-    def __init__(self, num_layers=4, num_heads=5, head_size=64, mlp_size=1024, name=None):
+    def __init__(
+        self,
+        num_layers: int = 4,
+        num_heads: int = 5,
+        head_size: int = 64,
+        mlp_size: int = 1024,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
         # A tuple: tf.train.Checkpoint silently drops layers held in a list.
         self.blocks = tuple(
@@ -75,12 +84,12 @@ class Transformer(keras.layers.Layer):
         )
         self.final_norm = keras.layers.LayerNormalization(epsilon=1e-5, name="final_norm")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         for block in self.blocks:
             block.build(input_shape)
         self.final_norm.build(input_shape)
 
-    def call(self, tokens):
+    def call(self, tokens: tf.Tensor) -> tf.Tensor:
         for block in self.blocks:
             tokens = block(tokens)
         return self.final_norm(tokens)

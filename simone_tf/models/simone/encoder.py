@@ -1,7 +1,7 @@
 """The inference network: CNN, transformer T1, spatial pool, transformer T2, posterior heads (paper, Figure 2)."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -41,18 +41,18 @@ class Encoder(keras.layers.Layer):
 
     def __init__(
         self,
-        feature_map=(8, 8),
-        slot_grid=(4, 4),
-        conv_channels=128,
-        conv_kernel=4,
-        width=320,
-        first_transformer=None,
-        second_transformer=None,
-        object_head=None,
-        frame_head=None,
-        position_base=10000.0,
-        name=None,
-    ):
+        feature_map: tuple[int, int] = (8, 8),
+        slot_grid: tuple[int, int] = (4, 4),
+        conv_channels: int = 128,
+        conv_kernel: int = 4,
+        width: int = 320,
+        first_transformer: Transformer | None = None,
+        second_transformer: Transformer | None = None,
+        object_head: LatentHead | None = None,
+        frame_head: LatentHead | None = None,
+        position_base: float = 10000.0,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
         self.feature_map = tuple(feature_map)
         self.slot_grid = tuple(slot_grid)
@@ -76,11 +76,11 @@ class Encoder(keras.layers.Layer):
         self.projection = keras.layers.Dense(width, name="projection")
 
     @property
-    def num_slots(self):
+    def num_slots(self) -> int:
         """K, the number of object latents."""
         return math.prod(self.slot_grid)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         _, num_frames, height, width, channels = input_shape
         num_convolutions = self._num_convolutions(height, width)
         self.convolutions = tuple(
@@ -100,7 +100,7 @@ class Encoder(keras.layers.Layer):
         self.object_head.build((None, self.num_slots, self.width))
         self.frame_head.build((None, num_frames, self.width))
 
-    def _num_convolutions(self, height, width):
+    def _num_convolutions(self, height: int, width: int) -> int:
         rows, columns = self.feature_map
         factor = height // rows
         if rows * factor != height or columns * factor != width or factor < 1 or factor & (factor - 1):
@@ -110,7 +110,7 @@ class Encoder(keras.layers.Layer):
             )
         return factor.bit_length() - 1
 
-    def call(self, video):
+    def call(self, video: tf.Tensor) -> Posteriors:
         """Infers the posteriors.
 
         Args:
@@ -138,12 +138,12 @@ class Encoder(keras.layers.Layer):
             frames=self.frame_head(tf.reduce_mean(slots, axis=2)),
         )
 
-    def _positions(self, num_frames, rows, columns):
+    def _positions(self, num_frames: int, rows: int, columns: int) -> tf.Tensor:
         return tf.constant(
             sinusoid_positions(num_frames, rows, columns, self.width, self.position_base), self.compute_dtype
         )
 
-    def _spatial_pool(self, tokens):
+    def _spatial_pool(self, tokens: tf.Tensor) -> tf.Tensor:
         """Sums each window of the feature map and scales by sqrt(K / (I * J)), which keeps unit variance unit."""
         (rows, columns), (slot_rows, slot_columns) = self.feature_map, self.slot_grid
         window_rows, window_columns = rows // slot_rows, columns // slot_columns

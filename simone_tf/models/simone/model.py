@@ -1,7 +1,8 @@
 """SIMONe: encoder, posteriors, pixel-wise decoder, mixture likelihood and the loss of Eq. 3 (Kabra et al., 2021)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -59,7 +60,7 @@ class SIMONe(SceneModel, DecodesQueries):
         normalize_masks: bool = True,
         mask_epsilon: float = 1e-5,
         name: str | None = None,
-    ):
+    ) -> None:
         super().__init__(name=name)
         if sampling not in SAMPLING:
             raise UserError(f"SIMONe.sampling is {sampling!r}: choose one of {', '.join(SAMPLING)}.")
@@ -88,7 +89,7 @@ class SIMONe(SceneModel, DecodesQueries):
             "frame": Latent(("frame",), self.encoder.frame_head.latent_size),
         }
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         """Creates every weight for `[B, T, H, W, 3]` video; T, H and W must be static."""
         self.encoder.build(input_shape)
         object_size, frame_size = self.encoder.object_head.latent_size, self.encoder.frame_head.latent_size
@@ -162,7 +163,7 @@ class SIMONe(SceneModel, DecodesQueries):
         num_frames = frame_latents.shape[1]
         object_latents = latents["object"][:, :, None]
 
-        def decode_raw(part):
+        def decode_raw(part: Query) -> Decoded:
             return self._decode_queries(object_latents, _at_frames(frame_latents, part.frames), part, num_frames)
 
         # A number that is None here, in a model that serves any number of queries, is known when it runs.
@@ -204,7 +205,9 @@ class SIMONe(SceneModel, DecodesQueries):
         )
         return tf.reshape(nats, [-1, *grid])
 
-    def _sample(self, posteriors, query, seed):
+    def _sample(
+        self, posteriors: Mapping[str, Posterior], query: Query, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Object latents `[B, K, P or 1, Do]` and frame latents `[B, P, Df]` for a training step's queries."""
         objects, frames = posteriors["object"], posteriors["frame"]
         object_seed, frame_seed = tf.unstack(tf.random.split(seed, 2))
@@ -223,24 +226,31 @@ class SIMONe(SceneModel, DecodesQueries):
         per_frame = objects.sample(num_frames, object_seed)  # [B, K, T, Do]
         return tf.gather(per_frame, query.frames[0], axis=2), frame_latents
 
-    def _decode_queries(self, object_latents, frame_latents, query, num_frames):
+    def _decode_queries(
+        self, object_latents: tf.Tensor, frame_latents: tf.Tensor, query: Query, num_frames: int
+    ) -> Decoded:
         times = tf.cast(query.frames, tf.float32) / num_frames
         return self.decoder(object_latents, frame_latents, query.coordinates, times)
 
-    def _normalize(self, decoded):
+    def _normalize(self, decoded: Decoded) -> Decoded:
         if self.mask_normalization is None:
             return decoded
         return decoded._replace(mask_logits=self.mask_normalization(decoded.mask_logits))
 
 
-def _at_frames(frame_latents, frames):
+def _at_frames(frame_latents: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
     """`[B, P, D]`: the latent `[B, T, D]` of each query's frame, `frames [B or 1, P]`."""
     if frames.shape[0] == 1:
         return tf.gather(frame_latents, frames[0], axis=1)
     return tf.gather(frame_latents, frames, axis=1, batch_dims=1)
 
 
-def _decode_in_chunks(decode_raw, query, chunk_size, batch_and_slots):
+def _decode_in_chunks(
+    decode_raw: Callable[[Query], Decoded],
+    query: Query,
+    chunk_size: int | tf.Tensor,
+    batch_and_slots: Sequence[int | None],
+) -> Decoded:
     """`decode_raw(query)`, of one chunk of queries after another.
 
     All chunks have the same length, and the last is filled up with the last query: arrays of unequal parts are beyond
@@ -254,11 +264,13 @@ def _decode_in_chunks(decode_raw, query, chunk_size, batch_and_slots):
     numbers = tf.minimum(tf.range(num_chunks * chunk_size), num_queries - 1)
     query = Query(tf.gather(query.frames, numbers, axis=1), tf.gather(query.coordinates, numbers, axis=1))
 
-    def array(*trailing):
+    def array(*trailing: int) -> tf.TensorArray:
         length = chunk_size if isinstance(chunk_size, int) else None
         return tf.TensorArray(tf.float32, num_chunks, element_shape=[*batch_and_slots, length, *trailing])
 
-    def decode_chunk(number, rgb_means, mask_logits):
+    def decode_chunk(
+        number: tf.Tensor, rgb_means: tf.Tensor, mask_logits: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
         places = slice(number * chunk_size, (number + 1) * chunk_size)
         part = decode_raw(Query(query.frames[:, places], query.coordinates[:, places]))
         return number + 1, rgb_means.write(number, part.rgb_means), mask_logits.write(number, part.mask_logits)
@@ -270,7 +282,7 @@ def _decode_in_chunks(decode_raw, query, chunk_size, batch_and_slots):
         parallel_iterations=1,
     )
 
-    def joined(parts):
+    def joined(parts: tf.Tensor) -> tf.Tensor:
         parts = tf.transpose(parts, [1, 2, 0, *range(3, len(parts.shape))])  # [B, K, chunks, queries of a chunk, ...]
         batch, slots = batch_and_slots
         leading = [tf.shape(parts)[0] if batch is None else batch, slots, num_chunks * chunk_size]
