@@ -12,7 +12,7 @@ tf.config.set_logical_device_configuration(
 )
 
 
-pytest_plugins = ["tiny_run", "tiny_export"]
+pytest_plugins = ["tiny_run", "tiny_export", "colour_run"]
 
 
 @pytest.fixture(autouse=True)
