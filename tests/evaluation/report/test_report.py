@@ -121,6 +121,37 @@ def page(tmp_path_factory):
     return path
 
 
+def test_the_page_of_a_model_that_has_less(tmp_path):
+    summary = make_summary()
+    summary["segmentation"], summary["probes"] = {}, []
+    del summary["reconstruction"]["nats_per_pixel"]
+    summary["latents"] = {"scene_kl": spread(3.21), "scene_kl_per_dimension": [1.0, 2.0]}
+    path = tmp_path / "report.html"
+    write_report(str(path), summary, curves={}, figures={}, explorers=[], config="", paper_name="cater")
+    parsed = Page(path.read_text(encoding="utf-8"))
+    text = " ".join(parsed.words)
+    assert "KL of a scene latent, nats" in parsed.cells
+    assert "3.210 ± 0.010" in parsed.cells
+    assert "KL of each scene latent dimension, sorted" in text
+    for word in ("nats per pixel", "Table 1", "object latent", "frame latent", "Move the latents"):
+        assert word not in text
+
+
+def test_the_page_says_what_latents_in_every_frame_are(tmp_path):
+    summary = make_summary()
+    summary["probes"] = [
+        row("trajectory", "position", "o_k,t", 0.3, trained_on="all", tested_on="all"),
+        row("trajectory", "position", "o_k(t)", 0.4, trained_on="all", tested_on="all"),
+        row("trajectory", "position", "o_j(t),j!=k", 0.05, trained_on="all", tested_on="all"),
+    ]
+    path = tmp_path / "report.html"
+    write_report(str(path), summary, curves={}, figures={}, explorers=[], config="")
+    parsed = Page(path.read_text(encoding="utf-8"))
+    assert "Objects of this model have a latent in every frame" in " ".join(parsed.words)
+    assert "0.400" in parsed.cells  # the card
+    assert any("from other objects: 0.050" in words for words in parsed.words)
+
+
 def test_the_page_holds_the_numbers(page):
     parsed = Page(page.read_text(encoding="utf-8"))
     text, summary = " ".join(parsed.words), make_summary()
@@ -133,7 +164,7 @@ def test_the_page_holds_the_numbers(page):
         assert number in parsed.cells
     # The paper's, beside the world's coordinates only.
     assert parsed.cells.count("0.949 ± 0.002") == 1
-    assert "SIMONe 0.918 ± 0.036" in text
+    assert "its own model 0.918 ± 0.036" in text
     assert "paper: 0.918 ± 0.036" in text
     assert "20,000" in text
     assert "24\N{MULTIPLICATION SIGN}32" in text
