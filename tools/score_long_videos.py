@@ -153,7 +153,7 @@ def score(flags: argparse.Namespace) -> None:
         frame_size=window_model.frame_size,
     )
     clips = []
-    with data_faults_told(reader, ("video", "segments"), num_frames):
+    with data_faults_told(reader, ("video", "segments", *window_model.given), num_frames):
         for index, batch in enumerate(batches):
             video, segments = batch["video"].numpy()[0], batch["segments"].numpy()[0]
             given = {name: batch[name].numpy()[0] for name in window_model.given}
