@@ -22,7 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags = _parser().parse_args(arguments)
     rate = None if flags.fps is None else _rate(flags.fps)
     video = VideoSource(flags.video)
-    camera_from = None if flags.camera_from is None else VideoSource(flags.camera_from)
     run_flags.check_one_model(flags)
     out = flags.out or f"{video.name}_decomposition"
 
@@ -46,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 overlap=flags.overlap,
                 rate=rate,
                 fit=flags.fit,
-                camera_from=camera_from,
+                camera=flags.camera,
+                camera_from=flags.camera_from,
                 overwrite=flags.overwrite,
                 on_frame=shown.add,
             )
@@ -74,6 +74,8 @@ def _print_found(found, video, out, seconds):
             f"{facts['last_frame']}, {facts['mean_share_of_frame']:.1%} of the pixels"
             f"{_BACKGROUND if facts['uncoloured_in_overlay'] else ''}"
         )
+    if "no_recomposition" in found:
+        say(found["no_recomposition"])
     if not found["mp4"]:
         say("No MP4 was written, which needs PyAV: pip install simone_tf[video].")
     say(f"{out} holds contact_sheet.png, overlay.gif and the other results.")
@@ -95,7 +97,14 @@ def _parser():
         default="crop",
         help="how another aspect is brought to the model's: cut the middle out (default), or pad at the sides",
     )
-    parser.add_argument("--camera_from", help="another video, through whose camera the objects are shown as well")
+    parser.add_argument(
+        "--camera", help="of a model that is given it: file with a row of numbers per frame (.npy, .csv or .json)"
+    )
+    parser.add_argument(
+        "--camera_from",
+        help="another video, through whose camera the objects are shown as well; of a model that is given the camera, "
+        "another file of it",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier decomposition in --out")
     return parser
 

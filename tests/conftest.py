@@ -1,6 +1,7 @@
 """Settings that must be in place before TensorFlow starts: quiet logs, and two logical CPUs to stand for replicas."""
 
 import os
+import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -12,7 +13,36 @@ tf.config.set_logical_device_configuration(
 )
 
 
-pytest_plugins = ["tiny_run", "tiny_export"]
+pytest_plugins = ["tiny_run", "tiny_export", "colour_run"]
+
+TESTS = pathlib.Path(__file__).parent
+
+# Folders, files and tests that train, render, export or start processes for long; single ones bear the marker.
+SLOW = (
+    "config/test_gin_files.py::test_every_shipped_file_is_built",
+    "config/test_gin_files.py::test_the_operative_config",
+    "config/test_gin_files.py::test_the_paper_size_model",
+    "data/formats/test_movi.py",
+    "data/pipeline/test_service.py",
+    "evaluation/probes",
+    "evaluation/report",
+    "scenes",
+    "serving",
+    "test_decompose.py",
+    "test_evaluate.py",
+    "test_export.py",
+    "test_train.py",
+    "test_train_faults.py",
+    "tools",
+    "training/test_distribution.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        place = f"{item.path.relative_to(TESTS).as_posix()}::{item.name}"
+        if place.startswith(SLOW):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Writes the files behind the README's table of input rates, and prints the command that measures each row.
+"""Writes the files behind the input rates of docs/performance.md, and prints the command that measures each row.
 
     python tests/rate_sets.py sets
 
@@ -187,7 +187,7 @@ def main() -> None:
         if not (out / row).exists():
             write(out / row, count)
         params = " ".join(f'--gin_param="{binding}"' for binding in bindings(row, out / row))
-        print(f"python tools/benchmark.py --input --gin_file=gin/{gin_file}.gin {params}", flush=True)
+        print(f"python tools/benchmark.py --input --gin_file=gin/simone/{gin_file}.gin {params}", flush=True)
 
 
 if __name__ == "__main__":

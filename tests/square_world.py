@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from simone_tf.long_videos.window_model import Latents, Rendering
+from simone_tf.long_videos.window_model import Posterior, Rendering, WindowModel
+from simone_tf.models.scene_model import Latent
+from simone_tf.serving.sizes import Sizes
 
 FRAMES, SIZE, SLOTS, SIDE = 4, (8, 16), 4, 4
 FLOOR = 0.25
+LATENTS = {"object": Latent(("slot",), 3 + FRAMES * SIZE[0] * SIZE[1]), "frame": Latent(("frame",), 1)}
 COLOURS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1]], np.float32)
 
 
@@ -30,23 +33,23 @@ def draw(columns, flash=None):
     return (video + light[:, None, None, None]).astype(np.float32), segments
 
 
-class SquareModel:
+class SquareModel(WindowModel):
     """What `WindowModel` offers. Slots: the floor, and up to three squares, shuffled in every window.
 
     An object's latent holds its colour and its masks; a frame's is the flash. In the windows of `fails`, counted from
     0, all slots are alike, as those of a model that has lost its way.
     """
 
-    num_frames, frame_size, num_slots, source = FRAMES, SIZE, SLOTS, "squares"
-
     def __init__(self, seed=0, shuffle=True, fails=()):
+        super().__init__(Sizes(FRAMES, SIZE, SLOTS, LATENTS, {}, False), "squares", self.encode, self.render)
         self._rng = np.random.default_rng(seed)
         self._shuffle = shuffle
         self._fails = fails
         self._count = 0
         self.windows_seen = []
 
-    def encode(self, video):
+    def encode(self, batch):
+        video = batch["video"]
         self.windows_seen.append(len(video))
         objects, frames = [], []
         for window in video:
@@ -69,9 +72,13 @@ class SquareModel:
             objects.append(self._rng.permutation(latents) if self._shuffle else latents)
             frames.append(flash[:, None])
         objects, frames = np.array(objects, np.float32), np.array(frames, np.float32)
-        return Latents(objects, np.full_like(objects, -1.0), frames, np.full_like(frames, -2.0))
+        return {
+            "object": Posterior(objects, np.full_like(objects, -1.0)),
+            "frame": Posterior(frames, np.full_like(frames, -2.0)),
+        }
 
-    def render(self, object_latents, frame_latents):
+    def render(self, latents, given=None):
+        object_latents, frame_latents = latents["object"], latents["frame"]
         batch = len(object_latents)
         masks = object_latents[..., 3:].reshape(batch, SLOTS, FRAMES, *SIZE) + np.float32(1e-4)
         masks /= masks.sum(1, keepdims=True)

@@ -1,9 +1,7 @@
 """The decompose command: every kind of video, every kind of model, and every mistake in one sentence."""
 
 import functools
-import json
 import os
-import pathlib
 import shutil
 import sys
 
@@ -15,23 +13,8 @@ from simone_tf import decompose, export
 from simone_tf.long_videos import window_model
 from simone_tf.runs import load
 
-from tiny_run import SIZE, fails, make_clips
-
-WRITTEN = {
-    "overlay.gif",
-    "recomposition.gif",
-    "latents.npz",
-    "contact_sheet.png",
-    "decomposition.json",
-    "masks",
-    "objects",
-}
-
-
-def moving_square(count, height=SIZE, width=SIZE):
-    """uint8 [T, H, W, 3]"""
-    video = next(make_clips(1, 0, frames=count))["video"]
-    return video.repeat(-(-height // SIZE), 1).repeat(-(-width // SIZE), 2)[:, :height, :width]
+from decomposed import done, moving_square
+from tiny_run import SIZE, fails
 
 
 def write_mp4(path, video):
@@ -52,16 +35,6 @@ def write_folder(path, pictures):
     return path
 
 
-def done(video, model, out, *further):
-    decompose.main([str(video), *model, f"--out={out}", *further])
-    content = json.loads((pathlib.Path(out) / "decomposition.json").read_text())
-    names = {path.name for path in pathlib.Path(out).iterdir()}
-    assert names - {"overlay.mp4", "recomposition.mp4"} == WRITTEN
-    masks = sorted(path.name for path in (pathlib.Path(out) / "masks").iterdir())
-    assert masks == [f"frame_{index:06d}.png" for index in range(content["frames"])]
-    return content
-
-
 @pytest.fixture(scope="module")
 def model(run):
     return [f"--run_dir={run}"]
@@ -70,7 +43,7 @@ def model(run):
 @pytest.fixture(autouse=True)
 def _one_model(monkeypatch):
     """A run is read, and its functions are traced, once for all tests."""
-    monkeypatch.setattr(load, "load_run", _load_run)
+    monkeypatch.setattr(load, "load_run", lambda run_dir, params=(), best=False: _load_run(run_dir, (*params,), best))
     monkeypatch.setattr(window_model, "of_run_model", _of_run_model)
 
 

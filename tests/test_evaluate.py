@@ -325,20 +325,6 @@ def test_a_control_is_printed_beside_every_probe(evaluated, capsys):
     assert [line.rpartition("shuffled ")[2] for line in lines] == [f"{value:.3f}" for value in shuffled]
 
 
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        ([], "--run_dir is missing"),
-        (["--run_dir=nowhere"], "nowhere holds no run (no config.gin)"),
-        (["--run_dir=x", "--num_clips=0"], "--num_clips=0 is out of range"),
-        (["--run_dir=x", "--num_pictures=-1"], "--num_pictures=-1 is out of range"),
-        (["--run_dir=x", "--batch_size=0"], "--batch_size=0 is out of range"),
-    ],
-)
-def test_mistakes_in_flags(flags, words, capsys):
-    assert words in fails(capsys, flags, main=evaluate.main)
-
-
 def test_other_data_than_the_model_takes_are_refused(copied, tmp_path, capsys):
     data = write_set(tmp_path / "large", lambda count, seed: make_clips(count, seed, FRAMES, 2 * SIZE))
     line = fails(capsys, flags_of(copied, data), main=evaluate.main)

@@ -152,7 +152,20 @@ def test_a_pretrained_model_is_exported_with_its_card(tmp_path):
     pretrained = load_pretrained("quickstart")
     video = np.random.default_rng(0).random([1, 4, 24, 24, 3], np.float32)
     means = written.loaded.signatures["encode"](video=tf.constant(video))["object_means"]
-    np.testing.assert_allclose(means, pretrained.model.encode(video).objects.mean, atol=1e-5)
+    np.testing.assert_allclose(means, pretrained.model.encode(video)["object"].mean, atol=1e-5)
     card = read_card(find_pretrained("quickstart"))
     assert written.description["metrics"] == card["metrics"]
     assert written.description["step"] == card["step"]
+
+
+def test_a_run_of_another_model_is_exported_as_any(colour_run, tmp_path):
+    export.main([f"--run_dir={colour_run}", f"--export_dir={tmp_path / '1'}"])
+    written = load_export(str(tmp_path / "1"))
+    rng = np.random.default_rng(0)
+    batch = {"video": rng.random((2, 2, 8, 8, 3), np.float32), "camera": rng.random((2, 2, 7), np.float32)}
+    found = written.loaded.signatures["segment_soft"](**{name: tf.constant(value) for name, value in batch.items()})
+    np.testing.assert_allclose(
+        found["slot_masks"], load_run(str(colour_run)).model.decompose(batch).slot_masks, atol=1e-5
+    )
+    assert written.description["given"] == {"camera": 7}
+    assert (written.description["step"], written.description["object_latent_size"]) == (4, 5)

@@ -11,7 +11,7 @@ COUNTS = {"multi_dsprites": 8, "objects_room_images": 8, "clevr": 2, "movi": 8, 
 def test_the_command_of_a_row_reads_what_was_written(row, tmp_path):
     write, _, gin_file, _ = rate_sets.ROWS[row]
     write(tmp_path / row, COUNTS[row])
-    settings = read_settings([f"gin/{gin_file}.gin"], rate_sets.bindings(row, tmp_path / row), None)
+    settings = read_settings([f"gin/simone/{gin_file}.gin"], rate_sets.bindings(row, tmp_path / row), None)
     reader = settings.clips
     assert reader.clip_shape() == (settings.num_frames, *settings.frame_size)
     records = sum(1 for _ in reader.files.serialized())

@@ -34,10 +34,8 @@ MEASURES = {
     ("reconstruction", "mse"): "MSE",
     ("reconstruction", "psnr"): "PSNR, dB",
     ("reconstruction", "nats_per_pixel"): "nats per pixel",
-    ("latents", "object_kl"): "KL per object, nats",
-    ("latents", "frame_kl"): "KL per frame, nats",
 }
-"""The rows that are no probes: table and name in metrics.json -> label."""
+"""The rows that are no probes, besides the latents' KLs: table and name in metrics.json -> label."""
 
 MAIN_INPUTS = dict.fromkeys(("f_t", "f_r,f_t", "o_1..K", "o_1..K,t", "o_k", "o_k,t", "o_k,f_t,t"), "mlp")
 MAIN_INPUTS |= {"o_j,j!=k": "mlp", "o_j": "mlp", "p_j,j!=k": "mlp"}
@@ -73,12 +71,12 @@ def read_metrics(run_dir):
     return metrics
 
 
-def _check(metrics):
+def _check(metrics: dict) -> None:
     """Raises ValueError where metrics hold something else than this tool takes from them."""
     tables = [metrics[name] for name in ("run", "segmentation", "reconstruction", "latents")]
     if not all(isinstance(table, dict) for table in tables) or not isinstance(metrics["probes"], list):
         raise ValueError("it has other tables")
-    for table, name in MEASURES:
+    for table, name in measures_of(metrics):
         measure = metrics[table].get(name, {"mean": None})
         if not isinstance(measure, dict) or not _is_score(measure.get("mean", "")):
             raise ValueError(f"its {name} is {json.dumps(measure)[:60]}, not a mean and a standard deviation")
@@ -112,10 +110,20 @@ def find_runs(folder):
     return [os.path.dirname(os.path.dirname(path)) for path in found]
 
 
-def scores_of(metrics, everything):
+def measures_of(metrics: dict) -> dict[tuple[str, str], str]:
+    """The rows of a run that are no probes, as `MEASURES`, with one for every kind of latent that has a KL."""
+    kls = {
+        ("latents", name): f"KL per {name.removesuffix('_kl')}, nats"
+        for name in metrics["latents"]
+        if name.endswith("_kl")
+    }
+    return MEASURES | kls
+
+
+def scores_of(metrics: dict, everything: bool) -> dict:
     """Label -> (value or None, the paper's `Figure` or None) of one run."""
     scores = {}
-    for (table, name), label in MEASURES.items():
+    for (table, name), label in measures_of(metrics).items():
         if name in metrics[table] and (everything or name in MAIN_MEASURES):
             scores[label] = metrics[table][name]["mean"], None
     for row in metrics["probes"]:

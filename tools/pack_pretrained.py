@@ -74,6 +74,7 @@ def pack(run, name, out, *, best=False, train_command=None, notes="", overwrite=
         "format": pretrained.FORMAT,
         "format_version": pretrained.FORMAT_VERSION,
         "name": name,
+        "model": type(run.model).__name__,
         "version": simone_tf.__version__,
         "step": run.step,
         "weights_of": "best held-out score" if best else "last step",
@@ -84,7 +85,7 @@ def pack(run, name, out, *, best=False, train_command=None, notes="", overwrite=
         "data": data,
         "num_frames": run.settings.num_frames,
         "frame_size": list(run.settings.frame_size),
-        "num_slots": run.model.encoder.num_slots,
+        "num_slots": run.model.num_slots,
         "parameters": int(sum(np.prod(variable.shape) for variable in run.model.trainable_variables)),
         "metrics": _metrics(run),
         "notes": notes,
@@ -168,8 +169,8 @@ def _card_text(card, place):
     lines = [
         f"# {card['name']}",
         "",
-        f"A SIMONe for windows of {card['num_frames']} frames of {height}x{width} pixels with {card['num_slots']} "
-        f"slots ({card['parameters']:,} parameters).",
+        f"A {card['model']} for windows of {card['num_frames']} frames of {height}x{width} pixels with "
+        f"{card['num_slots']} slots ({card['parameters']:,} parameters).",
         "",
         f"    python -m simone_tf.decompose clip.gif --pretrained={named}",
         "",
@@ -219,9 +220,11 @@ def _in_brackets(value):
 
 def _check(run, folder):
     """What is read back has to do exactly what the run does."""
-    video = np.random.default_rng(0).random((1, run.settings.num_frames, *run.settings.frame_size, 3), np.float32)
+    num_frames, rng = run.settings.num_frames, np.random.default_rng(0)
+    batch = {"video": rng.random((1, num_frames, *run.settings.frame_size, 3), np.float32)}
+    batch |= {name: rng.random((1, num_frames, size), np.float32) for name, size in run.model.given.items()}
     again = load_pretrained(folder + os.sep)
-    wanted, found = run.model.encode(video), again.model.encode(video)
+    wanted, found = run.model.encode(batch), again.model.encode(batch)
     for name, posterior in wanted.items():
         np.testing.assert_array_equal(np.asarray(posterior.mean), np.asarray(found[name].mean))
 

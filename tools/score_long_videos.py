@@ -10,18 +10,27 @@ every window's slots as objects of their own. With --bench, peak memory and time
 a process of its own.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.cli.peak_memory import peak_bytes
 from simone_tf.errors import UserError
 from simone_tf.runs import flags as run_flags
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from simone_tf.long_videos.window_model import Rendering, WindowModel
 
 METHODS = ("matched", "slot_numbers", "unlinked")
 LENGTHS = (64, 600, 2400)
@@ -51,14 +60,20 @@ def parse_arguments(argv=None):
     return flags
 
 
-def score_clip(window_model, video, segments, overlap=None):
+def score_clip(
+    window_model: WindowModel,
+    video: np.ndarray,
+    segments: np.ndarray,
+    overlap: int | None = None,
+    given: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
     """Scores one long clip.
 
     Args:
         window_model: `WindowModel`.
         video: `[F, H, W, 3]` float32 in [0, 1].
         segments: `[F, H, W]` int, 0 = background.
-        overlap: as for `VideoDecomposition`.
+        overlap, given: as for `VideoDecomposition`.
 
     Returns:
         dict of `video_ari_foreground` over the whole clip for each of `METHODS`, `windows` (mean over the windows that
@@ -73,13 +88,13 @@ def score_clip(window_model, video, segments, overlap=None):
     watched = _Watched(window_model)
     scores = {}
     for method, tracker in zip(METHODS, (Tracker(), SlotNumbers(), Unlinked()), strict=True):
-        decomposition = VideoDecomposition(watched, video, overlap, recompose=False, tracker=tracker)
+        decomposition = VideoDecomposition(watched, video, overlap, given=given, recompose=False, tracker=tracker)
         predicted = np.stack([parts.object_ids[parts.masks.argmax(0)] for parts in decomposition])
         scores[method] = float(_ari_foreground(segments[np.newaxis], predicted[np.newaxis])[0])
         if method == "matched":
             latents = decomposition.latents()
-            scores |= {"num_objects": len(latents.merged_object_ids), "segments": predicted}
-            true = np.stack([_window(segments, start, window_model.num_frames) for start in latents.window_starts])
+            scores |= {"num_objects": len(latents["merged_object_ids"]), "segments": predicted}
+            true = np.stack([_window(segments, start, window_model.num_frames) for start in latents["window_starts"]])
             scores["windows"] = float(np.nanmean(_ari_foreground(true, np.concatenate(watched.segments))))
             watched.segments = None
     return scores
@@ -95,8 +110,8 @@ class _Watched:
     def __getattr__(self, name):
         return getattr(self._model, name)
 
-    def render(self, object_latents, frame_latents):
-        rendering = self._model.render(object_latents, frame_latents)
+    def render(self, latents: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]) -> Rendering:
+        rendering = self._model.render(latents, given)
         if self.segments is not None:
             self.segments.append(rendering.slot_masks.argmax(axis=1))
         return rendering
@@ -117,7 +132,7 @@ def _ari_foreground(segments, predicted):
     return scores.per_clip()["video_ari_foreground"]
 
 
-def score(flags):
+def score(flags: argparse.Namespace) -> None:
     """Scores every clip of the data and prints the scores, and their mean over clips."""
     import numpy as np
 
@@ -133,13 +148,15 @@ def score(flags):
         batch_size=1,
         num_frames=num_frames,
         num_clips=flags.num_clips,
+        fields=("video", "segments", *window_model.given),
         frame_size=window_model.frame_size,
     )
     clips = []
-    with data_faults_told(reader, ("video", "segments"), num_frames):
+    with data_faults_told(reader, ("video", "segments", *window_model.given), num_frames):
         for index, batch in enumerate(batches):
             video, segments = batch["video"].numpy()[0], batch["segments"].numpy()[0]
-            scores = score_clip(window_model, video, segments, flags.overlap)
+            given = {name: batch[name].numpy()[0] for name in window_model.given}
+            scores = score_clip(window_model, video, segments, flags.overlap, given)
             predicted = scores.pop("segments")
             if flags.out:
                 save_strip(os.path.join(flags.out, f"long_video_{index}.png"), video, segments, predicted)
@@ -228,15 +245,19 @@ def _in_own_process(model_flag, frames):
     raise UserError(mistakes[-1] if mistakes else reason)
 
 
-def measure_length(flags, frames):
+def measure_length(flags: argparse.Namespace, frames: int) -> dict[str, Any]:
     """Takes apart a video of so many frames; the clock starts when the model is loaded and traced."""
+    import numpy as np
+
     from simone_tf.long_videos.decomposition import VideoDecomposition
 
     window_model = run_flags.read_window_model(flags)
 
     def take_apart(count):
         begin = time.perf_counter()
-        decomposition = VideoDecomposition(window_model, moving_square(count, window_model.frame_size))
+        given = {name: np.zeros((count, size), np.float32) for name, size in window_model.given.items()}
+        frames = moving_square(count, window_model.frame_size)
+        decomposition = VideoDecomposition(window_model, frames, given=given)
         for _ in decomposition:
             pass
         decomposition.latents()

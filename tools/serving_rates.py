@@ -9,12 +9,15 @@ other programs disturb least.
 import statistics
 import tempfile
 import time
+from typing import Any
 
 _ROUNDS = 15
 _SECONDS = 1.0  # of each in a round
 
 
-def measure(run_dir, batch_size=None, rounds=_ROUNDS, seconds=_SECONDS):
+def measure(
+    run_dir: str, batch_size: int | None = None, rounds: int = _ROUNDS, seconds: float = _SECONDS
+) -> dict[str, Any]:
     """Measures `segment` of an export of a run.
 
     Args:
@@ -34,22 +37,24 @@ def measure(run_dir, batch_size=None, rounds=_ROUNDS, seconds=_SECONDS):
 
     from simone_tf.runs.load import load_run
     from simone_tf.serving.saved_model import load_export
-    from simone_tf.serving.signatures import sizes_of
+    from simone_tf.serving.sizes import sizes_of
     from simone_tf.serving.write_export import write_export
 
     run = load_run(run_dir)
     settings = run.settings
     num_frames, frame_size = settings.num_frames, settings.frame_size
     batch_size = batch_size or settings.evaluation_batch_size
-    video = tf.random.stateless_uniform([batch_size, num_frames, *frame_size, 3], [0, 0])
+    sizes = sizes_of(run.model, num_frames, frame_size)
+    shapes = {"video": (num_frames, *frame_size, 3), **sizes.given_shapes}
+    batch = {name: tf.random.stateless_uniform([batch_size, *shape], [0, 0]) for name, shape in shapes.items()}
     chunk_size = settings.evaluation_chunk_size
-    decompose = tf.function(lambda video: run.model.decompose(video, chunk_size).segments)
+    decompose = tf.function(lambda batch: run.model.decompose(batch, chunk_size).segments)
     with tempfile.TemporaryDirectory() as folder:
-        write_export(f"{folder}/1", run.model, sizes_of(run.model, num_frames, frame_size), {})
+        write_export(f"{folder}/1", run.model, sizes, {})
         export = load_export(f"{folder}/1", names=("segment",))
     calls = {
-        "library": lambda: decompose(video).numpy(),
-        "export": lambda: export.loaded.signatures["segment"](video=video)["segments"].numpy(),
+        "library": lambda: decompose(batch).numpy(),
+        "export": lambda: export.loaded.signatures["segment"](**batch)["segments"].numpy(),
     }
     for call in calls.values():
         for _ in range(2):  # the first calls trace and optimize

@@ -41,8 +41,9 @@ class _Piece(NamedTuple):
 def parse_config(gin_files=(), gin_params=(), run_dir=None):
     """Reads gin files and single bindings; without any, the config that a run folder was trained with.
 
-    Includes are looked up in the folder of the file that was named. Every name has to mean something: a macro that no
-    value refers to, and bindings under a scope that no reference has, are errors like an unknown name.
+    Includes are looked up beside the file that has them, then beside the file that was named. Every name has to mean
+    something: a macro that no value refers to, and bindings under a scope that no reference has, are errors like an
+    unknown name.
 
     Args:
         gin_files: paths of gin files, later ones win.
@@ -133,7 +134,7 @@ def _read_file(path, folder, including):
 
     Args:
         path: the file.
-        folder: folder of the file the user named; includes are looked up there.
+        folder: folder of the file the user named; includes that are not beside `path` are looked up there.
         including: the files that are being included, to tell a circle.
     """
     if path in including:
@@ -155,7 +156,8 @@ def _read_file(path, folder, including):
         include = re.fullmatch(r"\s*include\s+(['\"])(.+)\1\s*(#.*)?", line)
         if include is None:
             raise UserError(f"{path}, line {number + 1}: an include is written include 'file.gin', found {line!r}.")
-        included = os.path.join(folder, include[2])
+        beside = os.path.join(os.path.dirname(path), include[2])
+        included = beside if os.path.isfile(beside) else os.path.join(folder, include[2])
         if not os.path.isfile(included):
             raise UserError(f"{path} includes {include[2]!r}, but there is no {included}; correct the include.")
         pieces += read_up_to(number)

@@ -6,6 +6,8 @@ import os
 import re
 import zipfile
 import zlib
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,10 +31,11 @@ class ClipStore:
         UserError: the folder cannot be written.
     """
 
-    def __init__(self, folder, key):
+    def __init__(self, folder: str, key: Any):
         self._folder, self._key = folder, json.loads(json.dumps(key))
-        self._arrays = None  # name -> shape behind the clips
-        self._paths, self._end = [], 0
+        self._arrays: dict[str, list[int]] | None = None  # name -> shape behind the clips
+        self._paths: list[str] = []
+        self._end = 0
         try:
             os.makedirs(folder, exist_ok=True)
             found = self._find()
@@ -51,11 +54,11 @@ class ClipStore:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def count(self):
+    def count(self) -> int:
         """The number of clips that are measured, from the first on, without a gap."""
         return self._end
 
-    def append(self, clips):
+    def append(self, clips: Sequence[Mapping[str, np.ndarray]]) -> None:
         """Writes the measures of the next clips, at once or not at all.
 
         Args:
@@ -75,13 +78,15 @@ class ClipStore:
                 text = json.dumps({"key": self._key, "arrays": shapes}, indent=2, sort_keys=True)
                 write_text(os.path.join(self._folder, _KEY_FILE), text + "\n")
             with replacing(path) as temporary, open(temporary, "wb") as file:
-                np.savez(file, **arrays)
+                np.savez(file, allow_pickle=False, **arrays)
         except OSError as error:
             raise self._unwritable(error) from error
         self._paths.append(path)
         self._arrays, self._end = shapes, end
 
-    def parts(self, names=None, num_clips=None):
+    def parts(
+        self, names: Container[str] | None = None, num_clips: int | None = None
+    ) -> Iterator[dict[str, np.ndarray]]:
         """Reads measures file by file, so that any number of clips can be gone through in little memory.
 
         Args:
@@ -102,14 +107,14 @@ class ClipStore:
             left -= _first_and_end(path)[1] - _first_and_end(path)[0]
             yield part
 
-    def load(self, names=None, num_clips=None):
+    def load(self, names: Container[str] | None = None, num_clips: int | None = None) -> dict[str, np.ndarray]:
         """The same at once: dict of name -> `[num_clips, ...]`."""
         parts = list(self.parts(names, num_clips))
         if not parts:
             return {}
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _find(self):
+    def _find(self) -> dict[int, tuple[int, str]]:
         """First clip -> (end, path) of the files that are there."""
         found = {}
         for path in sorted(glob.glob(os.path.join(glob.escape(self._folder), "clips-*.npz"))):
@@ -118,21 +123,22 @@ class ClipStore:
                 found[first] = (end, path)
         return found
 
-    def _read(self, path, names):
+    def _read(self, path: str, names: Container[str] | None) -> dict[str, np.ndarray]:
         first, end = _first_and_end(path)
+        arrays = self._arrays or {}
         try:
             # An array's size is in its header: a small file cannot claim more than it holds without failing here.
             with zipfile.ZipFile(path) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
                     raise ValueError("it claims more than 2 GiB")
             with np.load(path, allow_pickle=False) as archive:
-                if set(archive.files) != set(self._arrays):
+                if set(archive.files) != set(arrays):
                     raise ValueError("it holds other arrays than were measured")
                 part = {name: archive[name] for name in archive.files if names is None or name in names}
             for name, value in part.items():
                 if value.shape[:1] != (end - first,):
                     raise ValueError(f"it does not hold {end - first} clips")
-                if list(value.shape[1:]) != self._arrays[name] or value.dtype.kind not in "biuf":
+                if list(value.shape[1:]) != arrays[name] or value.dtype.kind not in "biuf":
                     raise ValueError(f"its {name} is another array than was measured")
         except _DAMAGE as error:
             raise UserError(
@@ -141,7 +147,7 @@ class ClipStore:
             ) from error
         return part
 
-    def _stored(self):
+    def _stored(self) -> tuple[Any, dict[str, list[int]] | None]:
         """Key and shapes of the arrays of the measures that are there; (None, None) where it cannot be read."""
         try:
             with open(os.path.join(self._folder, _KEY_FILE), encoding="utf-8") as file:
@@ -150,13 +156,13 @@ class ClipStore:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None, None
 
-    def _unwritable(self, error):
+    def _unwritable(self, error: OSError) -> UserError:
         return UserError(
             f"{self._folder} cannot be written ({first_line(error)}): free space or mend its permissions, then run the "
             "same command again; measured clips are kept."
         )
 
 
-def _first_and_end(path):
+def _first_and_end(path: str) -> tuple[int, int]:
     match = re.search(r"clips-(\d{8})-(\d{8})\.npz\Z", path)
     return (int(match[1]), int(match[2])) if match else (0, 0)

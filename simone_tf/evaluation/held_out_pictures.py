@@ -1,11 +1,21 @@
 """Pictures of held-out clips taken apart and recomposed, for TensorBoard and for the run folder."""
 
 import os
+from typing import Any, Protocol
+
+import numpy as np
 
 from simone_tf.errors import UserError, first_line
+from simone_tf.evaluation.held_out import HeldOut, TakenApart
 from simone_tf.pictures import figures
 from simone_tf.pictures.colours import arrange_slots
 from simone_tf.pictures.image_files import save_gif, save_png
+
+
+class _Summaries(Protocol):
+    """What takes pictures for TensorBoard, `training.summaries.Summaries`."""
+
+    def image(self, step: int, name: str, image: np.ndarray) -> None: ...
 
 
 class Pictures:
@@ -16,17 +26,17 @@ class Pictures:
         count: number of clips.
     """
 
-    def __init__(self, held_out, count):
+    def __init__(self, held_out: HeldOut, count: int):
         self._held_out = held_out
         self._count = count
 
-    def draw(self, summaries, step):
-        """Writes every clip's animated decomposition and recomposition to TensorBoard."""
+    def draw(self, summaries: _Summaries, step: int) -> None:
+        """Writes every clip's animated decomposition, and recomposition where there is one, to TensorBoard."""
         for index, parts in enumerate(self._held_out.first_clips(self._count)):
-            for name, frames in animations(*parts).items():
+            for name, frames in animations(parts).items():
                 summaries.image(step, f"{name}/clip_{index}", frames)
 
-    def save(self, folder):
+    def save(self, folder: str) -> None:
         """Writes PNG sheets and GIF animations of every clip into `folder`.
 
         Raises:
@@ -39,54 +49,52 @@ class Pictures:
                 f"Cannot make the folder {folder}: {first_line(error)}; free or choose another place."
             ) from error
         for index, parts in enumerate(self._held_out.first_clips(self._count)):
-            for name, sheet in sheets(*parts).items():
+            for name, sheet in sheets(parts).items():
                 save_png(os.path.join(folder, f"{name}_{index}.png"), sheet)
-            for name, frames in animations(*parts).items():
+            for name, frames in animations(parts).items():
                 save_gif(os.path.join(folder, f"{name}_{index}.gif"), frames)
 
 
-def _decomposition_arguments(clip, decomposition):
-    arguments = {
+def sheets(parts: TakenApart) -> dict[str, np.ndarray]:
+    """`decomposition` and, where there is one, `recomposition` of a clip as a sheet `[H', W', 3]` uint8."""
+    # An image's parts side by side: below one another they would be a column of many times its width.
+    is_image = len(parts.clip["video"]) == 1
+    drawn = {"decomposition": figures.decomposition_figure(**_decomposition_of(parts), frames_down=is_image)}
+    if parts.recomposition is not None:
+        drawn["recomposition"] = figures.recomposition_figure(**_recomposition_of(parts), frames_down=is_image)
+    return drawn
+
+
+def animations(parts: TakenApart) -> dict[str, np.ndarray]:
+    """The same as animations `[T, H', W', 3]` uint8."""
+    drawn = {"decomposition": figures.decomposition_frames(**_decomposition_of(parts))}
+    if parts.recomposition is not None:
+        drawn["recomposition"] = figures.recomposition_frames(**_recomposition_of(parts))
+    return drawn
+
+
+def _decomposition_of(parts: TakenApart) -> dict[str, Any]:
+    clip, decomposition = parts.clip, parts.decomposition
+    return {
         "video": clip["video"],
         "reconstruction": decomposition.reconstruction,
         "segmentation": decomposition.segments,
         "slot_rgb": decomposition.slot_rgb,
         "slot_masks": decomposition.slot_masks,
         "segments": clip.get("segments"),
-    }
-    return arguments | {"slots": arrange_slots(decomposition.slot_masks, decomposition.segments, clip.get("segments"))}
-
-
-def _recomposition_arguments(clip, decomposition, next_clip, recomposition):
-    return {
-        "video_a": clip["video"],
-        "video_b": next_clip["video"],
-        "reconstruction": decomposition.reconstruction,
-        "segmentation": decomposition.segments,
-        "recomposed": recomposition.reconstruction,
-        "recomposed_segmentation": recomposition.segments,
-        "num_slots": len(decomposition.slot_masks),
-        "segments": clip.get("segments"),
+        "slots": arrange_slots(decomposition.slot_masks, decomposition.segments, clip.get("segments")),
     }
 
 
-def sheets(clip, decomposition, next_clip, recomposition):
-    # An image's parts side by side: below one another they would be a column of many times its width.
-    is_image = len(clip["video"]) == 1
+def _recomposition_of(parts: TakenApart) -> dict[str, Any]:
+    assert parts.recomposition is not None
     return {
-        "decomposition": figures.decomposition_figure(
-            **_decomposition_arguments(clip, decomposition), frames_down=is_image
-        ),
-        "recomposition": figures.recomposition_figure(
-            **_recomposition_arguments(clip, decomposition, next_clip, recomposition), frames_down=is_image
-        ),
-    }
-
-
-def animations(clip, decomposition, next_clip, recomposition):
-    return {
-        "decomposition": figures.decomposition_frames(**_decomposition_arguments(clip, decomposition)),
-        "recomposition": figures.recomposition_frames(
-            **_recomposition_arguments(clip, decomposition, next_clip, recomposition)
-        ),
+        "video_a": parts.clip["video"],
+        "video_b": parts.next_clip["video"],
+        "reconstruction": parts.decomposition.reconstruction,
+        "segmentation": parts.decomposition.segments,
+        "recomposed": parts.recomposition.reconstruction,
+        "recomposed_segmentation": parts.recomposition.segments,
+        "num_slots": len(parts.decomposition.slot_masks),
+        "segments": parts.clip.get("segments"),
     }

@@ -1,27 +1,40 @@
 """Measures of a trained run on the clips of a dataset, in bounded memory and resumable, and their summary (Table 1)."""
 
 import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 import simone_tf
+from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
-from simone_tf.evaluation.clip_measures import COPIED_FIELDS, LATENTS, ClipMeasures
+from simone_tf.evaluation.clip_measures import COPIED_FIELDS, ClipMeasures
 from simone_tf.evaluation.clip_store import ClipStore
+from simone_tf.evaluation.evaluated_run import EvaluatedRun
+from simone_tf.evaluation.model_inputs import check_inputs
 from simone_tf.evaluation.scores.overlap import OVERLAP_SCORES
 from simone_tf.evaluation.scores.segmentation import SCORES
+from simone_tf.models.scene_model import SceneModel
 
 RECONSTRUCTION = ("mse", "psnr", "nats_per_pixel")
 
 
-def measure_clips(run, clips, store_dir, num_clips=None, batch_size=8, on_clips=lambda count: None):
+def measure_clips(
+    run: EvaluatedRun,
+    clips: ClipReader,
+    store_dir: str,
+    num_clips: int | None = None,
+    batch_size: int = 8,
+    on_clips: Callable[[int], object] = lambda count: None,
+) -> ClipStore:
     """Measures clips of a dataset with a trained model, going on where an earlier call was ended.
 
     Args:
-        run: `Run`.
-        clips: `ClipReader` of the split.
+        run: the trained run.
+        clips: the clips of the split.
         store_dir: folder of the measures.
         num_clips: the first clips of the split; None for all.
         batch_size: clips measured at a time.
@@ -34,8 +47,10 @@ def measure_clips(run, clips, store_dir, num_clips=None, batch_size=8, on_clips=
         UserError: the data cannot be read or does not fit the model, or the folder cannot be written.
     """
     settings = run.settings
+    check_inputs(run.model, clips)
     store = ClipStore(store_dir, _key(run, clips))
-    fields = tuple(name for name in ("video", "segments", *COPIED_FIELDS) if name in clips.fields)
+    wanted = (*run.model.inputs, "segments", *COPIED_FIELDS)
+    fields = tuple(name for name in dict.fromkeys(wanted) if name in clips.fields)
     finished = store.count()
     on_clips(finished if num_clips is None else min(finished, num_clips))
     if num_clips is not None and finished >= num_clips:
@@ -60,23 +75,33 @@ def measure_clips(run, clips, store_dir, num_clips=None, batch_size=8, on_clips=
     return store
 
 
-def clip_scores(store, num_clips=None):
-    """Everything that is one number per clip: name -> `[num_clips]` float64; the KLs are nats per object and frame."""
-    return _go_through(store, num_clips)[0]
+def clip_scores(model: SceneModel, store: ClipStore, num_clips: int | None = None) -> dict[str, np.ndarray]:
+    """Everything that is one number per clip: name -> `[num_clips]` float64.
+
+    `<name>_kl` is the mean over a clip's latents of one kind, in nats: per object, per frame.
+    """
+    return _go_through(model.latents, store, num_clips)[0]
 
 
-def summarize(run, clips, store, num_clips=None):
+def summarize(run: EvaluatedRun, clips: ClipReader, store: ClipStore, num_clips: int | None = None) -> dict[str, Any]:
     """What is measured of a run on a split, as `metrics.json` holds it.
 
     Returns:
         dict: `run` (what was evaluated on what), `segmentation`, `reconstruction` and `latents` (each name ->
-        {"mean", "std", "num"} over clips, in which it has a value), `not_computed` and `notes` (sentences).
+        {"mean", "std", "num"} over clips, in which it has a value; and `<name>_kl_per_dimension`, a list of nats),
+        `not_computed` and `notes` (sentences).
     """
-    values, nats = _go_through(store, num_clips)
+    model = run.model
+    values, nats = _go_through(model.latents, store, num_clips)
     count = len(values["mse"])
     not_computed, notes = [], []
     empty = int(np.isnan(values["video_ari_foreground"]).sum()) if "video_ari_foreground" in values else 0
-    if "segments" not in clips.fields:
+    if model.num_slots == 1:
+        not_computed.append(
+            "This model does not divide a scene into slots: ARI, mIoU and mBO need them; reconstruction metrics were "
+            "computed."
+        )
+    elif "segments" not in clips.fields:
         not_computed.append(
             "This dataset has no `segments`: ARI, mIoU and mBO need them; reconstruction metrics were computed."
         )
@@ -89,6 +114,10 @@ def summarize(run, clips, store, num_clips=None):
             f"The `segments` of {empty} of {count} clips are 0, background, everywhere: foreground scores are those of "
             "the others."
         )
+    if "nats_per_pixel" not in values:
+        not_computed.append("This model has no likelihood: no nats per pixel.")
+    if points := [f"`{name}`" for name in model.latents if name not in nats]:
+        not_computed.append(f"This model has no distribution over its latents {' and '.join(points)}: no KL of them.")
     return {
         "run": {
             "run_dir": run.run_dir,
@@ -100,44 +129,49 @@ def summarize(run, clips, store, num_clips=None):
             "num_clips": count,
             "frames": run.settings.num_frames,
             "resolution": list(run.settings.frame_size),
-            "num_slots": run.model.encoder.num_slots,
+            "num_slots": model.num_slots,
             "version": simone_tf.__version__,
         },
         "segmentation": {name: _spread(values[name]) for name in (*SCORES, *OVERLAP_SCORES) if name in values},
-        "reconstruction": {name: _spread(values[name]) for name in RECONSTRUCTION},
-        "latents": {
-            # nats per object and per frame, and the nats of each dimension
-            "object_kl": _spread(values["object_kl"]),
-            "frame_kl": _spread(values["frame_kl"]),
-            "object_kl_per_dimension": nats["object"].tolist(),
-            "frame_kl_per_dimension": nats["frame"].tolist(),
-        },
+        "reconstruction": {name: _spread(values[name]) for name in RECONSTRUCTION if name in values},
+        # nats of a latent (per object, per frame), and the nats of each of its dimensions
+        "latents": {f"{name}_kl": _spread(values[f"{name}_kl"]) for name in nats}
+        | {f"{name}_kl_per_dimension": dimensions.tolist() for name, dimensions in nats.items()},
         "not_computed": not_computed,
         "notes": notes,
     }
 
 
-def kl_per_dimension(mean, log_scale):
+def kl_per_dimension(mean: np.ndarray, log_scale: np.ndarray) -> np.ndarray:
     """KL(N(mean, exp(log_scale)) || N(0, 1)) in nats of every latent dimension; any shape, float64."""
     mean, log_scale = np.asarray(mean, np.float64), np.asarray(log_scale, np.float64)
     return 0.5 * (np.square(mean) + np.exp(2 * log_scale) - 1) - log_scale
 
 
-def _go_through(store, num_clips):
+def _go_through(
+    latents: Iterable[str], store: ClipStore, num_clips: int | None
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Scores of each clip, and the mean KL of each latent dimension; latents are held of one file at a time."""
-    scores, kl_sums = {}, {"object": 0.0, "frame": 0.0}
-    for part in store.parts((*SCORES, *OVERLAP_SCORES, *RECONSTRUCTION, *LATENTS), num_clips):
-        for kind, total in kl_sums.items():
-            kl = kl_per_dimension(part.pop(f"{kind}_mean"), part.pop(f"{kind}_log_scale"))  # [n, K or T, D]
-            kl_sums[kind] = total + kl.mean(axis=1).sum(axis=0)
-            part[f"{kind}_kl"] = kl.sum(-1).mean(-1)
+    posteriors = {name: (f"{name}_mean", f"{name}_log_scale") for name in latents}
+    kept = (*SCORES, *OVERLAP_SCORES, *RECONSTRUCTION, *(part for parts in posteriors.values() for part in parts))
+    gathered: dict[str, list[np.ndarray]] = {}
+    kl_sums: dict[str, np.ndarray] = {}
+    for part in store.parts(kept, num_clips):
+        for name, (mean, log_scale) in posteriors.items():
+            means, log_scales = part.pop(mean), part.pop(log_scale, None)
+            if log_scales is None:
+                continue
+            kl = kl_per_dimension(means, log_scales)  # [n, *axes, D]
+            others = tuple(range(1, kl.ndim - 1))
+            kl_sums[name] = kl_sums.get(name, 0.0) + kl.mean(axis=others).sum(axis=0)
+            part[f"{name}_kl"] = kl.sum(-1).mean(axis=others)
         for name, values in part.items():
-            scores.setdefault(name, []).append(values.astype(np.float64))
-    scores = {name: np.concatenate(values) for name, values in scores.items()}
-    return scores, {kind: total / len(scores["mse"]) for kind, total in kl_sums.items()}
+            gathered.setdefault(name, []).append(values.astype(np.float64))
+    scores = {name: np.concatenate(values) for name, values in gathered.items()}
+    return scores, {name: total / len(scores["mse"]) for name, total in kl_sums.items()}
 
 
-def _key(run, clips):
+def _key(run: EvaluatedRun, clips: ClipReader) -> dict[str, Any]:
     """What measures of clips depend on. Names without their folder: a run that moved is still the same run."""
     files = [tf.io.gfile.stat(path) for path in clips.files.shards()]
     settings = {name: value for name, value in clips.settings().items() if name != "data_dir"}
@@ -160,7 +194,7 @@ def _key(run, clips):
     }
 
 
-def _spread(values):
+def _spread(values: np.ndarray) -> dict[str, float | int | None]:
     """Mean, population standard deviation and number of the values that are there."""
     there = values[~np.isnan(values)]
     if not len(there):

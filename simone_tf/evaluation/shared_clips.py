@@ -4,17 +4,18 @@ import os
 
 import tensorflow as tf
 
+from simone_tf.data.formats.reader import ClipReader
 from simone_tf.errors import UserError
 
 
-def shared_file(one, other):
+def shared_file(one: ClipReader, other: ClipReader) -> str | None:
     """A file of which two readers read the same records.
 
     A file is the same under another name too (a link). Readers of different records of one file, as the image sets
     divide theirs (`records`), share nothing.
 
     Args:
-        one, other: `ClipReader`s.
+        one, other: the readers.
 
     Returns:
         Its path as `one` has it; None where there is none, or where the files of one of the two cannot be found.
@@ -28,7 +29,7 @@ def shared_file(one, other):
     return common[0] if common and max(first, other_first) < min(stop, other_stop) else None
 
 
-def _identity(path):
+def _identity(path: str) -> str | tuple[int, int]:
     if "://" in path:
         return path
     found = os.stat(path)

@@ -7,34 +7,19 @@ masks are bad too. Besides latents, nothing is kept of what lies behind: the mem
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from simone_tf.errors import UserError
 from simone_tf.long_videos.frame_blend import FrameBlend, FrameParts, WindowFrame
-from simone_tf.long_videos.posterior_pool import pool_with_spread
-from simone_tf.long_videos.tracks import SlotNumbers, Tracker, WindowSlots
-from simone_tf.long_videos.window_model import Latents, Rendering, WindowModel
+from simone_tf.long_videos.tracks import SlotNumbers, Tracker, Unlinked, WindowSlots
+from simone_tf.long_videos.video_latents import VideoLatents
+from simone_tf.long_videos.window_model import Posterior, Rendering, WindowModel
 from simone_tf.long_videos.windows import Window, check_overlap, cut_windows, default_overlap
 
 # Mean squared error of a rendering that is as good as any: one hundredth of the range of a colour.
 _LEAST_ERROR = 1e-4
-
-
-class VideoLatents(NamedTuple):
-    """The latents of a video of F frames, cut into M windows, that shows N objects; float32 where not said."""
-
-    window_starts: np.ndarray  # [M] int32, first frame of each window
-    window_object_ids: np.ndarray  # [M, K] int32, the identity of every slot
-    object_means: np.ndarray  # [M, K, Do]
-    object_log_scales: np.ndarray  # [M, K, Do]
-    merged_object_ids: np.ndarray  # [N] int32, ascending
-    merged_object_means: np.ndarray  # [N, Do], over the windows by precision
-    merged_object_log_scales: np.ndarray  # [N, Do], what windows disagree about included
-    frame_means: np.ndarray  # [F, Df], over the windows that hold the frame by precision
-    frame_log_scales: np.ndarray  # [F, Df]
 
 
 class VideoDecomposition:
@@ -45,16 +30,20 @@ class VideoDecomposition:
       frames: `[H, W, 3]` each, uint8 or floating point in [0, 1], at the model's size. A video shorter than a window is
         filled up by holding its last frame; nothing of that is given out.
       overlap: frames that neighbouring windows share; default half a window. The last window may share more.
-      match: whether slots are matched; else a slot's number is its identity.
-      camera: `[T, Df]` frame latents, of any video, that the recomposition sees every window's objects by; by default
-        that of the window's own first frame, held still.
-      recompose: whether to make the recomposition, which costs a second rendering.
-      tracker: what identifies the slots in place of `Tracker()`; `match` is not looked at then.
+      given: what else the model is given, by name of `window_model.given`: `[F, C]`, a row for every frame of the
+        video; None where it is given nothing.
+      viewpoint: what the recomposition sees every window's objects by, `[T, D]` or `[T, C]` by name of
+        `window_model.viewpoint_latents` and `given`, of any video; by default that of the window's own first frame,
+        held still.
+      recompose: whether to make the recomposition, which costs a second rendering; a model whose viewpoint is not apart
+        from the scene has none.
+      tracker: what identifies the slots, default `Tracker()`.
       windows_at_a_time: windows that the model takes at a time.
 
     Raises:
-      UserError: `overlap` is out of range, `camera` is that of another model; and while iterating, there is no frame,
-        or the model gives numbers that are not finite.
+      UserError: `overlap` is out of range, `given` or `viewpoint` is not what the model takes; and while iterating,
+        there is no frame, there are not as many rows in `given` as frames, or the model gives numbers that are not
+        finite.
       ValueError: while iterating, a frame has another shape or type.
     """
 
@@ -63,30 +52,25 @@ class VideoDecomposition:
         window_model: WindowModel,
         frames: Iterable[np.ndarray],
         overlap: int | None = None,
-        match: bool = True,
-        camera: np.ndarray | None = None,
         *,
+        given: Mapping[str, np.ndarray] | None = None,
+        viewpoint: Mapping[str, np.ndarray] | None = None,
         recompose: bool = True,
-        tracker: Tracker | None = None,
+        tracker: Tracker | SlotNumbers | Unlinked | None = None,
         windows_at_a_time: int = 4,
     ):
         num_frames = window_model.num_frames
         self._model = window_model
         self._overlap = default_overlap(num_frames) if overlap is None else overlap
         check_overlap(self._overlap, num_frames)
-        if camera is not None and (np.ndim(camera) != 2 or len(camera) != num_frames):
-            raise UserError(
-                f"The camera's frame latents are {list(np.shape(camera))}, {window_model.source} takes those of "
-                f"{num_frames} frames: take them from a video that the same model has taken apart."
-            )
         self._frames = iter(frames)
-        self._tracker = tracker or (Tracker() if match else SlotNumbers())
-        self._camera = camera
-        self._recompose = recompose
+        self._tracker = tracker or Tracker()
+        self._given = self._checked_given(given or {})
+        self._viewpoint = None if viewpoint is None else self._checked_viewpoint(viewpoint)
+        self._recompose = recompose and window_model.recomposes
         self._windows_at_a_time = windows_at_a_time
         self._started = self._finished = False
-        self._windows: list[tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
-        self._frame_latents: list[tuple[np.ndarray, np.ndarray]] = []
+        self._latents = VideoLatents(window_model.latents)
 
     def __iter__(self) -> Iterator[FrameParts]:
         """The frames in order, each as soon as no later window can hold it.
@@ -99,79 +83,91 @@ class VideoDecomposition:
         self._started = True
         return self._iterate()
 
-    def latents(self) -> VideoLatents:
-        """All latents of the video, after the iteration.
+    def latents(self) -> dict[str, np.ndarray]:
+        """All latents of the video by name, after the iteration; see `video_latents`.
 
         Raises:
           ValueError: the iteration has not come to its end.
         """
         if not self._finished:
             raise ValueError("The latents are known after the last frame: iterate first.")
-        starts, identities, means, log_scales, weights = map(np.stack, zip(*self._windows, strict=True))
-        merged_ids = np.unique(identities)
-        merged = [
-            pool_with_spread(means[identities == k], log_scales[identities == k], weights[identities == k])
-            for k in merged_ids
-        ]
-        merged_means, merged_log_scales = map(np.stack, zip(*merged, strict=True))
-        frame_means, frame_log_scales = map(np.stack, zip(*self._frame_latents, strict=True))
-        return VideoLatents(
-            starts.astype(np.int32),
-            identities,
-            means,
-            log_scales,
-            merged_ids,
-            merged_means,
-            merged_log_scales,
-            frame_means,
-            frame_log_scales,
-        )
+        return self._latents.arrays()
+
+    def _checked_given(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        arrays = {}
+        for name, size in self._model.given.items():
+            found = np.shape(given[name]) if name in given else None
+            if found is None or len(found) != 2 or found[1] != size:
+                stated = "nothing" if found is None else list(found)
+                raise UserError(
+                    f"{self._model.source} is given `{name}`, {size} numbers for every frame, and here it is {stated}: "
+                    f"give [F, {size}] numbers for the F frames of the video."
+                )
+            arrays[name] = np.asarray(given[name], np.float32)
+        return arrays
+
+    def _checked_viewpoint(self, viewpoint: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        latents = {name: self._model.latents[name].size for name in self._model.viewpoint_latents}
+        arrays = {}
+        for name, size in {**latents, **self._model.given}.items():
+            wanted = (self._model.num_frames, size)
+            found = np.shape(viewpoint[name]) if name in viewpoint else ()
+            if found != wanted:
+                raise UserError(
+                    f"The viewpoint's `{name}` is {list(found)}, {self._model.source} takes {list(wanted)}: take it "
+                    f"from {'a video that the same model has taken apart' if name in latents else 'frames like those'}."
+                )
+            arrays[name] = np.asarray(viewpoint[name], np.float32)
+        return arrays
 
     def _iterate(self) -> Iterator[FrameParts]:
         waiting: dict[int, FrameBlend] = {}
-        windows = cut_windows(self._frames, self._model.num_frames, self._model.frame_size, self._overlap)
-        for window, latents, rendering, recomposition in self._taken_apart(windows):
+        size = self._model.frame_size
+        windows = cut_windows(self._frames, self._model.num_frames, size, self._overlap, self._given)
+        for window, posteriors, rendering, recomposition in self._taken_apart(windows):
             # The last window may start before the end of the one before it; nothing before its start changes any more.
             for index in sorted(index for index in waiting if index < window.start):
                 yield self._finish(waiting.pop(index))
-            self._add(waiting, window, latents, rendering, recomposition)
+            self._add(waiting, window, posteriors, rendering, recomposition)
         for index in sorted(waiting):
             yield self._finish(waiting.pop(index))
         self._finished = True
 
-    def _taken_apart(self, windows: Iterator[Window]):
-        """Every window with its latents, rendering and recomposition, computed a few at a time."""
+    def _taken_apart(
+        self, windows: Iterator[Window]
+    ) -> Iterator[tuple[Window, dict[str, Posterior], Rendering, np.ndarray | None]]:
+        """Every window with its posteriors, rendering and recomposition, computed a few at a time."""
         while batch := _take(windows, self._windows_at_a_time):
-            latents = self._model.encode(np.stack([window.video for window in batch]))
-            rendering = self._model.render(latents.object_means, latents.frame_means)
-            recomposed = [None] * len(batch)
+            given = {name: np.stack([window.given[name] for window in batch]) for name in self._given}
+            posteriors = self._model.encode({"video": np.stack([window.video for window in batch]), **given})
+            means = {name: posterior.mean for name, posterior in posteriors.items()}
+            rendering = self._model.render(means, given)
+            recomposed: Sequence[np.ndarray | None] | np.ndarray = [None] * len(batch)
             if self._recompose:
-                camera = self._camera_latents(latents.frame_means)
-                recomposed = self._model.render(latents.object_means, camera).reconstruction
-            if not (np.isfinite(latents.object_means).all() and np.isfinite(rendering.slot_masks).all()):
+                seen = self._seen_by(means, given)
+                others = {name: seen.get(name, mean) for name, mean in means.items()}
+                recomposed = self._model.render(others, {name: seen[name] for name in given}).reconstruction
+            if not all(np.isfinite(values).all() for values in (*means.values(), rendering.slot_masks)):
                 raise UserError(
                     f"{self._model.source} gives numbers that are not finite: its training has diverged; take another "
                     "checkpoint, such as the best, or another model."
                 )
             for index, window in enumerate(batch):
-                of_window = [type(item)(*(value[index] for value in item)) for item in (latents, rendering)]
-                yield window, *of_window, recomposed[index]
+                of_window = {name: _at(posterior, index) for name, posterior in posteriors.items()}
+                yield window, of_window, Rendering(*(value[index] for value in rendering)), recomposed[index]
 
-    def _camera_latents(self, frame_means: np.ndarray) -> np.ndarray:
-        if self._camera is None:
-            return np.repeat(frame_means[:, :1], frame_means.shape[1], axis=1)
-        if self._camera.shape[1] != frame_means.shape[2]:
-            raise UserError(
-                f"The camera's frame latents are of {self._camera.shape[1]} numbers, those of {self._model.source} of "
-                f"{frame_means.shape[2]}: take them from a video that the same model has taken apart."
-            )
-        return np.repeat(np.asarray(self._camera, np.float32)[np.newaxis], len(frame_means), axis=0)
+    def _seen_by(self, means: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Latents `[B, T, D]` and given fields `[B, T, C]` that the recomposition shows a batch of windows by."""
+        own = {**{name: means[name] for name in self._model.viewpoint_latents}, **given}
+        if self._viewpoint is None:
+            return {name: np.repeat(values[:, :1], values.shape[1], axis=1) for name, values in own.items()}
+        return {name: np.repeat(self._viewpoint[name][np.newaxis], len(values), axis=0) for name, values in own.items()}
 
     def _add(
         self,
         waiting: dict[int, FrameBlend],
         window: Window,
-        latents: Latents,
+        posteriors: dict[str, Posterior],
         rendering: Rendering,
         recomposition: np.ndarray | None,
     ) -> None:
@@ -182,11 +178,12 @@ class VideoDecomposition:
         visible = rendering.slot_masks[:, real].sum(axis=(1, 2, 3))  # [K]
         painted = np.einsum("kthw,kthwc->kc", rendering.slot_masks[:, real], rendering.slot_rgb[:, real])
         colours = painted / np.maximum(visible, 1e-6)[:, np.newaxis]
+        compared = self._compared(posteriors, window.num_frames)
         identities = self._tracker.identify(
-            WindowSlots(window.start, window.video, rendering.slot_masks, latents.object_means, colours, error)
+            WindowSlots(window.start, window.video, rendering.slot_masks, compared, colours, error)
         )
         weights = (visible + 1e-6) / error**2
-        self._windows.append((window.start, identities, latents.object_means, latents.object_log_scales, weights))
+        self._latents.add_window(window.start, window.num_frames, identities, weights, posteriors)
         for offset in range(window.num_frames):
             index = window.start + offset
             blend = waiting.setdefault(index, FrameBlend(index, window.video[offset]))
@@ -198,14 +195,25 @@ class VideoDecomposition:
                     rgb=rendering.slot_rgb[:, offset],
                     reconstruction=rendering.reconstruction[offset],
                     recomposition=None if recomposition is None else recomposition[offset],
-                    latent_mean=latents.frame_means[offset],
-                    latent_log_scale=latents.frame_log_scales[offset],
+                    latents={name: _at(posteriors[name], offset) for name in self._model.viewpoint_latents},
                 )
             )
 
+    def _compared(self, posteriors: Mapping[str, Posterior], num_frames: int) -> np.ndarray:
+        """What slots are compared by, `[K, D]`: all that is inferred of each, its mean over the frames of the video."""
+        of_slots = [np.zeros((self._model.num_slots, 0), np.float32)]
+        for name in self._model.object_latents:
+            mean = posteriors[name].mean
+            of_slots.append(mean[:, :num_frames].mean(1) if "frame" in self._model.latents[name].axes else mean)
+        return np.concatenate(of_slots, axis=1)
+
     def _finish(self, blend: FrameBlend) -> FrameParts:
-        self._frame_latents.append(blend.latent())
+        self._latents.add_frame(blend.latents())
         return blend.parts()
+
+
+def _at(posterior: Posterior, index: int) -> Posterior:
+    return Posterior(posterior.mean[index], None if posterior.log_scale is None else posterior.log_scale[index])
 
 
 def _take(windows: Iterator[Window], count: int) -> list[Window]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simone_tf.long_videos.posterior_pool import pool
+from simone_tf.long_videos.window_model import Posterior
 
 
 class FrameParts(NamedTuple):
@@ -16,7 +17,7 @@ class FrameParts(NamedTuple):
     object_ids: np.ndarray  # [N] int32, ascending
     masks: np.ndarray  # [N, H, W] float32, sums to 1 over N
     rgb: np.ndarray  # [N, H, W, 3] float32
-    recomposition: np.ndarray | None  # [H, W, 3] float32
+    recomposition: np.ndarray | None  # [H, W, 3] float32; None: not made
 
 
 class WindowFrame(NamedTuple):
@@ -28,8 +29,7 @@ class WindowFrame(NamedTuple):
     rgb: np.ndarray  # [K, H, W, 3]
     reconstruction: np.ndarray  # [H, W, 3]
     recomposition: np.ndarray | None  # [H, W, 3]
-    latent_mean: np.ndarray  # [Df]
-    latent_log_scale: np.ndarray  # [Df]
+    latents: dict[str, Posterior]  # by name of the latents of frames, [D]
 
 
 class FrameBlend:
@@ -62,6 +62,7 @@ class FrameBlend:
             visible = weight * np.maximum(seen.masks, 1e-6)
             amount[rows] += visible
             paint[rows] += visible[..., np.newaxis] * seen.rgb
+        recomposed = [seen.recomposition for seen in self._seen if seen.recomposition is not None]
         return FrameParts(
             index=self.index,
             frame=self._frame,
@@ -69,17 +70,18 @@ class FrameBlend:
             object_ids=identities.astype(np.int32),
             masks=masks / masks.sum(0),
             rgb=paint / amount[..., np.newaxis],
-            recomposition=self._mean(weights, [seen.recomposition for seen in self._seen]),
+            recomposition=self._mean(weights, recomposed) if recomposed else None,
         )
 
-    def latent(self) -> tuple[np.ndarray, np.ndarray]:
-        """The frame's posterior, `[Df]` mean and log scale."""
-        means = np.stack([seen.latent_mean for seen in self._seen])
-        log_scales = np.stack([seen.latent_log_scale for seen in self._seen])
-        return pool(means, log_scales, np.array([seen.weight for seen in self._seen]))
+    def latents(self) -> dict[str, Posterior]:
+        """The frame's posteriors, `[D]`, by name of the latents of frames."""
+        weights = np.array([seen.weight for seen in self._seen])
+        pooled = {}
+        for name in self._seen[0].latents:
+            means, log_scales = zip(*(seen.latents[name] for seen in self._seen), strict=True)
+            pooled[name] = Posterior(*pool(means, None if log_scales[0] is None else log_scales, weights))
+        return pooled
 
     @staticmethod
-    def _mean(weights: np.ndarray, pictures: list) -> np.ndarray | None:
-        if pictures[0] is None:
-            return None
+    def _mean(weights: np.ndarray, pictures: list[np.ndarray]) -> np.ndarray:
         return np.tensordot(weights.astype(np.float32), np.stack(pictures), axes=1)

@@ -1,10 +1,10 @@
 """The files of a video taken apart, written frame by frame so that its length costs no memory.
 
     overlay.gif, overlay.mp4            the video with its objects in colour
-    recomposition.gif, recomposition.mp4  the same objects under another camera
+    recomposition.gif, recomposition.mp4  the same objects under another camera, of a model that knows one
     objects/object_3.gif                one object by itself, over a chequered ground, from where it first is seen on
     masks/frame_000000.png              identity of each pixel, at the model's size; a palette gives the colours
-    latents.npz                         object and frame latents, see `VideoLatents`; no pickle
+    latents.npz                         all latents, see `video_latents`; no pickle
     contact_sheet.png                   the whole on one page
     decomposition.json                  what was done, and the objects with colours and frames
 
@@ -16,7 +16,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -25,6 +25,7 @@ from PIL import Image
 import simone_tf
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import replacing_folder
+from simone_tf.long_videos.frame_blend import FrameParts
 from simone_tf.pictures.colours import PALETTE
 from simone_tf.pictures.contact_sheet import ContactSheet
 from simone_tf.pictures.drawing import cut_out, object_colour, overlay, winners
@@ -57,9 +58,10 @@ class VideoOutputs:
         rate: frames per second.
         frame_size: (H, W) of the model's frames.
         scale: how much larger the frames are at which objects are painted; other pictures are enlarged alike.
+        recomposes: whether frames come with a recomposition.
     """
 
-    def __init__(self, folder: str, rate: Fraction, frame_size: tuple[int, int], scale: int):
+    def __init__(self, folder: str, rate: Fraction, frame_size: tuple[int, int], scale: int, recomposes: bool = True):
         self._folder, self._rate, self._scale = folder, rate, scale
         self._num_pixels = frame_size[0] * frame_size[1]
         self._sheet = ContactSheet(frame_size)
@@ -71,19 +73,21 @@ class VideoOutputs:
         os.mkdir(os.path.join(folder, "masks"))
         os.mkdir(os.path.join(folder, "objects"))
         self._overlays = [self._movie("overlay.gif", GifWriter)]
-        self._recomposition = self._movie("recomposition.gif", GifWriter)
-        self._recomposition_mp4 = None
         if self._mp4:
             self._overlays.append(self._movie("overlay.mp4", Mp4Writer))
-            self._recomposition_mp4 = self._movie("recomposition.mp4", Mp4Writer)
+        self._recomposition = self._recomposition_mp4 = None
+        if recomposes:
+            self._recomposition = self._movie("recomposition.gif", GifWriter)
+            if self._mp4:
+                self._recomposition_mp4 = self._movie("recomposition.mp4", Mp4Writer)
 
-    def __enter__(self):
+    def __enter__(self) -> "VideoOutputs":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._movies.close()
 
-    def add(self, parts, shown: np.ndarray) -> None:
+    def add(self, parts: FrameParts, shown: np.ndarray) -> None:
         """Appends a frame.
 
         Args:
@@ -105,10 +109,12 @@ class VideoOutputs:
         painted = overlay(shown, masks, parts.object_ids, self._largest())
         for movie in self._overlays:
             movie.add(painted)
-        recomposition = as_uint8(parts.recomposition)
-        self._recomposition.add(recomposition, self._scale)
-        if self._recomposition_mp4 is not None:
-            self._recomposition_mp4.add(_enlarged(recomposition, self._scale))
+        recomposed = {} if parts.recomposition is None else {"recomposition": as_uint8(parts.recomposition)}
+        for picture in recomposed.values():
+            if self._recomposition is not None:
+                self._recomposition.add(picture, self._scale)
+            if self._recomposition_mp4 is not None:
+                self._recomposition_mp4.add(_enlarged(picture, self._scale))
 
         where = {int(number): index for index, number in enumerate(parts.object_ids)}
         cut_outs = {number: cut_out(parts.rgb[where[number]], masks[where[number]]) for number in seen}
@@ -116,22 +122,21 @@ class VideoOutputs:
         if self._sheet.wants(self._count):
             reconstruction = as_uint8(parts.reconstruction)
             pictures = {"video": shown, "objects": painted, "reconstruction": reconstruction}
-            self._sheet.add(self._count, pictures | {"recomposition": recomposition}, cut_outs)
+            self._sheet.add(self._count, pictures | recomposed, cut_outs)
         self._count += 1
 
-    def finish(self, latents, description: Mapping) -> dict:
+    def finish(self, latents: Mapping[str, np.ndarray], description: Mapping) -> dict:
         """Writes what is known only at the end; returns the content of `decomposition.json`.
 
         Args:
-            latents: `VideoLatents`.
+            latents: arrays by name, see `video_latents`.
             description: put first into `decomposition.json`.
 
         Raises:
             OSError: a file cannot be written.
         """
         self._movies.close()
-        arrays = {name: np.asarray(value) for name, value in latents._asdict().items()}
-        np.savez(os.path.join(self._folder, "latents.npz"), allow_pickle=False, **arrays)
+        np.savez(os.path.join(self._folder, "latents.npz"), allow_pickle=False, **latents)
         areas = {number: facts.pixels for number, facts in self._objects.items() if facts.seen}
         sheet = self._sheet.draw(areas, self._largest())
         Image.fromarray(sheet).save(os.path.join(self._folder, "contact_sheet.png"), optimize=True)
@@ -213,7 +218,7 @@ class _ObjectFacts:
 
 
 @contextlib.contextmanager
-def output_folder(out: str, overwrite: bool):
+def output_folder(out: str, overwrite: bool) -> Iterator[str]:
     """Yields the folder to write into, which becomes `out` when the block succeeds.
 
     Raises:

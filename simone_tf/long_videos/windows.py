@@ -1,7 +1,7 @@
 """A video of any length cut into overlapping windows of T frames, as it streams in."""
 
 import collections
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ class Window(NamedTuple):
     start: int  # index of the first frame in the video
     video: np.ndarray  # [T, H, W, 3] float32 in [0, 1]
     num_frames: int  # frames that are the video's; the others, at the end, repeat the last one
+    given: dict[str, np.ndarray]  # what else the model is given of these frames, [T, C] by name
 
 
 def default_overlap(num_frames: int) -> int:
@@ -33,7 +34,11 @@ def check_overlap(overlap: int, num_frames: int) -> None:
 
 
 def cut_windows(
-    frames: Iterable[np.ndarray], num_frames: int, frame_size: tuple[int, int], overlap: int
+    frames: Iterable[np.ndarray],
+    num_frames: int,
+    frame_size: tuple[int, int],
+    overlap: int,
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> Iterator[Window]:
     """Cuts a stream of frames; holds one window of them.
 
@@ -45,26 +50,39 @@ def cut_windows(
       num_frames: T.
       frame_size: (H, W).
       overlap: frames that a window shares with the next.
+      given: what else the model is given, by name a row `[C]` for every frame of the video; None for nothing.
 
     Raises:
-      UserError: there is no frame at all, or `overlap` is out of range.
+      UserError: there is no frame at all, `overlap` is out of range, or there are not as many rows as frames.
       ValueError: a frame has another shape or type.
     """
     check_overlap(overlap, num_frames)
     last: collections.deque[np.ndarray] = collections.deque(maxlen=num_frames)
     count = end = 0  # frames seen, end of the last window
+    given = given or {}
+
+    def window(start: int, video: list[np.ndarray], shown: int) -> Window:
+        rows = np.minimum(np.arange(start, start + num_frames), start + shown - 1)
+        return Window(start, np.stack(video), shown, {name: table[rows] for name, table in given.items()})
+
     for frame in frames:
+        for name, table in given.items():
+            if count == len(table):
+                raise UserError(f"`{name}` has {count} rows, the video has more frames: give every frame its row.")
         last.append(_float_frame(frame, frame_size, count))
         count += 1
         if count == (end - overlap if end else 0) + num_frames:
-            yield Window(count - num_frames, np.stack(last), num_frames)
+            yield window(count - num_frames, [*last], num_frames)
             end = count
     if not count:
         raise UserError("The video has no frame: name one that has.")
+    for name, table in given.items():
+        if count < len(table):
+            raise UserError(f"`{name}` has {len(table)} rows, the video has {count} frames: give every frame one row.")
     if not end:
-        yield Window(0, np.stack([*last, *[last[-1]] * (num_frames - count)]), count)
+        yield window(0, [*last, *[last[-1]] * (num_frames - count)], count)
     elif count > end:
-        yield Window(count - num_frames, np.stack(last), num_frames)
+        yield window(count - num_frames, [*last], num_frames)
 
 
 def _float_frame(frame: np.ndarray, frame_size: tuple[int, int], index: int) -> np.ndarray:

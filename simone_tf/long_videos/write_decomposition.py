@@ -1,16 +1,14 @@
 """A video taken apart into a folder of results: the whole way from its frames to the files."""
 
 import contextlib
-import itertools
 from collections.abc import Callable
 from fractions import Fraction
-
-import numpy as np
 
 from simone_tf.data.videos.video_source import VideoSource
 from simone_tf.long_videos.decomposition import VideoDecomposition
 from simone_tf.long_videos.fitting import FittedFrames, display_scale
 from simone_tf.long_videos.video_outputs import VideoOutputs, output_folder
+from simone_tf.long_videos.viewpoints import given_of_video, viewpoint_of
 from simone_tf.long_videos.window_model import WindowModel
 from simone_tf.long_videos.windows import check_overlap, default_overlap
 
@@ -23,7 +21,8 @@ def write_decomposition(
     overlap: int | None = None,
     rate: Fraction | None = None,
     fit: str = "crop",
-    camera_from: VideoSource | None = None,
+    camera: str | None = None,
+    camera_from: str | None = None,
     overwrite: bool = False,
     on_frame: Callable[[], object] = lambda: None,
 ) -> dict:
@@ -36,8 +35,9 @@ def write_decomposition(
         overlap: frames that neighbouring windows share, None for the usual number.
         rate: frames per second of what is written, None for the video's own.
         fit: how frames of another aspect are brought to the model's, see `Fitting`.
-        camera_from: `VideoSource` of another video, through whose camera the objects are shown in the recomposition;
-            None for the camera of the window's first frame, held still.
+        camera: file of the camera of every frame, of a model that is given it, see `given_of_video`.
+        camera_from: through what camera the objects are shown in the recomposition, see `viewpoint_of`; None for that
+            of the window's first frame, held still.
         overwrite: whether an earlier decomposition in `out` is replaced.
         on_frame: called after each frame written.
 
@@ -50,12 +50,13 @@ def write_decomposition(
     size = window_model.frame_size
     overlap = default_overlap(window_model.num_frames) if overlap is None else overlap
     check_overlap(overlap, window_model.num_frames)
+    # Before anything is written: what cannot be read at all is told at once.
+    given = given_of_video(window_model, camera)
     frames = FittedFrames(video, size, fit)
-    # Before anything is written: a video that cannot be read at all is told at once.
-    camera = None if camera_from is None else _camera(window_model, camera_from, fit)
+    viewpoint = viewpoint_of(window_model, camera_from, fit)
     with output_folder(out, overwrite) as folder, contextlib.closing(frames):
-        decomposition = VideoDecomposition(window_model, frames, overlap=overlap, camera=camera)
-        with VideoOutputs(folder, rate or video.rate, size, display_scale(size)) as outputs:
+        decomposition = VideoDecomposition(window_model, frames, overlap, given=given, viewpoint=viewpoint)
+        with VideoOutputs(folder, rate or video.rate, size, display_scale(size), window_model.recomposes) as outputs:
             for parts in decomposition:
                 outputs.add(parts, frames.take_shown())
                 on_frame()
@@ -68,14 +69,16 @@ def write_decomposition(
                     "num_slots": window_model.num_slots,
                 },
                 "overlap": overlap,
-                "camera_from": "the first frame of every window" if camera_from is None else camera_from.path,
+                **({} if camera is None else {"camera": camera}),
+                **_recomposition(window_model, camera_from),
             }
             return outputs.finish(decomposition.latents(), description)
 
 
-def _camera(window_model, video, fit):
-    """Frame latents `[T, Df]` of the first T frames of a video; of a shorter one the last frame is held."""
-    with contextlib.closing(FittedFrames(video, window_model.frame_size, fit)) as frames:
-        window = list(itertools.islice(frames, window_model.num_frames))
-    window += [window[-1]] * (window_model.num_frames - len(window))
-    return window_model.encode(np.stack(window)[np.newaxis]).frame_means[0]
+def _recomposition(window_model: WindowModel, camera_from: str | None) -> dict:
+    if window_model.recomposes:
+        return {"camera_from": camera_from or "the first frame of every window"}
+    return {
+        "camera_from": None,
+        "no_recomposition": "The model does not tell the viewpoint from the scene: there is no recomposition.",
+    }

@@ -30,6 +30,7 @@ class Latent(NamedTuple):
 
     axes: tuple[str, ...]  # of `AXES`, in that order
     size: int  # D, numbers of one latent
+    is_point: bool = False  # whether it is inferred as a point, without a log scale
 
 
 class Rendering(NamedTuple):
@@ -130,18 +131,19 @@ class SceneModel(keras.Model):
 
         For multipliers that an objective moves by itself; most models have none.
         """
+        del losses  # A body, without which AutoGraph cannot read the method and warns.
 
     # What follows for every model.
 
     @property
     def viewpoint_latents(self) -> tuple[str, ...]:
         """Names of the latents that describe a frame whatever is in it, axes `("frame",)`."""
-        return tuple(name for name, latent in self.latents.items() if latent.axes == ("frame",))
+        return viewpoint_latents(self.latents)
 
     @property
     def object_latents(self) -> tuple[str, ...]:
         """Names of the latents of which every slot has its own."""
-        return tuple(name for name, latent in self.latents.items() if "slot" in latent.axes)
+        return object_latents(self.latents)
 
     @property
     def recomposes(self) -> bool:
@@ -219,6 +221,16 @@ class DecodesQueries:
             `Decoded` of `[B, K, P, 3]` and `[B, K, P]`.
         """
         raise NotImplementedError
+
+
+def viewpoint_latents(latents: Mapping[str, Latent]) -> tuple[str, ...]:
+    """Names of those that describe a frame whatever is in it, axes `("frame",)`."""
+    return tuple(name for name, latent in latents.items() if latent.axes == ("frame",))
+
+
+def object_latents(latents: Mapping[str, Latent]) -> tuple[str, ...]:
+    """Names of those of which every slot has its own."""
+    return tuple(name for name, latent in latents.items() if "slot" in latent.axes)
 
 
 def as_batch(batch: Batch) -> Mapping[str, tf.Tensor]:

@@ -2,16 +2,19 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from simone_tf.cli.console import say
 from simone_tf.cli.progress import progress
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.errors import UserError, first_line
+from simone_tf.evaluation.clip_store import ClipStore
 from simone_tf.evaluation.measures import clip_scores, measure_clips, summarize
 from simone_tf.evaluation.probes.probe_data import ProbeSettings
-from simone_tf.evaluation.probes.run_probes import PROBED, run_probes
-from simone_tf.evaluation.report.gallery import draw_gallery
+from simone_tf.evaluation.probes.probe_scores import ProbeRow
+from simone_tf.evaluation.probes.run_probes import can_probe, probed_measures, run_probes
+from simone_tf.evaluation.report.gallery import draw_gallery, not_drawn
 from simone_tf.evaluation.report.report import write_report
 from simone_tf.evaluation.report.tables import write_tables
 from simone_tf.evaluation.report.training_curves import training_curves
@@ -35,11 +38,11 @@ def evaluate_run(
     batch_size: int | None = None,
     paper_name: str | None = None,
     flags: Sequence[str] = (),
-) -> dict:
+) -> dict[str, Any]:
     """Evaluates one run and writes `<run_dir>/evaluation/`.
 
     Args:
-        run: `Run`.
+        run: the trained run.
         num_clips: held-out clips, None for all.
         num_probe_clips: clips of the training split that the probes are trained on; 0 splits the held-out clips.
         num_pictures: held-out clips drawn.
@@ -72,10 +75,12 @@ def evaluate_run(
     summary["probes"] = rows
     say("drawing ...")
     figures, explorers = draw_gallery(run, held_out, os.path.join(folder, "figures"), num_pictures)
+    if num_pictures:
+        summary["not_computed"] += not_drawn(run.model)
     summary = without_nan(summary)
     with _told(folder):
-        curves = training_curves(run.run_dir)
-        write_tables(folder, summary, clip_scores(test, num_clips))
+        curves = training_curves(run.run_dir, run.model.loss_terms)
+        write_tables(folder, summary, clip_scores(run.model, test, num_clips))
         write_report(
             os.path.join(folder, "report.html"),
             summary,
@@ -88,29 +93,40 @@ def evaluate_run(
     return summary
 
 
-def _probe(run, held_out, training, test, folder, num_clips, num_probe_clips, batch_size, shared):
+def _probe(
+    run: Run,
+    held_out: ClipReader,
+    training: ClipReader,
+    test: ClipStore,
+    folder: str,
+    num_clips: int | None,
+    num_probe_clips: int,
+    batch_size: int,
+    shared: str | None,
+) -> tuple[list[ProbeRow], list[str], list[str]]:
     """`run_probes`, its training clips measured where there are any; none where they are the held-out ones."""
     num_tested = min(num_clips or MAX_TESTED_CLIPS, MAX_TESTED_CLIPS)
+    probed = probed_measures(run.model)
     train, problems = None, []
-    if num_probe_clips and _can_probe(held_out):
+    if num_probe_clips and can_probe(run.model, held_out):
         if shared is not None:
             return [], [_sharing(held_out, training, shared)], []
         try:
-            readable = _can_probe(training)
+            readable = can_probe(run.model, training)
         except UserError as error:
             readable = False
             problems.append(f"The clips of the training cannot be read ({str(error).rstrip('.')}): {_SPLIT_INSTEAD}")
         if readable:
             train_folder = os.path.join(folder, "probe_training")
             measured = _measured(run, training, train_folder, num_probe_clips, batch_size, "clips for the probes")
-            train = measured.load(PROBED, num_probe_clips)
+            train = measured.load(probed, num_probe_clips)
     say("training the probes ...")
     settings = ProbeSettings(seed=run.settings.seed)
-    rows, missing, notes = run_probes(train, test.load(PROBED, num_tested), held_out, settings)
+    rows, missing, notes = run_probes(run.model, train, test.load(probed, num_tested), held_out, settings)
     return rows, problems + missing, notes
 
 
-def _sharing(held_out, training, path):
+def _sharing(held_out: ClipReader, training: ClipReader, path: str) -> str:
     one, other = (f"{clips.data_dir} (split {clips.split!r})" for clips in (training, held_out))
     return (
         f"No probes: their clips to train on, {one}, and the held-out ones, {other}, both come from {path}, so that "
@@ -119,7 +135,7 @@ def _sharing(held_out, training, path):
     )
 
 
-def _measured(run, clips, folder, num_clips, batch_size, what):
+def _measured(run: Run, clips: ClipReader, folder: str, num_clips: int | None, batch_size: int, what: str) -> ClipStore:
     known = num_clips or sum(clips.files.count(shard) for shard in clips.files.shards())
     with progress(what, known) as shown:
         store = measure_clips(run, clips, folder, num_clips, batch_size, on_clips=shown.add)
@@ -127,17 +143,13 @@ def _measured(run, clips, folder, num_clips, batch_size, what):
     return store
 
 
-def _can_probe(clips: ClipReader):
-    return any(name in clips.fields for name in ("camera", "object_positions", "object_attributes"))
-
-
-def _read_config(run_dir):
+def _read_config(run_dir: str) -> str:
     with open(os.path.join(run_dir, "config.gin"), encoding="utf-8") as file:
         return file.read()
 
 
 @contextlib.contextmanager
-def _told(folder):
+def _told(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -9,7 +9,7 @@ from simone_tf.files import read_json
 from simone_tf.runs.load import Run
 from simone_tf.runs.pretrained import CARD, read_card
 from simone_tf.serving import CHUNK_SIZE
-from simone_tf.serving.signatures import sizes_of
+from simone_tf.serving.sizes import sizes_of
 from simone_tf.serving.write_export import write_export
 
 _MAX_METRICS_BYTES = 2**20

@@ -16,6 +16,7 @@ from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.held_out import HeldOut
 from simone_tf.evaluation.held_out_pictures import Pictures
+from simone_tf.evaluation.model_inputs import check_inputs
 from simone_tf.files import write_json
 from simone_tf.runs.build import build_step
 from simone_tf.runs.continuation import check_continuation
@@ -61,6 +62,8 @@ class TrainingRun:
         if data_service is not None:
             self._read = functools.partial(self._read, data_service=data_service)
         # Before any file is written: what is missing or does not fit is said here, and no run is left half written.
+        for clips in (settings.clips, settings.held_out_clips):
+            check_inputs(self.step.model, clips)
         self._read(batch_size=self._replica_batch_size)
         truth = ("segments",) if "segments" in settings.held_out_clips.fields else ()
         self._held_out_fields = (*self.step.model.inputs, *truth)

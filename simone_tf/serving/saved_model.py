@@ -8,7 +8,8 @@ import tensorflow as tf
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import file_sums
 from simone_tf.serving import serving_json
-from simone_tf.serving.signatures import Signature, Sizes, signature_table
+from simone_tf.serving.signatures import Signature, TensorText, signature_table
+from simone_tf.serving.sizes import Sizes
 
 GRAPH = "saved_model.pb"
 
@@ -49,7 +50,7 @@ def load_export(export_dir: str, names: tuple[str, ...] = ("encode", "decode")) 
         raise UserError(f"{export_dir} cannot be read as a SavedModel ({first_line(error)}): export again.") from error
     table = signature_table(sizes)
     for name in names:
-        if name not in loaded.signatures or not _fits(loaded.signatures[name], table[name]):
+        if name not in table or name not in loaded.signatures or not _fits(loaded.signatures[name], table[name]):
             raise UserError(
                 f"{export_dir}: the signature {name} is missing or is not what its {serving_json.FILE} says: export "
                 "again."
@@ -82,12 +83,12 @@ def check_files(export_dir: str, description: dict) -> None:
             raise UserError(f"{os.path.join(export_dir, name)} {state}: copy the export or export it again.")
 
 
-def _fits(function, signature: Signature) -> bool:
+def _fits(function: tf.types.experimental.ConcreteFunction, signature: Signature) -> bool:
     inputs, outputs = function.structured_input_signature[1], function.structured_outputs
     return _same(inputs, signature.inputs) and _same(outputs, signature.outputs)
 
 
-def _same(specs, texts) -> bool:
+def _same(specs: dict[str, tf.TensorSpec], texts: dict[str, TensorText]) -> bool:
     return set(specs) == set(texts) and all(
         spec.dtype.name == texts[name].dtype and tuple(spec.shape) == texts[name].shape for name, spec in specs.items()
     )

@@ -7,7 +7,9 @@ import re
 
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import read_json, without_nan
-from simone_tf.serving.signatures import Signature, Sizes
+from simone_tf.models.scene_model import AXES, Latent
+from simone_tf.serving.signatures import Signature
+from simone_tf.serving.sizes import Sizes
 
 FILE = "serving.json"
 FORMAT = "simone_tf export"
@@ -16,12 +18,26 @@ FORMAT_VERSION = 1
 _MAX_BYTES = 16 * 2**20
 _MAX_ELEMENTS = 2**31 - 1
 _JOINTS = re.compile(r",\n\s+")
-_SIZES = ("num_frames", "num_slots", "object_latent_size", "frame_latent_size")
+_MAX_NAMES = 64
+_FIRST_LATENTS = {"object": ("slot",), "frame": ("frame",)}
+"""Those of exports from before the file listed them."""
 
 
 def describe_sizes(sizes: Sizes) -> dict:
     """The part of the file that a program needs to use the model."""
-    return {"format": FORMAT, "format_version": FORMAT_VERSION, **sizes._asdict(), "frame_size": [*sizes.frame_size]}
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "num_frames": sizes.num_frames,
+        "frame_size": [*sizes.frame_size],
+        "num_slots": sizes.num_slots,
+        **{f"{name}_latent_size": latent.size for name, latent in sizes.latents.items()},
+        "latents": {
+            name: {"axes": [*latent.axes], "size": latent.size, "is_point": latent.is_point}
+            for name, latent in sizes.latents.items()
+        },
+        "given": sizes.given,
+    }
 
 
 def describe_signatures(table: dict[str, Signature]) -> dict:
@@ -87,15 +103,56 @@ def sizes_in(description: dict) -> Sizes:
     Raises:
         ValueError: one is missing or no size, or they are absurd together.
     """
-    values = {name: description.get(name) for name in _SIZES}
+    num_frames, num_slots = (_size(name, description.get(name)) for name in ("num_frames", "num_slots"))
     frame_size = description.get("frame_size")
     if not isinstance(frame_size, list) or len(frame_size) != 2:
         raise ValueError('"frame_size" is not [height, width]')
-    for name, value in (*values.items(), *(("frame_size", side) for side in frame_size)):
-        if type(value) is not int or value < 1:
-            raise ValueError(f'"{name}" is not a size')
-    sizes = Sizes(**values, frame_size=tuple(frame_size))
-    elements = 3 * math.prod((sizes.num_frames, *frame_size, sizes.num_slots))
-    if max(elements, sizes.object_latent_size, sizes.frame_latent_size) > _MAX_ELEMENTS:
+    height, width = (_size("frame_size", side) for side in frame_size)
+    signatures = description.get("signatures")
+    sizes = Sizes(
+        num_frames,
+        (height, width),
+        num_slots,
+        _latents_in(description),
+        {name: _size(name, size) for name, size in _named(description, "given").items()},
+        isinstance(signatures, dict) and "decode_queries" in signatures,
+    )
+    clip = (3, num_frames, height, width, num_slots)
+    if any(
+        math.prod(shape) > _MAX_ELEMENTS
+        for shape in (clip, *sizes.latent_shapes.values(), *sizes.given_shapes.values())
+    ):
         raise ValueError("its sizes make a clip of more than 2 ** 31 numbers")
     return sizes
+
+
+def _latents_in(description: dict) -> dict[str, Latent]:
+    if "latents" not in description:
+        return {
+            name: Latent(axes, _size(f"{name}_latent_size", description.get(f"{name}_latent_size")))
+            for name, axes in _FIRST_LATENTS.items()
+        }
+    latents = {}
+    for name, value in _named(description, "latents").items():
+        axes = value.get("axes") if isinstance(value, dict) else None
+        # In the order of `AXES`, each at most once.
+        if not isinstance(axes, list) or axes != [axis for axis in AXES if axis in axes]:
+            raise ValueError(f'"latents" has no axes of {name}')
+        latents[name] = Latent(tuple(axes), _size(name, value.get("size")), value.get("is_point") is True)
+    if not latents:
+        raise ValueError('"latents" names none')
+    return latents
+
+
+def _named(description: dict, key: str) -> dict:
+    """What stands under a key by names that can be those of tensors; nothing where the key is missing."""
+    values = description.get(key, {})
+    if not isinstance(values, dict) or len(values) > _MAX_NAMES or not all(map(str.isidentifier, values)):
+        raise ValueError(f'"{key}" is not a table of names')
+    return values
+
+
+def _size(name: str, value: object) -> int:
+    if type(value) is not int or not 1 <= value <= _MAX_ELEMENTS:
+        raise ValueError(f'"{name}" is not a size')
+    return value

@@ -8,12 +8,14 @@ prediction_log.proto, predict.proto and model.proto) and the package of its prot
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2
 
-from simone_tf.serving.signatures import Signature
+from simone_tf.serving.signatures import Signature, TensorText
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 """Where the server looks, relative to the export."""
 
 MODEL_NAME = "simone"
+"""What the requests call the model, whichever it is and whatever it is served as."""
+
 _NUM_QUERIES = 16  # what stands for a free size other than the batch's
 
 
@@ -40,7 +42,7 @@ def prediction_log(name: str, signature: Signature) -> bytes:
     return _field(6, predict_log)
 
 
-def _tensor(text):
+def _tensor(text: TensorText) -> tensor_pb2.TensorProto:
     """A `TensorProto` of zeros; one value stands for all, which keeps the file small."""
     sizes = [1, *(_NUM_QUERIES if size is None else size for size in text.shape[1:])]
     dtype = tf.dtypes.as_dtype(text.dtype)
@@ -49,12 +51,12 @@ def _tensor(text):
     return tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum, tensor_shape=shape, **values)
 
 
-def _field(number, content):
+def _field(number: int, content: bytes) -> bytes:
     """A field of the wire type 2, a text or a message: its tag, its length, its bytes."""
     return _varint(number << 3 | 2) + _varint(len(content)) + content
 
 
-def _varint(value):
+def _varint(value: int) -> bytes:
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)

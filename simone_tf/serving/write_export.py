@@ -8,21 +8,23 @@ import tensorflow as tf
 import simone_tf
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import file_sums, replacing_folder, write_text
-from simone_tf.models.simone.model import SIMONe
+from simone_tf.models.scene_model import SceneModel
 from simone_tf.serving import CHUNK_SIZE, serving_json, warmup
 from simone_tf.serving.saved_model import GRAPH, model_files
-from simone_tf.serving.signatures import DEFAULT, ServedModel, Sizes, signature_table
+from simone_tf.serving.served_model import ServedModel
+from simone_tf.serving.signatures import DEFAULT, signature_table
+from simone_tf.serving.sizes import Sizes
 
 # All that is ever in the folder.
 _NAMES = {GRAPH, "variables", "assets", "assets.extra", "fingerprint.pb", serving_json.FILE}
 
 
-def write_export(export_dir: str, model: SIMONe, sizes: Sizes, origin: dict, chunk_size: int = CHUNK_SIZE) -> None:
+def write_export(export_dir: str, model: SceneModel, sizes: Sizes, origin: dict, chunk_size: int = CHUNK_SIZE) -> None:
     """Writes a model as a SavedModel that needs TensorFlow only, in the place of an earlier export if there is one.
 
     Args:
         export_dir: the folder to be; the last part of its name is the version number for TensorFlow Serving.
-        model: built `SIMONe` that holds the weights.
+        model: built, and holds the weights.
         sizes: its `Sizes`.
         origin: where the model comes from, put into `serving.json` as it is (config, metrics, training data, step).
         chunk_size: queries of all clips of a request together that are decoded at a time; bounds the memory.

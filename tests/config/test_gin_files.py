@@ -17,13 +17,21 @@ import image_sets
 import movi_set
 
 GIN = pathlib.Path(__file__).parents[2] / "gin"
-SHIPPED = sorted(path.name for path in GIN.glob("*.gin"))
+ALIASES = {"playroom.gin": "simone/playroom.gin"}
+"""Shipped file -> the file that is all it includes."""
+# What is run: the files on top, and a folder of pairs (model, data set) for each model.
+PARTS = {"models", "datasets", "optimization", "training"}
+SHIPPED = sorted(
+    path.relative_to(GIN).as_posix()
+    for path in (*GIN.glob("*.gin"), *GIN.glob("*/*.gin"))
+    if path.parent.name not in PARTS
+)
 
 IMAGE_SETS = {
-    "clevr_with_masks.gin": "clevr_with_masks_train",
-    "multi_dsprites.gin": "multi_dsprites_colored_on_colored",
-    "objects_room_images.gin": "objects_room_train",
-    "tetrominoes.gin": "tetrominoes_train",
+    "simone/clevr_with_masks.gin": "clevr_with_masks_train",
+    "simone/multi_dsprites.gin": "multi_dsprites_colored_on_colored",
+    "simone/objects_room_images.gin": "objects_room_train",
+    "simone/tetrominoes.gin": "tetrominoes_train",
 }
 """Shipped file -> the one file of its data, which is divided by records."""
 
@@ -103,12 +111,13 @@ def _floats(array):
 
 
 def _data_params(name, datasets):
+    dataset = pathlib.PurePath(name).stem
     if name in IMAGE_SETS:
-        macro = {"clevr_with_masks.gin": "clevr_dir"}.get(name, name.replace(".gin", "_dir"))
+        macro = {"clevr_with_masks": "clevr_dir"}.get(dataset, f"{dataset}_dir")
         records = ["training_records = (1, None)", "held_out_records = (0, 1)", "train.microbatch_size = None"]
         return [f"{macro} = {str(datasets)!r}", *records]
     macros = {"objects_room": "objects_room_dir", "playroom": "playroom_dir", "cater": "cater_dir"}
-    macro = (macros | {"gqn_rooms": "gqn_dir", "movi": "movi_dir"}).get(name.removesuffix(".gin"))
+    macro = (macros | {"gqn_rooms": "gqn_dir", "movi": "movi_dir"}).get(dataset)
     if name == "quickstart_long.gin":
         return [f"quickstart_long_dir = {str(datasets / 'quickstart_long')!r}"]
     return [f"{macro} = {str(datasets)!r}"] if macro else []
@@ -124,17 +133,22 @@ def test_there_are_shipped_files():
     assert {
         "quickstart.gin",
         "quickstart_long.gin",
-        "objects_room.gin",
-        "cater.gin",
+        "simone/objects_room.gin",
+        "simone/cater.gin",
         "playroom.gin",
-        "gqn_rooms.gin",
-        "movi.gin",
+        "simone/playroom.gin",
+        "simone/gqn_rooms.gin",
+        "simone/movi.gin",
         *IMAGE_SETS,
     } <= set(SHIPPED)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_file_opens_with_its_purpose_and_command(name):
+    if name in ALIASES:
+        statements = [line for line in (GIN / name).read_text().splitlines() if not line.startswith("#")]
+        assert statements == [f"include '{ALIASES[name]}'"]
+        name = ALIASES[name]
     header = (GIN / name).read_text().split("include")[0]
     for part in ("# Reproduces: ", "# Expected result: ", "# Memory: ", "# Time: ", "# Command: "):
         assert part in header
@@ -145,7 +159,7 @@ def test_every_shipped_file_opens_with_its_purpose_and_command(name):
 def test_every_shipped_file_is_built_and_takes_a_step(name, datasets, tmp_path):
     metrics = _train(name, tmp_path / "run", [*_data_params(name, datasets), *REDUCED, *ONE_STEP])
     assert metrics["step"] == 1
-    if name == "gqn_rooms.gin":  # No masks, so no such score rather than one that says nothing.
+    if name == "simone/gqn_rooms.gin":  # No masks, so no such score rather than one that says nothing.
         assert not [measure for measure in metrics if "ari" in measure]
         assert np.isfinite(metrics["reconstruction_mse"])
     else:
@@ -274,6 +288,20 @@ def test_a_mistake_of_the_program_itself_keeps_its_traceback(monkeypatch):
 def test_a_macro_that_is_only_named_in_a_text_is_not_taken_for_one(tmp_path):
     gin_files.parse_config([str(GIN / "quickstart.gin")], ["training/ClipRecords.data_dir = 'a%b'"])
     assert gin.query_parameter("training/ClipRecords.data_dir") == "a%b"
+
+
+def test_an_include_is_looked_up_beside_its_file_and_then_beside_the_file_that_was_named(tmp_path):
+    for folder in ("parts", "pairs"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "main.gin").write_text("include 'pairs/pair.gin'\n")
+    (tmp_path / "pairs" / "pair.gin").write_text("include '../parts/a.gin'\ninclude 'parts/b.gin'\n")
+    (tmp_path / "parts" / "a.gin").write_text("include 'c.gin'\n")
+    (tmp_path / "parts" / "b.gin").write_text("PixelDecoder.hidden_size = 2\n")
+    (tmp_path / "parts" / "c.gin").write_text("PixelDecoder.num_hidden_layers = 3\n")
+    (tmp_path / "c.gin").write_text("PixelDecoder.num_hidden_layers = 4\n")
+    gin_files.parse_config([str(tmp_path / "main.gin")])
+    assert gin.query_parameter("PixelDecoder.hidden_size") == 2
+    assert gin.query_parameter("PixelDecoder.num_hidden_layers") == 3
 
 
 def test_a_missing_file_or_include_is_named(tmp_path):

@@ -92,6 +92,7 @@ def test_posteriors_have_the_axes_and_sizes_it_states(model, batch):
         shape = (B, *(numbers[axis] for axis in latent.axes), latent.size)
         for value in posteriors[name]:
             assert value is None or tuple(value.shape) == shape, name
+        assert (posteriors[name].log_scale is None) == latent.is_point, name
 
 
 def test_clips_are_taken_apart_into_what_adds_up_to_them(model, batch):

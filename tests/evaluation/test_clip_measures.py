@@ -1,7 +1,5 @@
 """Measures of clips by a model whose answer is known."""
 
-import types
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,8 +10,7 @@ from simone_tf.evaluation.scores.overlap import OVERLAP_SCORES
 from simone_tf.evaluation.scores.segmentation import SCORES
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.likelihood import PixelMixture
-from simone_tf.models.simone.encoder import Posteriors
-from simone_tf.models.simone.model import Decomposition
+from simone_tf.models.scene_model import Decomposition
 
 K, T, H, W, N = 6, 3, 8, 8, 3
 ORDER = np.array([4, 0, 5, 2])  # slot of segment 0, 1, 2, 3
@@ -22,12 +19,22 @@ ORDER = np.array([4, 0, 5, 2])  # slot of segment 0, 1, 2, 3
 class Reader:
     """Reads the segment off the red channel: a perfect answer, or with `constant` the same slot everywhere."""
 
+    inputs, num_slots = ("video",), K
+
     def __init__(self, constant=False, softness=0.0):
-        self.encoder = types.SimpleNamespace(num_slots=K)
         self.likelihood = PixelMixture()
         self._constant, self._softness = constant, softness
 
-    def decompose(self, video, chunk_size):
+    def log_prob(self, video, rendering):
+        nats = self.likelihood.log_prob(
+            tf.reshape(video, [2, -1, 3]),
+            tf.reshape(rendering.slot_rgb, [2, K, -1, 3]),
+            tf.math.log(tf.maximum(tf.reshape(rendering.slot_masks, [2, K, -1]), 1e-30)),
+        )
+        return tf.reshape(nats, [2, T, H, W])
+
+    def decompose(self, batch, chunk_size):
+        video = batch["video"]
         ids = tf.cast(tf.round(video[..., 0] * 10), tf.int32)
         slots = tf.gather(tf.constant(ORDER, tf.int32), ids) * (0 if self._constant else 1)
         hard = tf.transpose(tf.one_hot(slots, K), [0, 4, 1, 2, 3])
@@ -36,7 +43,7 @@ class Reader:
         batch = video.shape[0]
         normal = Posterior(tf.ones([batch, K, 2]), tf.zeros([batch, K, 2]))
         frames = Posterior(tf.ones([batch, T, 5]) * 2, tf.zeros([batch, T, 5]))
-        return Decomposition(video * 0.9, slots, rgb, masks, Posteriors(normal, frames))
+        return Decomposition(video * 0.9, slots, rgb, masks, {"object": normal, "frame": frames})
 
 
 def make_batch(**fields):
@@ -69,7 +76,7 @@ def test_likelihood_is_that_of_a_mixture_of_normals():
     model = Reader(softness=0.3)
     clips = ClipMeasures(model)(batch)
     video = batch["video"].numpy()
-    decomposed = model.decompose(batch["video"], None)
+    decomposed = model.decompose(batch, None)
     tfd = tfp.distributions
     mixture = tfd.MixtureSameFamily(
         tfd.Categorical(probs=tf.transpose(decomposed.slot_masks, [0, 2, 3, 4, 1])),
@@ -126,3 +133,48 @@ def test_a_clip_without_foreground_has_no_foreground_score():
     for clip in ClipMeasures(Reader())(make_batch(segments=nothing, video=np.zeros((2, T, H, W, 3), np.float32))):
         assert np.isnan(clip["video_ari_foreground"])
         assert clip["video_ari"] == 1.0
+
+
+def test_latents_of_any_axes_are_kept_by_their_names(colour_model):
+    rng = np.random.default_rng(1)
+    batch = {
+        "video": tf.constant(rng.random((2, 2, 4, 4, 3)), tf.float32),
+        "camera": tf.constant(rng.normal(size=(2, 2, 5)), tf.float32),
+        "segments": tf.constant(rng.integers(0, 3, (2, 2, 4, 4)), tf.int32),
+        "object_visible": tf.ones([2, 2, 2], tf.bool),
+        "clip_mask": tf.constant([True, True]),
+    }
+    clips = ClipMeasures(colour_model)(batch)
+    decomposed = colour_model.decompose(batch)
+    posterior = decomposed.posteriors["object"]
+    nats = tf.reduce_mean(colour_model.log_prob(batch["video"], decomposed), [1, 2, 3])
+    for index, clip in enumerate(clips):
+        assert {name for name in clip if name.endswith(("_mean", "_log_scale"))} == {"object_mean", "object_log_scale"}
+        assert clip["object_mean"].shape == clip["object_log_scale"].shape == (3, 2, 5)
+        np.testing.assert_allclose(clip["object_mean"], posterior.mean[index], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(clip["nats_per_pixel"], nats[index], rtol=1e-5)
+        np.testing.assert_array_equal(clip["camera"], batch["camera"][index])
+        assert set(clip["object_slots"]) <= {-1, 0, 1, 2}
+
+
+class Points(Reader):
+    """A model without a likelihood, whose objects are points; `num_slots` may be 1."""
+
+    def __init__(self, num_slots=K):
+        super().__init__()
+        self.num_slots = num_slots
+
+    def log_prob(self, video, rendering):
+        return None
+
+    def decompose(self, batch, chunk_size):
+        decomposition = super().decompose(batch, chunk_size)
+        points = decomposition.posteriors["object"]._replace(log_scale=None)
+        return decomposition._replace(posteriors={"object": points})
+
+
+@pytest.mark.parametrize("num_slots", [1, K])
+def test_what_a_model_has_not_is_not_measured(num_slots):
+    for clip in ClipMeasures(Points(num_slots))(make_batch(object_visible=VISIBLE)):
+        found = {"mse", "psnr", "object_mean", "object_visible"}
+        assert set(clip) == found | ({*SCORES, *OVERLAP_SCORES, "object_slots"} if num_slots > 1 else set())

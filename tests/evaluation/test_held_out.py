@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.evaluation.held_out import HeldOut
-from simone_tf.models.simone.model import Decomposition
+from simone_tf.models.scene_model import Decomposition
 
 SHAPE = (2, 4, 4)
 
@@ -13,13 +13,16 @@ SHAPE = (2, 4, 4)
 class ByColour:
     """Two slots: pixels of more or of less than half red. Its reconstruction is off by the red of the first pixel."""
 
-    def decompose(self, video, chunk_size):
+    inputs, num_slots, recomposes = ("video",), 2, True
+
+    def decompose(self, batch, chunk_size):
         assert chunk_size == 7
+        video = batch["video"]
         return self._taken_apart(video, video[:, :1, :1, :1, :1])
 
-    def recompose(self, object_video, frame_video, chunk_size):
+    def recompose(self, batch, other, chunk_size):
         del chunk_size
-        return self._taken_apart(object_video, frame_video - object_video)
+        return self._taken_apart(batch["video"], other["video"] - batch["video"])
 
     @staticmethod
     def _taken_apart(video, error):
@@ -78,3 +81,33 @@ def test_first_clips_are_recomposed_with_the_one_after_them(batch_size):
 def test_a_single_clip_is_recomposed_with_itself():
     ((clip, _, next_clip, _),) = HeldOut(ByColour(), make_batches(1, 2), 7).first_clips(3)
     np.testing.assert_array_equal(clip["video"], next_clip["video"])
+
+
+def test_a_model_that_does_not_divide_a_clip_has_no_segmentation_scores():
+    model = ByColour()
+    model.num_slots = 1
+    assert set(HeldOut(model, make_batches(3, 2), 7).evaluate()) == {"reconstruction_mse", "num_clips"}
+
+
+def test_a_model_that_cannot_recompose_is_not_asked_to():
+    model = ByColour()
+    model.recomposes, model.recompose = False, None
+    ((clip, decomposition, _, recomposition),) = HeldOut(model, make_batches(1, 2), 7).first_clips(3)
+    assert recomposition is None
+    np.testing.assert_array_equal(decomposition.segments == 0, clip["segments"] > 0)
+
+
+def test_a_model_gets_all_that_it_is_given(colour_model):
+    camera = np.arange(3, dtype=np.float32)[:, None, None] + np.zeros((3, SHAPE[0], 5), np.float32)
+    batches = make_batches(3, 3).map(lambda batch: batch | {"camera": camera})
+    held_out = HeldOut(colour_model, batches, None)
+    assert "video_ari" in held_out.evaluate()
+    batch = next(iter(batches))
+    whole = colour_model.decompose(batch)
+    # The clip after the first was filmed from elsewhere.
+    rolled = {name: np.roll(batch[name], -1, axis=0) for name in ("video", "camera")}
+    recomposed = colour_model.recompose(batch, rolled)
+    for index, parts in enumerate(held_out.first_clips(3)):
+        np.testing.assert_allclose(parts.decomposition.slot_masks, whole.slot_masks[index], atol=1e-6)
+        np.testing.assert_allclose(parts.recomposition.slot_masks, recomposed.slot_masks[index], atol=1e-6)
+        assert np.abs(parts.recomposition.slot_masks - parts.decomposition.slot_masks).max() > 1e-3

@@ -11,8 +11,10 @@ import tensorflow_probability as tfp
 
 from simone_tf.evaluation.clip_store import ClipStore
 from simone_tf.evaluation.measures import _key, clip_scores, kl_per_dimension, summarize
+from simone_tf.models.scene_model import Latent
 
 K, T, D = 3, 2, 4
+OBJECT, FRAME = Latent(("slot",), D), Latent(("frame",), D)
 
 
 def measures(count, seed=0, size=D):
@@ -48,7 +50,7 @@ def described(fields=("video", "segments")):
         checkpoint="runs/a/checkpoints/ckpt-7",
         step=7,
         settings=types.SimpleNamespace(seed=3, num_frames=T, frame_size=(8, 9)),
-        model=types.SimpleNamespace(encoder=types.SimpleNamespace(num_slots=K)),
+        model=types.SimpleNamespace(num_slots=K, latents={"object": OBJECT, "frame": FRAME}),
     )
     return run, types.SimpleNamespace(fields=fields, data_dir="data", split="test")
 
@@ -73,7 +75,7 @@ def test_means_and_deviations_are_those_of_the_clips_that_have_a_score(tmp_path)
 def test_nats_are_those_of_tensorflow_probability(tmp_path):
     clips = list(measures(5))
     store = make_store(tmp_path, clips)
-    summary, scores = summarize(*described(), store), clip_scores(store)
+    summary, scores = summarize(*described(), store), clip_scores(described()[0].model, store)
     for kind in ("object", "frame"):
         mean, log_scale = (np.stack([clip[f"{kind}_{part}"] for clip in clips]) for part in ("mean", "log_scale"))
         expected = tfp.distributions.kl_divergence(
@@ -92,7 +94,7 @@ def test_the_first_clips_only(tmp_path):
     assert summary["run"]["num_clips"] == 3
     assert summary["reconstruction"]["psnr"]["mean"] == 21.0
     assert summary["latents"] == summarize(*described(), make_store(tmp_path / "three", measures(3)))["latents"]
-    np.testing.assert_array_equal(clip_scores(store, 3)["psnr"], [20, 21, 22])
+    np.testing.assert_array_equal(clip_scores(described()[0].model, store, 3)["psnr"], [20, 21, 22])
 
 
 def test_missing_segments_are_told(tmp_path):
@@ -134,7 +136,7 @@ def test_measures_are_of_one_checkpoint_and_one_set_of_clips(tmp_path):
     shard.write_bytes(b"clips")
     index.write_bytes(b"checksums")
     run.checkpoint, run.config = str(tmp_path / "ckpt-7"), "model"
-    run.model.encoder.num_slots = K
+    run.model.num_slots = K
     clips.files = types.SimpleNamespace(shards=lambda: (str(shard),))
     clips.settings = lambda: {"data_dir": "data", "crop": None}
     before = _key(run, clips)
@@ -149,3 +151,41 @@ def test_measures_are_of_one_checkpoint_and_one_set_of_clips(tmp_path):
     assert _key(run, clips) != before
     run.config = "another model"
     assert _key(run, clips)["config"] != before["config"]
+
+
+def test_latents_of_any_axes_have_a_kl(tmp_path):
+    rng = np.random.default_rng(0)
+    shapes = {"object": (K, T, D), "scene": (D,)}
+    clips = [
+        {"mse": np.array(0.1), "psnr": np.array(20.0)}
+        | {f"{name}_mean": rng.normal(size=shape) for name, shape in shapes.items()}
+        | {f"{name}_log_scale": rng.normal(size=shape) for name, shape in shapes.items()}
+        for _ in range(3)
+    ]
+    run, split = described()
+    run.model.latents = {"object": Latent(("slot", "frame"), D), "scene": Latent((), D)}
+    summary = summarize(run, split, make_store(tmp_path, clips))
+    assert list(summary["latents"]) == ["object_kl", "scene_kl", "object_kl_per_dimension", "scene_kl_per_dimension"]
+    for name in shapes:
+        nats = np.stack([kl_per_dimension(clip[f"{name}_mean"], clip[f"{name}_log_scale"]) for clip in clips])
+        expected = nats.reshape(3, -1, D)
+        assert summary["latents"][f"{name}_kl"]["mean"] == pytest.approx(expected.sum(-1).mean())
+        np.testing.assert_allclose(summary["latents"][f"{name}_kl_per_dimension"], expected.mean((0, 1)))
+
+
+def test_what_a_model_has_not_is_told(tmp_path):
+    kept = ("mse", "psnr", "object_mean", "frame_mean")
+    clips = [{name: clip[name] for name in kept} for clip in measures(2)]
+    run, split = described()
+    run.model.num_slots = 1
+    summary = summarize(run, split, make_store(tmp_path, clips))
+    assert summary["run"]["num_slots"] == 1
+    assert summary["not_computed"] == [
+        "This model does not divide a scene into slots: ARI, mIoU and mBO need them; reconstruction metrics were "
+        "computed.",
+        "This model has no likelihood: no nats per pixel.",
+        "This model has no distribution over its latents `object` and `frame`: no KL of them.",
+    ]
+    assert summary["segmentation"] == summary["latents"] == {}
+    assert list(summary["reconstruction"]) == ["mse", "psnr"]
+    assert set(clip_scores(run.model, make_store(tmp_path / "again", clips))) == {"mse", "psnr"}

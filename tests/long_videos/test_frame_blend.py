@@ -1,6 +1,7 @@
 import numpy as np
 
 from simone_tf.long_videos.frame_blend import FrameBlend, WindowFrame
+from simone_tf.long_videos.window_model import Posterior
 
 FRAME = np.full((1, 2, 3), 0.5, np.float32)
 
@@ -16,8 +17,7 @@ def seen(weight, object_ids, masks, greys, recomposition=0.0, latent=(0.0, 0.0))
         rgb,
         (masks[..., None] * rgb).sum(0),
         None if recomposition is None else np.full((1, 2, 3), recomposition, np.float32),
-        np.array([latent[0]], np.float32),
-        np.array([latent[1]], np.float32),
+        {"frame": Posterior(np.array([latent[0]], np.float32), np.array([latent[1]], np.float32))},
     )
 
 
@@ -35,7 +35,7 @@ def test_two_windows_in_the_ratio_of_their_weights():
     np.testing.assert_allclose(parts.rgb[0, 0], 0.8, atol=1e-5)  # only the first window knows it
     np.testing.assert_allclose(parts.reconstruction[0, 0], 0.75 * 0.4 + 0.25 * (0.6 * 0.1 + 0.4 * 0.6), atol=1e-6)
     np.testing.assert_allclose(parts.recomposition, 0.25, atol=1e-6)
-    mean, log_scale = blend.latent()
+    mean, log_scale = blend.latents()["frame"]
     np.testing.assert_allclose((mean[0], log_scale[0]), (1.5, 0.0), atol=1e-6)
 
 

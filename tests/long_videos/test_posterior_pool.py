@@ -49,3 +49,10 @@ def test_with_equal_scales_the_spread_is_that_of_the_mixture(values):
     density = (weights[:, None] / weights.sum() * np.exp(log_probs(means, log_scales))).sum(0)
     mean, log_scale = pool_with_spread(means[:, None], log_scales[:, None], weights)
     np.testing.assert_allclose((mean[0], np.exp(log_scale[0])), moments(density), rtol=1e-3, atol=1e-3)
+
+
+def test_points_are_pooled_by_their_weights():
+    for pooled in (pool, pool_with_spread):
+        mean, log_scale = pooled(np.array([[0.0], [1.0]]), None, np.array([1.0, 3.0]))
+        np.testing.assert_allclose(mean, 0.75)
+        assert log_scale is None

@@ -31,12 +31,7 @@ class Parts(NamedTuple):
     recomposition: np.ndarray
 
 
-class Latents(NamedTuple):
-    window_starts: np.ndarray
-    object_means: np.ndarray
-
-
-LATENTS = Latents(np.arange(3), np.ones((3, 2, 4), np.float32))
+LATENTS = {"window_starts": np.arange(3), "object_means": np.ones((3, 2, 4), np.float32)}
 
 
 def parts_of(index, ids, width=8):
@@ -155,7 +150,7 @@ def test_files_of_objects_are_bounded(tmp_path, monkeypatch):
 def test_latents_and_description(tmp_path):
     _, content = write(tmp_path, [(0, 1)] * 3, rate=Fraction(25))
     with np.load(tmp_path / "latents.npz", allow_pickle=False) as arrays:
-        for name, value in LATENTS._asdict().items():
+        for name, value in LATENTS.items():
             np.testing.assert_array_equal(arrays[name], value)
     assert json.loads((tmp_path / DESCRIPTION).read_text()) == content
     assert (content["video"], content["frames"], content["frames_per_second"]) == ("clip", 3, 25.0)
@@ -284,3 +279,13 @@ def test_space_is_advised_only_where_it_lacks(tmp_path):
         assert "free some space" not in str(caught.value)
     with pytest.raises(UserError, match="choose another folder"), output_folder(str(tmp_path / "out"), False):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def test_without_a_recomposition_there_are_no_files_of_it(tmp_path):
+    parts = parts_of(0, (0, 1))._replace(recomposition=None)
+    with VideoOutputs(str(tmp_path), Fraction(10), (SIDE, SIDE), SCALE, recomposes=False) as outputs:
+        outputs.add(parts, np.zeros((SIDE * SCALE, SIDE * SCALE, 3), np.uint8))
+        outputs.finish(LATENTS, {})
+    assert not list(tmp_path.glob("recomposition.*"))
+    assert read_gif(tmp_path / "overlay.gif")
+    assert (tmp_path / "contact_sheet.png").is_file()

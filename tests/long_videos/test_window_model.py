@@ -17,11 +17,11 @@ def test_windows_are_taken_apart_as_the_model_does_it(window_model, tiny_model):
         video = np.random.default_rng(batch).random((batch, 3, 8, 16, 3), np.float32)
         expected = tiny_model.decompose(video)
         latents = window_model.encode(video)
-        np.testing.assert_allclose(latents.object_means, expected.posteriors.objects.mean, atol=1e-5)
-        np.testing.assert_allclose(latents.object_log_scales, expected.posteriors.objects.log_scale, atol=1e-5)
-        np.testing.assert_allclose(latents.frame_means, expected.posteriors.frames.mean, atol=1e-5)
-        np.testing.assert_allclose(latents.frame_log_scales, expected.posteriors.frames.log_scale, atol=1e-5)
-        rendering = window_model.render(latents.object_means, latents.frame_means)
+        assert set(latents) == set(expected.posteriors) == {"object", "frame"}
+        for name, posterior in expected.posteriors.items():
+            np.testing.assert_allclose(latents[name].mean, posterior.mean, atol=1e-5)
+            np.testing.assert_allclose(latents[name].log_scale, posterior.log_scale, atol=1e-5)
+        rendering = window_model.render({name: posterior.mean for name, posterior in latents.items()})
         np.testing.assert_allclose(rendering.reconstruction, expected.reconstruction, atol=1e-5)
         np.testing.assert_allclose(rendering.slot_rgb, expected.slot_rgb, atol=1e-5)
         np.testing.assert_allclose(rendering.slot_masks, expected.slot_masks, atol=1e-5)
@@ -29,8 +29,10 @@ def test_windows_are_taken_apart_as_the_model_does_it(window_model, tiny_model):
 
 def test_bytes_are_scaled(window_model):
     video = np.random.default_rng(0).integers(0, 256, (1, 3, 8, 16, 3), np.uint8)
-    for a, b in zip(window_model.encode(video), window_model.encode((video / 255.0).astype(np.float32)), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+    floats = window_model.encode((video / 255.0).astype(np.float32))
+    for name, posterior in window_model.encode(video).items():
+        for a, b in zip(posterior, floats[name], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,34 @@ def test_other_shapes_and_types_are_refused(window_model, video):
 
 def test_what_calls_it_by_name(tiny_export):
     assert of_saved_model(str(tiny_export)).source == str(tiny_export)
+
+
+@pytest.fixture(params=["run", "export"])
+def colour_window_model(request, colour_model, colour_export):
+    if request.param == "export":
+        return of_saved_model(str(colour_export))
+    return of_run_model(colour_model, 3, (8, 16), "colours")
+
+
+def test_a_model_that_is_given_a_camera(colour_window_model, colour_model):
+    assert (colour_window_model.given, colour_window_model.recomposes) == ({"camera": 5}, True)
+    assert (colour_window_model.object_latents, colour_window_model.viewpoint_latents) == (("object",), ())
+    rng = np.random.default_rng(0)
+    batch = {"video": rng.random((2, 3, 8, 16, 3), np.float32), "camera": rng.random((2, 3, 5), np.float32)}
+    expected = colour_model.decompose(batch)
+    latents = colour_window_model.encode(batch)
+    np.testing.assert_allclose(latents["object"].mean, expected.posteriors["object"].mean, atol=1e-5)
+    np.testing.assert_allclose(latents["object"].log_scale, expected.posteriors["object"].log_scale, atol=1e-5)
+    rendering = colour_window_model.render({"object": latents["object"].mean}, {"camera": batch["camera"]})
+    np.testing.assert_allclose(rendering.reconstruction, expected.reconstruction, atol=1e-5)
+    np.testing.assert_allclose(rendering.slot_rgb, expected.slot_rgb, atol=1e-5)
+    np.testing.assert_allclose(rendering.slot_masks, expected.slot_masks, atol=1e-5)
+
+
+def test_what_a_model_is_given_may_not_be_missing_or_of_another_size(colour_window_model):
+    video = np.zeros((2, 3, 8, 16, 3), np.uint8)
+    for given, words in (({}, "missing"), ({"camera": np.zeros((1, 3, 5))}, r"\[1, 3, 5\]")):
+        with pytest.raises(ValueError, match=rf"camera is {words}, .* takes \[2, 3, 5\]"):
+            colour_window_model.encode({"video": video, **given})
+        with pytest.raises(ValueError, match=rf"camera is {words}, .* takes \[2, 3, 5\]"):
+            colour_window_model.render({"object": np.zeros((2, 3, 3, 5))}, given)

@@ -75,3 +75,17 @@ def test_a_frame_of_another_kind_is_refused(frame):
 
 def test_the_default_overlap_is_half_a_window():
     assert [default_overlap(num_frames) for num_frames in (1, 2, 4, 5, 16)] == [0, 1, 2, 2, 8]
+
+
+def test_what_else_is_given_goes_with_its_frames():
+    table = np.arange(14).reshape(7, 2)
+    for window in cut_windows(numbered(7), 3, SIZE, 1, {"camera": table}):
+        np.testing.assert_array_equal(window.given["camera"], table[window.start : window.start + 3])
+    (short,) = cut_windows(numbered(2), 4, SIZE, 1, {"camera": table[:2]})
+    np.testing.assert_array_equal(short.given["camera"], table[[0, 1, 1, 1]])
+
+
+@pytest.mark.parametrize(("rows", "words"), [(6, "has 6 rows, the video has more"), (8, "has 8 rows, .* 7 frames")])
+def test_rows_that_are_not_as_many_as_the_frames_are_told(rows, words):
+    with pytest.raises(UserError, match=f"`camera` {words}"):
+        list(cut_windows(numbered(7), 3, SIZE, 1, {"camera": np.zeros((rows, 2))}))

@@ -99,11 +99,36 @@ def test_damage_that_the_sums_agree_with_is_told(copied):
         (lambda d: d.update(frame_size=8), "frame_size"),
         (lambda d: d.update(frame_size=[8, 10**9]), "2 .. 31"),
         (lambda d: d.pop("files"), "names no files"),
+        (lambda d: d.update(latents=[]), '"latents" is not a table'),
+        (lambda d: d.update(latents={}), '"latents" names none'),
+        (lambda d: d.update(latents={"a b": {"axes": [], "size": 1}}), '"latents" is not a table'),
+        (lambda d: d.update(latents={f"a{i}": {"axes": [], "size": 1} for i in range(65)}), '"latents" is not a table'),
+        (lambda d: d["latents"]["object"].update(axes=["frame", "slot"]), "no axes of object"),
+        (lambda d: d["latents"]["object"].update(axes=["slot", "slot"]), "no axes of object"),
+        (lambda d: d["latents"]["object"].update(axes=[[]]), "no axes of object"),
+        (lambda d: d["latents"]["object"].update(axes="slot"), "no axes of object"),
+        (lambda d: d["latents"]["object"].update(size=-5), '"object" is not a size'),
+        (lambda d: d["latents"]["object"].update(size=2**40), '"object" is not a size'),
+        (lambda d: d["latents"]["object"].update(size=2**31 - 1), "2 .. 31"),
+        (lambda d: d["latents"]["object"].update(size=6), "signature encode"),
+        (lambda d: d["latents"]["object"].update(is_point=True), "signature encode"),
+        (lambda d: d["latents"].update(object=5), "no axes of object"),
+        (lambda d: d.update(given={"camera": 5}), "signature encode"),
+        (lambda d: d.update(given={"camera": "5"}), '"camera" is not a size'),
+        (lambda d: d.update(given=5), '"given" is not a table'),
     ],
 )
 def test_a_wrong_description_is_told(copied, change, words):
     _change(copied, change)
     with pytest.raises(UserError, match=words):
+        load_export(copied)
+
+
+def test_an_export_from_before_latents_were_listed_is_read(copied, tiny_sizes):
+    _change(copied, lambda description: [description.pop(name) for name in ("latents", "given")])
+    assert load_export(copied).sizes == tiny_sizes
+    _change(copied, lambda description: description.pop("frame_latent_size"))
+    with pytest.raises(UserError, match='"frame_latent_size" is not a size'):
         load_export(copied)
 
 

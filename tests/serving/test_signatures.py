@@ -1,39 +1,26 @@
 """What an export computes, in a process that has TensorFlow and nothing else of ours, against the library."""
 
-import os
-import subprocess
-import sys
+import json
+import pathlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from simone_tf.models.parts.queries import Query
-from simone_tf.serving.signatures import signature_table, sizes_of
+from simone_tf.models.scene_model import Latent
+from simone_tf.serving import serving_json
+from simone_tf.serving.signatures import signature_table
+from simone_tf.serving.sizes import Sizes, sizes_of
 
-# What a client has: TensorFlow and NumPy. With -I neither the working directory nor PYTHONPATH is searched.
-CLIENT = """
-import sys
-sys.modules.update({"simone_tf": None, "keras": None, "tensorflow_probability": None, "gin": None})
-import numpy as np
-import tensorflow as tf
-export_dir, given, answers = sys.argv[1:]
-model = tf.saved_model.load(export_dir)
-asked, found = np.load(given), {}
-for case in {name.split("/")[0] for name in asked.files}:
-    signature = case.split("-")[0]
-    inputs = {name.split("/")[1]: tf.constant(asked[name]) for name in asked.files if name.split("/")[0] == case}
-    for name, value in model.signatures[signature](**inputs).items():
-        found[case + "/" + name] = value.numpy()
-assert not any(name.startswith("simone_tf.") for name in sys.modules)
-np.savez(answers, **found)
-"""
+from export_client import ask
+
 BATCHES = (1, 7)
 
 
 def _inputs(signature, batch, sizes):
     rng = np.random.default_rng(batch)
-    frames, slots, queries = sizes.num_frames, sizes.num_slots, 45
+    frames, queries = sizes.num_frames, 45
     video = {
         name: rng.integers(0, 256, (batch, frames, *sizes.frame_size, 3), np.uint8)
         for name in ("video", "object_video", "frame_video")
@@ -42,8 +29,8 @@ def _inputs(signature, batch, sizes):
         video = {name: value.astype(np.float32) / np.float32(255) for name, value in video.items()}
     if signature.startswith("decode"):
         latents = {
-            "object_latents": rng.normal(size=(batch, slots, sizes.object_latent_size)).astype(np.float32),
-            "frame_latents": rng.normal(size=(batch, frames, sizes.frame_latent_size)).astype(np.float32),
+            f"{name}_latents": rng.normal(size=(batch, *shape)).astype(np.float32)
+            for name, shape in sizes.latent_shapes.items()
         }
         query = {
             "frames": rng.integers(0, frames, (batch, queries), np.int32),
@@ -61,17 +48,18 @@ def _expected(model, signature, inputs, sizes):
         inputs = {name: tf.cast(value, tf.float32) / 255 for name, value in inputs.items()}
     signature = signature.removesuffix("_uint8")
     if signature == "encode":
-        objects, frames = model.encode(inputs["video"])
+        posteriors = model.encode(inputs["video"])
+        objects, frames = posteriors["object"], posteriors["frame"]
         names = ("object_means", "object_log_scales", "frame_means", "frame_log_scales")
         return dict(zip(names, (*objects, *frames), strict=True))
     if signature == "recompose":
         return {"recomposition": model.recompose(inputs["object_video"], inputs["frame_video"]).reconstruction}
     if signature == "decode":
-        drawn = model.render(inputs["object_latents"], inputs["frame_latents"], sizes.frame_size)
+        drawn = model.render(_latents(inputs), {}, sizes.frame_size)
         return {name: getattr(drawn, name) for name in ("reconstruction", "slot_rgb", "slot_masks")}
     if signature == "decode_queries":
         query = Query(inputs["frames"], inputs["coordinates"])
-        decoded = model.decode(inputs["object_latents"], inputs["frame_latents"], query)
+        decoded = model.decode(_latents(inputs), query)
         masks = np.exp(decoded.mask_logits) / np.exp(decoded.mask_logits).sum(axis=1, keepdims=True)
         rgb = (masks[..., None] * decoded.rgb_means.numpy()).sum(axis=1)
         return {"rgb": rgb, "slot_rgb": decoded.rgb_means, "slot_masks": masks}
@@ -84,6 +72,10 @@ def _expected(model, signature, inputs, sizes):
     return {name: getattr(drawn, name) for name in outputs[signature]}
 
 
+def _latents(inputs):
+    return {"object": inputs["object_latents"], "frame": inputs["frame_latents"]}
+
+
 @pytest.fixture(scope="module")
 def answers(tiny_export, tiny_sizes, tmp_path_factory):
     """Every signature asked for one clip and for seven, by a process without simone_tf."""
@@ -94,14 +86,7 @@ def answers(tiny_export, tiny_sizes, tmp_path_factory):
         for batch in BATCHES
         for name, value in _inputs(signature, batch, tiny_sizes).items()
     }
-    np.savez(folder / "asked.npz", **asked)
-    line = [sys.executable, "-I", "-c", CLIENT, str(tiny_export), str(folder / "asked.npz"), str(folder / "found.npz")]
-    done = subprocess.run(
-        line, cwd=folder, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    with np.load(folder / "found.npz") as found:
-        return dict(found)
+    return ask(tiny_export, asked, folder)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
@@ -146,10 +131,18 @@ def test_tensors_are_what_the_table_says(answers, tiny_sizes):
 
 
 def test_the_numbers_are_those_of_the_model(tiny_sizes, tiny_model):
-    assert tiny_sizes == (3, (8, 16), 4, 5, 3)
+    latents = {"object": Latent(("slot",), 5), "frame": Latent(("frame",), 3)}
+    assert tiny_sizes == (3, (8, 16), 4, latents, {}, True)
     # The biggest tensor by hand: 7 clips, 4 slots, 3 frames of 8x16.
     assert signature_table(tiny_sizes)["decode"].outputs["slot_rgb"].shape == (None, 4, 3, 8, 16, 3)
     assert sizes_of(tiny_model, 3, [8, 16]) == tiny_sizes
+
+
+def test_those_of_this_model_are_the_same_ever_since():
+    """Names, their order, texts and shapes: clients rely on them."""
+    golden = (pathlib.Path(__file__).parents[1] / "golden" / "simone_signatures.json").read_text(encoding="utf-8")
+    sizes = Sizes(3, (8, 16), 4, {"object": Latent(("slot",), 5), "frame": Latent(("frame",), 3)}, {}, True)
+    assert json.dumps(serving_json.describe_signatures(signature_table(sizes))) == json.dumps(json.loads(golden))
 
 
 def test_a_frame_that_there_is_not_is_refused(tiny_export, tiny_sizes):

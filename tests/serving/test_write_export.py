@@ -22,7 +22,7 @@ import tensorflow as tf
 sys.path.insert(0, "tests")
 import tiny_export
 from simone_tf.serving import folders, write_export
-from simone_tf.serving.signatures import sizes_of
+from simone_tf.serving.sizes import sizes_of
 
 def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)

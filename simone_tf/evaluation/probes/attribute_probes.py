@@ -1,6 +1,6 @@
 """Attribute probes: what an object is (colour, shape, size, ...) from the latent of the slot matched to it.
 
-The SIMONe paper has no such table; users of slot models expect one. One row per attribute and regressor:
+The paper has no such table; users of slot models expect one. One row per attribute and regressor:
 
 | column                              | meaning                                                                     |
 |-------------------------------------|-----------------------------------------------------------------------------|
@@ -31,6 +31,7 @@ from simone_tf.evaluation.probes.probe_data import (
     matched_objects,
     varying_components,
 )
+from simone_tf.evaluation.probes.probe_latents import over_frames
 from simone_tf.evaluation.probes.probe_scores import ProbeRow, as_finite, count_rows, prepare, train_and_predict
 from simone_tf.evaluation.probes.regressors import REGRESSORS, Predict, Rows, fit_classifier, fit_regressor
 
@@ -40,8 +41,11 @@ _NO_SCORES = dict.fromkeys(("score_mean", "score_std", "score_shuffled_mean", "s
 class NamedAttribute(Protocol):
     """A column of `object_attributes`: its name and, where it is a category, those of its values (`data.reader`)."""
 
-    name: str
-    values: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def values(self) -> tuple[str, ...]: ...
 
 
 def attribute_probes(
@@ -57,7 +61,7 @@ def attribute_probes(
     """Every attribute from the latent of the slot matched to the object, by linear and MLP decoders.
 
     Args:
-      object_latents: `[N, K, Do]` float, of N clips.
+      object_latents: `[N, K, Do]` float, of N clips; or `[N, K, T, Do]`, of which the mean over the frames is taken.
       object_attributes: `[N, M, A]` float; categories are codes 0, 1, ...
       slots: `[N, M]` int, the slot of each object or `matching.UNMATCHED`; objects without one are left out.
       attributes: the A columns, as from `ClipReader.attributes`.
@@ -71,7 +75,7 @@ def attribute_probes(
       UserError: too few clips, numbers that are not finite, or scikit-learn is missing.
       ValueError: shapes that do not fit.
     """
-    object_latents = as_finite(object_latents, "latents")
+    object_latents = over_frames(as_finite(object_latents, "latents"))
     values, slots = np.asarray(object_attributes), np.asarray(slots)
     if object_latents.ndim != 3 or slots.ndim != 2 or values.shape != (*slots.shape, len(attributes)):
         raise ValueError(

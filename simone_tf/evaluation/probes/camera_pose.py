@@ -112,7 +112,7 @@ def _from_matrix(matrix: np.ndarray) -> np.ndarray:
     return rotation
 
 
-def _check(holds: bool, fault: str, convention: str) -> None:
+def _check(holds: bool | np.bool_, fault: str, convention: str) -> None:
     if not holds:
         raise UserError(
             f"The camera numbers {fault}, as convention {convention!r} has them: name the convention of this dataset."

@@ -1,9 +1,11 @@
-"""Camera probes: location and orientation of the camera from frame or object latents (SIMONe paper, table 2)."""
+"""Camera probes: location and orientation of the camera from frame or object latents (the paper, table 2)."""
+
+from collections.abc import Callable
 
 import numpy as np
 
 from simone_tf.errors import UserError
-from simone_tf.evaluation.probes.camera_pose import camera_poses
+from simone_tf.evaluation.probes.camera_pose import CameraPoses, camera_poses
 from simone_tf.evaluation.probes.probe_data import (
     ClipSplit,
     ProbeSettings,
@@ -12,10 +14,10 @@ from simone_tf.evaluation.probes.probe_data import (
     clock_feature,
     varying_components,
 )
+from simone_tf.evaluation.probes.probe_latents import check_latents, over_frames
 from simone_tf.evaluation.probes.probe_scores import (
     ProbeRow,
     as_finite,
-    check_latents,
     check_reference_frame,
     coordinates_name,
     prepare,
@@ -27,7 +29,7 @@ from simone_tf.evaluation.probes.regressors import Rows, fit_regressor
 
 def camera_probes(
     frame_latents: np.ndarray,
-    object_latents: np.ndarray,
+    object_latents: np.ndarray | None,
     camera: np.ndarray,
     convention: str,
     *,
@@ -47,7 +49,8 @@ def camera_probes(
 
     Args:
       frame_latents: `[N, T, Df]` float, of N clips.
-      object_latents: `[N, K, Do]` float.
+      object_latents: `[N, K, Do]` float, or `[N, K, T, Do]`, of which the mean over the frames is taken; None of a
+        model that has none: no inputs `o_1..K`.
       camera: `[N, T, C]` float, the dataset's pose vectors.
       convention: what they mean, see `camera_pose.CONVENTIONS`.
       reference_frame: None for world coordinates, or r in [0, T), T at least 2.
@@ -62,38 +65,17 @@ def camera_probes(
         scikit-learn is missing.
       ValueError: shapes that do not fit.
     """
-    frame_latents, object_latents = as_finite(frame_latents, "latents"), as_finite(object_latents, "latents")
-    camera = as_finite(camera, "camera poses")
-    num_clips, num_frames = check_latents(frame_latents, object_latents)
+    frame_latents, camera = as_finite(frame_latents, "latents"), as_finite(camera, "camera poses")
+    if object_latents is not None:
+        object_latents = as_finite(object_latents, "latents")
+    num_clips, _ = check_latents(frame_latents, object_latents)
+    num_frames = frame_latents.shape[1]
     if camera.ndim != 3 or camera.shape[:2] != (num_clips, num_frames):
         raise ValueError(f"camera must be [{num_clips}, {num_frames}, C], got {camera.shape}.")
     check_reference_frame(reference_frame, num_frames)
     settings, split = prepare(settings, split, num_clips)
-    poses = camera_poses(camera, convention)
-    times = np.arange(num_frames)
-    if reference_frame is not None:
-        if num_frames == 1:
-            raise UserError("Camera poses relative to a frame need clips of at least two frames: these have one.")
-        poses = poses.relative_to(reference_frame)
-        times = np.delete(times, reference_frame)
-    clips, times = (grid.ravel() for grid in np.meshgrid(np.arange(num_clips), times, indexing="ij"))
-    targets = np.concatenate([poses.location, poses.rotation_vector()], axis=-1)[clips, times]
-
-    def frame(rows: np.ndarray) -> np.ndarray:
-        return frame_latents[clips[rows], times[rows]]
-
-    def objects(rows: np.ndarray) -> np.ndarray:
-        return object_latents[clips[rows]].reshape(len(rows), -1)
-
-    def clock(rows: np.ndarray) -> np.ndarray:
-        return clock_feature(times[rows], num_frames)
-
-    inputs = {"f_t": frame, "o_1..K": objects, "o_1..K,t": side_by_side(objects, clock)}
-    decoders = [("f_t", "linear"), ("f_t", "mlp"), ("o_1..K", "mlp"), ("o_1..K,t", "mlp")]
-    if reference_frame is not None:
-        inputs["f_r,f_t"] = side_by_side(lambda rows: frame_latents[clips[rows], reference_frame], frame)
-        decoders[2:2] = [("f_r,f_t", "linear"), ("f_r,f_t", "mlp")]
-    table = ProbeTable(clips, targets, inputs, times)
+    table = _table(frame_latents, object_latents, camera_poses(camera, convention), reference_frame)
+    decoders = [(name, kind) for name in table.inputs for kind in (("linear", "mlp") if "f_t" in name else ("mlp",))]
     rows = choose_rows(table, split, settings)
     parts = {"location": slice(0, 3), "orientation": slice(3, 6)}
     scored = [(*decoder, regression_scores(table, rows, *decoder, settings, parts)) for decoder in decoders]
@@ -111,6 +93,39 @@ def camera_probes(
         for part in parts
         for name, regressor, scores in scored
     ]
+
+
+def _table(
+    frame_latents: np.ndarray, object_latents: np.ndarray | None, poses: CameraPoses, reference_frame: int | None
+) -> ProbeTable:
+    """A row for every frame of every clip, but for the reference frame."""
+    num_clips, num_frames, _ = frame_latents.shape
+    frames = np.arange(num_frames)
+    if reference_frame is not None:
+        if num_frames == 1:
+            raise UserError("Camera poses relative to a frame need clips of at least two frames: these have one.")
+        poses = poses.relative_to(reference_frame)
+        frames = np.delete(frames, reference_frame)
+    clips, times = (grid.ravel() for grid in np.meshgrid(np.arange(num_clips), frames, indexing="ij"))
+
+    def frame(rows: np.ndarray) -> np.ndarray:
+        return frame_latents[clips[rows], times[rows]]
+
+    def clock(rows: np.ndarray) -> np.ndarray:
+        return clock_feature(times[rows], num_frames)
+
+    inputs: dict[str, Callable[[np.ndarray], np.ndarray]] = {"f_t": frame}
+    if reference_frame is not None:
+        inputs["f_r,f_t"] = side_by_side(lambda rows: frame_latents[clips[rows], reference_frame], frame)
+    if object_latents is not None:
+        whole = over_frames(object_latents)
+
+        def objects(rows: np.ndarray) -> np.ndarray:
+            return whole[clips[rows]].reshape(len(rows), -1)
+
+        inputs |= {"o_1..K": objects, "o_1..K,t": side_by_side(objects, clock)}
+    targets = np.concatenate([poses.location, poses.rotation_vector()], axis=-1)[clips, times]
+    return ProbeTable(clips, targets, inputs, times)
 
 
 def choose_reference_frame(

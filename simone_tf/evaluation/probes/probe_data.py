@@ -115,8 +115,8 @@ def choose_rows(
     rng = np.random.default_rng([settings.seed, 1])
 
     def choose(clips: np.ndarray, allowed: np.ndarray | None, most: int) -> np.ndarray:
-        rows = np.isin(table.clips, clips)
-        rows = np.flatnonzero(rows if allowed is None else rows & allowed)
+        there = np.isin(table.clips, clips)
+        rows = np.flatnonzero(there if allowed is None else there & allowed)
         return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
 
     return RowSplit(
@@ -161,7 +161,8 @@ def matched_objects(
         if object_visible.ndim != 3 or object_visible[:, 0].shape != slots.shape:
             raise ValueError(f"object_visible must be [N, T, M], got {object_visible.shape}.")
         used = used & object_visible.any(axis=1)
-    return np.nonzero(used)
+    clips, objects = np.nonzero(used)
+    return clips, objects
 
 
 def clock_feature(times: np.ndarray, num_frames: int) -> np.ndarray:
@@ -176,7 +177,7 @@ def varying_components(targets: np.ndarray) -> np.ndarray:
     it says nothing.
     """
     spread = targets.std(axis=0)
-    return spread > _CONSTANT * max(float(spread.max(initial=0.0)), np.finfo(np.float32).eps)
+    return spread > _CONSTANT * max(float(spread.max(initial=0.0)), float(np.finfo(np.float32).eps))
 
 
 def clock_prediction(table: ProbeTable, rows: RowSplit) -> np.ndarray:

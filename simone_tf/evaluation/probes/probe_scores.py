@@ -28,6 +28,7 @@ the clip it looks at, which the shuffle takes away too.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,8 @@ from simone_tf.evaluation.probes.probe_data import (
 )
 from simone_tf.evaluation.probes.regressors import Predict, Rows, fit_regressor, require_scikit_learn
 
-ProbeRow = dict[str, str | float | int | None]
+ProbeRow = dict[str, Any]
+"""Column -> text, number or None."""
 
 _NAN = float("nan")
 _NO_SCORES = {
@@ -173,15 +175,6 @@ def as_finite(values: np.ndarray, what: str) -> np.ndarray:
     if not np.isfinite(values).all():
         raise UserError(f"The {what} hold a number that is not finite: the probes need a model and data without any.")
     return values
-
-
-def check_latents(frame_latents: np.ndarray, object_latents: np.ndarray) -> tuple[int, int]:
-    """N and T of latents `[N, T, Df]` and `[N, K, Do]`, or ValueError."""
-    if frame_latents.ndim != 3 or object_latents.ndim != 3 or len(frame_latents) != len(object_latents):
-        raise ValueError(
-            f"latents must be [N, T, Df] and [N, K, Do], got {frame_latents.shape} and {object_latents.shape}."
-        )
-    return frame_latents.shape[0], frame_latents.shape[1]
 
 
 def check_reference_frame(reference_frame: int | None, num_frames: int) -> None:

@@ -10,7 +10,7 @@ import copy
 import dataclasses
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -145,12 +145,12 @@ def _joined(train: Rows, validation: Rows) -> Rows:
     return Rows(*map(np.concatenate, zip(train, validation, strict=True)))
 
 
-def _narrow(scaler, values: np.ndarray) -> np.ndarray:
+def _narrow(scaler: Any, values: np.ndarray) -> np.ndarray:
     """Standardised in float64, then float32, which halves the time of an MLP."""
     return scaler.transform(values.astype(np.float64)).astype(np.float32)
 
 
-def _mlp(kind: type, seed: int, settings: MLPSettings):
+def _mlp(kind: type, seed: int, settings: MLPSettings) -> Any:
     return kind(
         hidden_layer_sizes=settings.hidden_sizes,
         solver="adam",
@@ -164,7 +164,7 @@ def _mlp(kind: type, seed: int, settings: MLPSettings):
     )
 
 
-def _train(model, epoch: Callable[[], object], loss: Callable[[], float], settings: MLPSettings) -> None:
+def _train(model: Any, epoch: Callable[[], object], loss: Callable[[], float], settings: MLPSettings) -> None:
     """Runs epochs until the validation loss stays, then puts the best weights back."""
     import sklearn
     from threadpoolctl import threadpool_limits

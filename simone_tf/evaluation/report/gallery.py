@@ -3,18 +3,26 @@
 import glob
 import os
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.errors import UserError, first_line
-from simone_tf.evaluation.held_out import HeldOut
+from simone_tf.evaluation.evaluated_run import EvaluatedRun
+from simone_tf.evaluation.held_out import HeldOut, TakenApart
 from simone_tf.evaluation.held_out_pictures import animations, sheets
 from simone_tf.evaluation.report.report import explorer
-from simone_tf.evaluation.report.traversals import Traverser
+from simone_tf.evaluation.report.traversals import EncodedClip, Traverser
+from simone_tf.models.scene_model import SceneModel
 from simone_tf.pictures.image_files import save_gif, save_png
 from simone_tf.pictures.latent_figures import circled, crossing_frames, largest_view, traversal_sheet
+
+Figures = dict[str, list[tuple[str, np.ndarray]]]
+"""Title of a section -> (caption, `[H, W, 3]` or `[T, H, W, 3]` uint8) of its pictures."""
 
 _CROSSED_CLIPS = 3
 _TRAVERSED_CLIPS = 2
@@ -22,17 +30,27 @@ _TRAVERSED_OBJECTS = 2
 _OURS = re.compile(r"(decomposition|recomposition|traversal|crossing)(_\d+)*\.(png|gif)")
 
 
-def draw_gallery(run, clips, folder, count):
+def not_drawn(model: SceneModel) -> list[str]:
+    """Sentences on the pictures that there are not of a model."""
+    sentences = []
+    if not model.recomposes:
+        sentences.append("This model does not tell a viewpoint from its scene: no recompositions and no crossings.")
+    if not model.object_latents:
+        sentences.append("This model has no latents of objects: no traversals.")
+    return sentences
+
+
+def draw_gallery(run: EvaluatedRun, clips: ClipReader, folder: str, count: int) -> tuple[Figures, list[dict[str, Any]]]:
     """Draws the first clips of a split, writes PNG (for print) and GIF (for motion) files, and returns the pictures.
 
     Args:
-        run: `Run`.
-        clips: `ClipReader` of the split.
+        run: the trained run.
+        clips: the clips of the split.
         folder: where the files go; made when missing.
         count: number of clips; 0 draws nothing.
 
     Returns:
-        (dict of section title -> list of (caption, uint8 picture or animation), list of `report.explorer`).
+        (the pictures, of `report.explorer` a list).
 
     Raises:
         UserError: the data cannot be read or a picture not be written.
@@ -40,7 +58,7 @@ def draw_gallery(run, clips, folder, count):
     if not count:
         return {}, []
     settings = run.settings
-    fields = tuple(name for name in ("video", "segments") if name in clips.fields)
+    fields = (*run.model.inputs, *(("segments",) if "segments" in clips.fields else ()))
     batches = evaluation_batches(
         clips,
         batch_size=1,
@@ -57,54 +75,72 @@ def draw_gallery(run, clips, folder, count):
     except OSError as error:
         raise UserError(f"{folder} cannot be made ({first_line(error)}): mend its permissions.") from error
     written = _Files(folder)
-    figures = {"Clips taken apart (Figures 1 and 4)": [], "Objects of one clip, viewpoint of another (Figure 1)": []}
-    for index, parts in enumerate(drawn):
-        for (name, sheet), (_, frames), section in zip(
-            sheets(*parts).items(), animations(*parts).items(), figures, strict=True
-        ):
-            written.save(f"{name}_{index}", sheet, frames)
-            figures[section].append((f"clip {index}", frames))
-    traverser = Traverser(run.model, tuple(settings.frame_size), chunk_size)
-    latents = [traverser.encode(clip["video"]) for clip, *_ in drawn[: max(_CROSSED_CLIPS, _TRAVERSED_CLIPS)]]
-    if len(latents) > 1:
-        crossed = traverser.cross(latents[:_CROSSED_CLIPS])
-        videos = np.stack([clip["video"] for clip, *_ in drawn[: len(crossed)]])
-        frames = crossing_frames(crossed, videos)
+    figures = _draw_clips(drawn, written)
+    traverser = Traverser(run.model, settings.frame_size, chunk_size)
+    encoded = [traverser.encode(parts.clip) for parts in drawn[: max(_CROSSED_CLIPS, _TRAVERSED_CLIPS)]]
+    if run.model.recomposes and len(encoded) > 1:
+        crossed = traverser.cross(encoded[:_CROSSED_CLIPS])
+        frames = crossing_frames(crossed, np.stack([parts.clip["video"] for parts in drawn[: len(crossed)]]))
         written.save("crossing", frames[len(frames) // 2], frames)
         title = "Object trajectories crossed with camera trajectories (Figure 6)"
-        figures[title] = [("rows: whose objects; columns: whose frame latents", frames)]
-    explored, sheet_list = [], []
-    for index, (objects, frames) in enumerate(latents[:_TRAVERSED_CLIPS]):
-        clip, decomposition, *_ = drawn[index]
-        for number, slot in enumerate(traverser.largest_slots(objects, frames, _TRAVERSED_OBJECTS), start=1):
-            traversal = traverser.traverse(objects, frames, slot)
-            outline = decomposition.segments == slot
-            sheet = traversal_sheet(traversal, clip["video"], outline)
-            moving = [traversal_sheet(traversal, clip["video"], outline, time) for time in range(len(outline))]
+        figures[title] = [("rows: whose objects; columns: whose viewpoint", frames)]
+    explorers: list[dict[str, Any]] = []
+    if run.model.object_latents:
+        figures["Latent attributes (Figure 5)"], explorers = _draw_traversals(traverser, drawn, encoded, written)
+    written.remove_older()
+    return figures, explorers
+
+
+def _draw_clips(drawn: Sequence[TakenApart], written: "_Files") -> Figures:
+    """Every clip taken apart and, where the model can, recomposed."""
+    titles = {
+        "decomposition": "Clips taken apart (Figures 1 and 4)",
+        "recomposition": "Objects of one clip, viewpoint of another (Figure 1)",
+    }
+    figures: Figures = {}
+    for index, parts in enumerate(drawn):
+        moving = animations(parts)
+        for name, sheet in sheets(parts).items():
+            written.save(f"{name}_{index}", sheet, moving[name])
+            figures.setdefault(titles[name], []).append((f"clip {index}", moving[name]))
+    return figures
+
+
+def _draw_traversals(
+    traverser: Traverser, drawn: Sequence[TakenApart], encoded: Sequence[EncodedClip], written: "_Files"
+) -> tuple[list[tuple[str, np.ndarray]], list[dict[str, Any]]]:
+    """Sheets with their captions, and explorers, of the largest objects of the first clips."""
+    captioned, explorers = [], []
+    for index, (parts, latents) in enumerate(zip(drawn, encoded[:_TRAVERSED_CLIPS], strict=False)):
+        video = parts.clip["video"]
+        for number, slot in enumerate(traverser.largest_slots(latents, _TRAVERSED_OBJECTS), start=1):
+            traversal = traverser.traverse(latents, slot)
+            outline = parts.decomposition.segments == slot
+            sheet = traversal_sheet(traversal, video, outline)
+            moving = [traversal_sheet(traversal, video, outline, time) for time in range(len(outline))]
             written.save(f"traversal_{index}_{number}", sheet, np.stack(moving))
             name = f"clip {index}, object in slot {slot}"
-            sheet_list.append((f"{name}; attributes that change most first", sheet))
-            explored.append(explorer(name, traversal, circled(clip["video"], outline, largest_view(outline))))
-    figures["Latent attributes (Figure 5)"] = sheet_list
-    written.remove_older()
-    return figures, explored
+            captioned.append((f"{name}; attributes that change most first", sheet))
+            explorers.append(explorer(name, traversal, circled(video, outline, largest_view(outline))))
+    return captioned, explorers
 
 
 class _Files:
     """Writes pictures into a folder, and removes those of an earlier evaluation that are not made any more."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: str):
         self._folder = folder
-        self._names = set()
+        self._names: set[str] = set()
 
-    def save(self, name, sheet, frames):
+    def save(self, name: str, sheet: np.ndarray, frames: np.ndarray) -> None:
+        """A sheet `[H, W, 3]` and an animation `[T, H, W, 3]`, uint8; no animation of one frame."""
         save_png(os.path.join(self._folder, f"{name}.png"), sheet)
         self._names.add(f"{name}.png")
         if len(frames) > 1:
             save_gif(os.path.join(self._folder, f"{name}.gif"), frames)
             self._names.add(f"{name}.gif")
 
-    def remove_older(self):
+    def remove_older(self) -> None:
         for path in glob.glob(os.path.join(glob.escape(self._folder), "*")):
             name = os.path.basename(path)
             if _OURS.fullmatch(name) and name not in self._names:

@@ -1,4 +1,4 @@
-"""The rows of Tables 1 to 3 of the SIMONe paper (Kabra et al., NeurIPS 2021), to stand beside what was measured.
+"""The rows of Tables 1 to 3 of the paper (Kabra et al., NeurIPS 2021), to stand beside what was measured.
 
 Mean and standard deviation as printed there: over 5 seeds in Table 1, over 5 decoders in Tables 2 and 3 (CATER).
 """
@@ -18,7 +18,7 @@ VIDEO_ARI_FOREGROUND: dict[str, Figure] = {
     "cater": Figure(0.918, 0.036),
     "playroom": Figure(0.800, 0.043),
 }
-"""Table 1, SIMONe, by the name of the gin file that reproduces it."""
+"""Table 1, the paper's own model, by the name of the gin file that reproduces it."""
 
 OTHER_MODELS: dict[str, dict[str, Figure]] = {
     "objects_room": {

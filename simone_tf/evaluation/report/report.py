@@ -4,13 +4,18 @@ import base64
 import importlib.util
 import io
 import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from simone_tf.errors import UserError
-from simone_tf.evaluation.probes.run_probes import best_score
+from simone_tf.evaluation.probes.findings import best_score
+from simone_tf.evaluation.probes.probe_scores import ProbeRow
 from simone_tf.evaluation.report import paper
+from simone_tf.evaluation.report.traversals import Traversal
+from simone_tf.evaluation.report.words import kl_in_words
 from simone_tf.files import replacing
 
 _TEMPLATE = os.path.join(os.path.dirname(__file__), "report.html.j2")
@@ -31,25 +36,40 @@ _PROBES = {
         "Predicted from o_k, the latent of the object's slot: accuracy for categories, test R² for numbers.",
     ),
 }
-_CAMERA_BASELINES = (
-    ("from t alone", "f_t", "r2_clock"),
-    ("from o_1..K,t", "o_1..K,t", "r2_mean"),
-    ("from o_1..K", "o_1..K", "r2_mean"),
+_IN_FRAMES = (
+    " Objects of this model have a latent in every frame: o_k is the mean of an object's, o_k(t) that of frame t, and "
+    "so for the others."
 )
-"""What the frame latent is compared with in a card: (words, input, column of the probes' rows)."""
+_CAMERA_BASELINES = (
+    ("from t alone", ("f_t",), "r2_clock"),
+    ("from o_1..K,t", ("o_1..K,t",), "r2_mean"),
+    ("from o_1..K", ("o_1..K",), "r2_mean"),
+)
+"""What the frame latent is compared with in a card: (words, inputs, column of the probes' rows)."""
+_POSITION_BASELINES = (("from other objects", ("o_j,j!=k", "o_j(t),j!=k"), "r2_mean"),)
 
+_PER_DIMENSION = "_kl_per_dimension"
 _SCORES = {"ari": "ARI", "miou": "mIoU", "mbo": "mBO"}
 _SCORE_COLUMNS = ("video_{}_foreground", "video_{}", "static_{}_foreground", "static_{}")
 _WEBP_QUALITY, _WEBP_METHOD = 85, 2
 
 
-def require_jinja():
+def require_jinja() -> None:
     """Raises UserError where Jinja2 is not installed; says what to install."""
     if importlib.util.find_spec("jinja2") is None:
         raise UserError("The report needs Jinja2, which is not installed: pip install 'simone_tf[evaluate]'.")
 
 
-def write_report(path, summary, *, curves, figures, explorers, config, paper_name=None):
+def write_report(
+    path: str,
+    summary: dict[str, Any],
+    *,
+    curves: Mapping[str, Sequence[tuple[int, float]]],
+    figures: Mapping[str, Sequence[tuple[str, np.ndarray]]],
+    explorers: Sequence[dict[str, Any]],
+    config: str,
+    paper_name: str | None = None,
+) -> None:
     """Writes the page, at once or not at all.
 
     Args:
@@ -69,6 +89,7 @@ def write_report(path, summary, *, curves, figures, explorers, config, paper_nam
 
     with open(_TEMPLATE, encoding="utf-8") as file:
         template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(file.read())
+    latents = summary["latents"]
     html = template.render(
         summary=summary,
         headline=_headline(summary, paper_name),
@@ -81,7 +102,12 @@ def write_report(path, summary, *, curves, figures, explorers, config, paper_nam
             for title, pictures in figures.items()
             if pictures
         },
-        kl_bars={kind: _bars(summary["latents"][f"{kind}_kl_per_dimension"]) for kind in ("object", "frame")},
+        divergences={kl_in_words(name): value for name, value in latents.items() if name.endswith("_kl")},
+        kl_bars={
+            name.removesuffix(_PER_DIMENSION).replace("_", " "): _bars(values)
+            for name, values in latents.items()
+            if name.endswith(_PER_DIMENSION)
+        },
         explorers=explorers,
         config=config,
     )
@@ -89,7 +115,7 @@ def write_report(path, summary, *, curves, figures, explorers, config, paper_nam
         file.write(html)
 
 
-def data_uri(picture):
+def data_uri(picture: np.ndarray) -> str:
     """A `[H, W, 3]` uint8 image or `[T, H, W, 3]` animation as WebP, to be written into a page.
 
     An image is as it was; an animation, of which there are many, is a little less, at a third of the size of a GIF.
@@ -99,19 +125,19 @@ def data_uri(picture):
     return _webp(picture if picture.ndim == 4 else picture[np.newaxis], lossless=True)
 
 
-def _webp(frames, **options):
+def _webp(frames: np.ndarray, **options: Any) -> str:
     first, *others = [Image.fromarray(frame) for frame in frames]
     buffer = io.BytesIO()
     first.save(buffer, "WEBP", **options, **({"save_all": True, "append_images": others} if others else {}))
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def explorer(name, traversal, picture, tile_size=256):
+def explorer(name: str, traversal: Traversal, picture: np.ndarray, tile_size: int = 256) -> dict[str, Any]:
     """A clip whose object a reader of the page can change by sliders: all pictures are made beforehand.
 
     Args:
         name: shown above the sliders.
-        traversal: `traversals.Traversal`.
+        traversal: of one of its objects.
         picture: `[H, W, 3]` uint8, shows which object it is.
         tile_size: about how many screen pixels a frame is wide.
 
@@ -140,9 +166,10 @@ def explorer(name, traversal, picture, tile_size=256):
     }
 
 
-def _headline(summary, paper_name):
+def _headline(summary: dict[str, Any], paper_name: str | None) -> list[tuple[str, str, str]]:
+    """The cards: (label, value, note)."""
     segmentation, reconstruction = summary["segmentation"], summary["reconstruction"]
-    published = paper.VIDEO_ARI_FOREGROUND.get(paper_name)
+    published = paper.VIDEO_ARI_FOREGROUND[paper_name] if paper_name else None
     cards = []
     for name, label in (
         ("video_ari_foreground", "video ARI-F"),
@@ -155,29 +182,29 @@ def _headline(summary, paper_name):
     cards.append(("PSNR", f"{reconstruction['psnr']['mean']:.1f} dB", ""))
     rows = summary["probes"]
     for label, target, own, others in (
-        ("camera's location from f_t, R²", "location", "f_t", _CAMERA_BASELINES),
-        ("camera's orientation from f_t, R²", "orientation", "f_t", _CAMERA_BASELINES),
-        ("position from (o_k, t), R²", "position", "o_k,t", (("from other objects", "o_j,j!=k", "r2_mean"),)),
+        ("camera's location from f_t, R²", "location", ("f_t",), _CAMERA_BASELINES),
+        ("camera's orientation from f_t, R²", "orientation", ("f_t",), _CAMERA_BASELINES),
+        ("position from (o_k, t), R²", "position", ("o_k,t", "o_k(t)"), _POSITION_BASELINES),
     ):
         # Of the coordinates those in which it can be known.
-        scores = {world: best_score(rows, world=world, target=target, inputs=(own,)) for world in (True, False)}
-        scores = {world: score for world, score in scores.items() if score is not None}
+        found = {world: best_score(rows, world=world, target=target, inputs=own) for world in (True, False)}
+        scores = {world: score for world, score in found.items() if score is not None}
         if scores:
-            world = max(scores, key=scores.get)
+            world = max(scores, key=lambda world: scores[world])
             baselines = [
-                (note, best_score(rows, world=world, target=target, inputs=(name,), column=column))
-                for note, name, column in others
+                (note, best_score(rows, world=world, target=target, inputs=inputs, column=column))
+                for note, inputs, column in others
             ]
             note = "; ".join(f"{note}: {_number(score)}" for note, score in baselines if score is not None)
             cards.append((label, f"{scores[world]:.3f}", note))
     return cards
 
 
-def _number(value):
+def _number(value: float) -> str:
     return f"{value:.3f}".replace("-0.000", "0.000")
 
 
-def _segmentation_rows(segmentation):
+def _segmentation_rows(segmentation: Mapping[str, dict]) -> dict[str, list[dict]]:
     """Score -> its spreads, as in `_SCORE_COLUMNS`."""
     return {
         label: [segmentation[column.format(score)] for column in _SCORE_COLUMNS]
@@ -186,15 +213,15 @@ def _segmentation_rows(segmentation):
     }
 
 
-def _published(paper_name):
+def _published(paper_name: str | None) -> dict[str, str]:
     """Model -> video ARI-F as the paper prints it."""
     if paper_name is None:
         return {}
-    rows = {"SIMONe": paper.VIDEO_ARI_FOREGROUND[paper_name]} | paper.OTHER_MODELS[paper_name]
+    rows = {"its own model": paper.VIDEO_ARI_FOREGROUND[paper_name]} | paper.OTHER_MODELS[paper_name]
     return {model: f"{row.mean:.3f} ± {row.std:.3f}" for model, row in rows.items()}
 
 
-def _probe_tables(rows):
+def _probe_tables(rows: Sequence[ProbeRow]) -> list[dict[str, Any]]:
     """A section for each kind of probe, with one table for each kind of coordinates."""
     sections = []
     for probe, (title, legend) in _PROBES.items():
@@ -204,18 +231,22 @@ def _probe_tables(rows):
             (kind, [row | {"paper": _beside(row)} for row in chosen if row.get("coordinates") == kind])
             for kind in kinds
         ]
+        if probe == "trajectory" and any("(t)" in row["input"] for row in chosen):
+            legend += _IN_FRAMES
         if tables:
             sections.append({"title": title, "legend": legend, "probe": probe, "tables": tables})
     return sections
 
 
-def _beside(row):
+def _beside(row: ProbeRow) -> str:
     """The paper's number; the template shows it for the world's coordinates, which the paper's are."""
     published = paper.paper_row(row)
     return f"{published.mean:.3f} ± {published.std:.3f}" if published else ""
 
 
-def _curve(title, points, width=300.0, height=110.0):
+def _curve(
+    title: str, points: Sequence[tuple[int, float]], width: float = 300.0, height: float = 110.0
+) -> dict[str, str]:
     steps, values = np.array(points, float).T
     low, high = float(values.min()), float(values.max())
     x = (steps - steps[0]) / max(steps[-1] - steps[0], 1) * width
@@ -231,6 +262,8 @@ def _curve(title, points, width=300.0, height=110.0):
     }
 
 
-def _bars(values):
+def _bars(values: Iterable[float]) -> list[dict[str, Any]]:
+    """Bars of nats, the largest first and of full height."""
+    values = sorted(values, reverse=True)
     most = max([*values, 1e-9])
-    return [{"nats": f"{value:.2f}", "percent": 100 * value / most} for value in sorted(values, reverse=True)]
+    return [{"nats": f"{value:.2f}", "percent": 100 * value / most} for value in values]

@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def write_tables(folder: str, summary: dict, scores: Mapping[str, np.ndarray]) -
     )
 
 
-def _write_csv(path, rows):
+def _write_csv(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else [])
         writer.writeheader()
@@ -75,7 +76,7 @@ def print_summary(summary: dict) -> None:
         say(sentence)
 
 
-def _number(value):
+def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
 
 

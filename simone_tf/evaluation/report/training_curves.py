@@ -2,36 +2,41 @@
 
 import glob
 import os
+from collections.abc import Sequence
 
-SHOWN = {
-    "evaluation/video_ari_foreground": "video ARI-F, held-out clips",
-    "train/loss": "loss",
-    "train/nats_per_pixel": "nats per pixel",
-    "train/object_kl": "KL of an object latent, nats",
-    "train/frame_kl": "KL of a frame latent, nats",
-    "train/learning_rate": "learning rate",
-}
+from simone_tf.evaluation.report.words import kl_in_words
+
+_FIRST = {"evaluation/video_ari_foreground": "video ARI-F, held-out clips"}
+_LAST = {"train/learning_rate": "learning rate"}
 _MAX_POINTS = 500
 
 
-def training_curves(run_dir):
+def training_curves(run_dir: str, loss_terms: Sequence[str]) -> dict[str, list[tuple[int, float]]]:
     """Reads what a run logged.
 
     Args:
         run_dir: the run's folder.
+        loss_terms: what the model's loss is made of, see `SceneModel.loss_terms`; the weighted ones are left out.
 
     Returns:
-        dict of title -> list of (step, value), in the order of `SHOWN`; without those that were not logged.
+        dict of title -> list of (step, value): the held-out score, the loss and its terms, and the learning rate;
+        without those that were not logged.
     """
     # Slow to import, and of use here only.
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
-    points = {}
+    terms = {f"train/{name}": _title(name) for name in loss_terms if not name.startswith("weighted_")}
+    shown = _FIRST | terms | _LAST
+    points: dict[str, dict[int, float]] = {}
     for path in sorted(glob.glob(os.path.join(glob.escape(run_dir), "events.out.tfevents.*"))):
         events = EventAccumulator(path, size_guidance={"tensors": _MAX_POINTS, "images": 1})
         events.Reload()
-        for tag in set(events.Tags()["tensors"]) & set(SHOWN):
+        for tag in set(events.Tags()["tensors"]) & set(shown):
             values = {event.step: float(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)}
-            points.setdefault(SHOWN[tag], {}).update(values)
-    return {title: sorted(points[title].items()) for title in SHOWN.values() if title in points}
+            points.setdefault(shown[tag], {}).update(values)
+    return {title: sorted(points[title].items()) for title in shown.values() if title in points}
+
+
+def _title(term: str) -> str:
+    return kl_in_words(term) if term.endswith("_kl") else term.replace("_", " ")

@@ -3,10 +3,21 @@
 Paper, sections 5.1 and 5.2 and Figures 5 and 6.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+from simone_tf.models.scene_model import Rendering, SceneModel
+from simone_tf.pictures.pixels import as_uint8
+
+
+class EncodedClip(NamedTuple):
+    """All that a clip is drawn from, NumPy arrays without batch axis."""
+
+    latents: dict[str, np.ndarray]  # by name of `SceneModel.latents`, posterior means [*axes, D]
+    given: dict[str, np.ndarray]  # by name of `SceneModel.given`, [T, C]
 
 
 class Traversal(NamedTuple):
@@ -23,96 +34,95 @@ class Traverser:
     """Renders changed latents of clips.
 
     Args:
-        model: built `SIMONe`.
+        model: built `SceneModel`.
         frame_size: (H, W) in pixels.
-        chunk_size: queries decoded at a time.
+        chunk_size: pixels of a clip decoded at a time; None for all at once.
     """
 
-    def __init__(self, model, frame_size, chunk_size=4096):
-        def renderer(size):
-            return tf.function(lambda objects, frames: model.render(objects, frames, size, chunk_size))
+    def __init__(self, model: SceneModel, frame_size: tuple[int, int], chunk_size: int | None = 4096):
+        def renderer(size: tuple[int, int]) -> Callable[[Mapping, Mapping], Rendering]:
+            return tf.function(lambda latents, given: model.render(latents, given, size, chunk_size))
 
+        self._model = model
         self._encode = tf.function(model.encode)
         self._render = renderer(frame_size)
         # To rank attributes, small pictures do: a sixteenth of the work.
-        self._preview = renderer(tuple(max(side // 4, min(side, 16)) for side in frame_size))
+        height, width = (max(side // 4, min(side, 16)) for side in frame_size)
+        self._preview = renderer((height, width))
 
-    def encode(self, video):
-        """Posterior means of a clip `[T, H, W, 3]`: `[K, Do]` and `[T, Df]`."""
-        posteriors = self._encode(tf.constant(video[None]))
-        return posteriors.objects.mean[0].numpy(), posteriors.frames.mean[0].numpy()
+    def encode(self, clip: Mapping[str, np.ndarray]) -> EncodedClip:
+        """Posterior means of a clip and what the model is given of it, from fields with the model's `inputs`."""
+        posteriors = self._encode({name: tf.constant(clip[name][None]) for name in self._model.inputs})
+        means = {name: posterior.mean[0].numpy() for name, posterior in posteriors.items()}
+        return EncodedClip(means, {name: clip[name] for name in self._model.given})
 
-    def render(self, object_latents, frame_latents):
-        """Pixels `[T, H, W, 3]` uint8 of latents `[K, Do]` and `[T, Df]`."""
-        return _uint8(_pixels(self._render, object_latents, frame_latents))
+    def render(self, clip: EncodedClip) -> np.ndarray:
+        """Pixels `[T, H, W, 3]` uint8."""
+        return as_uint8(_drawn(self._render, clip).reconstruction[0].numpy())
 
-    def largest_slots(self, object_latents, frame_latents, count):
+    def largest_slots(self, clip: EncodedClip, count: int) -> list[int]:
         """The slots that show most pixels, without the one that shows most of all, the background's."""
-        drawn = self._preview(tf.constant(object_latents[None]), tf.constant(frame_latents[None]))
-        areas = np.bincount(drawn.segments.numpy().ravel(), minlength=len(object_latents))
+        masks = _drawn(self._preview, clip).slot_masks[0].numpy()  # [K, T, H, W]
+        areas = np.bincount(masks.argmax(axis=0).ravel(), minlength=len(masks))
         order = np.argsort(-areas, kind="stable")[1 : count + 1]
         return [int(slot) for slot in order if areas[slot]]
 
-    def traverse(self, object_latents, frame_latents, slot, offsets=(-2.0, -1.0, 0.0, 1.0, 2.0), num_attributes=6):
-        """Moves each attribute of one object's latent by fixed offsets (Figure 5).
+    def traverse(
+        self,
+        clip: EncodedClip,
+        slot: int,
+        offsets: Sequence[float] = (-2.0, -1.0, 0.0, 1.0, 2.0),
+        num_attributes: int = 6,
+    ) -> Traversal:
+        """Moves each attribute of one object's latent by fixed offsets (Figure 5), in all frames alike.
 
-        The attributes are ranked by the mean absolute change of the clip's pixels between the outermost offsets and
-        the latent as it is, in pictures of a quarter of the size.
+        The latent is the model's first with a slot axis. The attributes are ranked by the mean absolute change of the
+        clip's pixels between the outermost offsets and the latent as it is, in pictures of a quarter of the size.
 
         Args:
-            object_latents: `[K, Do]`, as `encode` gives them.
-            frame_latents: `[T, Df]`.
+            clip: as `encode` gives it.
             slot: the object.
             offsets: what is added, in units of the prior's standard deviation.
             num_attributes: how many attributes are drawn, the ones that change most.
-
-        Returns:
-            `Traversal`.
         """
-        offsets = np.asarray(sorted({0.0, *offsets}), np.float32)
+        name = self._model.object_latents[0]
+        moves = np.asarray(sorted({0.0, *offsets}), np.float32)
 
-        def moved(attribute, offset):
-            latents = object_latents.copy()
-            latents[slot, attribute] += offset
-            return latents
+        def moved(attribute: int, offset: float) -> EncodedClip:
+            latents = clip.latents[name].copy()
+            latents[slot, ..., attribute] += offset
+            return clip._replace(latents=clip.latents | {name: latents})
 
-        before = _pixels(self._preview, object_latents, frame_latents)
+        before = _pixels(self._preview, clip)
         changes = np.array(
             [
                 np.mean(
-                    [
-                        np.abs(_pixels(self._preview, moved(attribute, end), frame_latents) - before).mean()
-                        for end in (offsets[0], offsets[-1])
-                    ]
+                    [np.abs(_pixels(self._preview, moved(attribute, end)) - before).mean() for end in moves[[0, -1]]]
                 )
-                for attribute in range(object_latents.shape[1])
+                for attribute in range(clip.latents[name].shape[-1])
             ]
         )
         attributes = np.argsort(-changes, kind="stable")[:num_attributes]
-        frames = np.stack(
-            [
-                np.stack([self.render(moved(attribute, offset), frame_latents) for offset in offsets])
-                for attribute in attributes
-            ]
-        )
-        return Traversal(slot, offsets, attributes, changes, frames)
+        frames = [[self.render(moved(attribute, offset)) for offset in moves] for attribute in attributes]
+        return Traversal(slot, moves, attributes, changes, np.array(frames))
 
-    def cross(self, clips):
+    def cross(self, clips: Sequence[EncodedClip]) -> np.ndarray:
         """The objects of every clip along the camera path of every other (Figure 6).
 
-        Args:
-            clips: list of (object_latents `[K, Do]`, frame_latents `[T, Df]`).
-
         Returns:
-            `[N, N, T, H, W, 3]` uint8: objects of the first index, frame latents of the second.
+            `[N, N, T, H, W, 3]` uint8: the scene of the first index from the viewpoints of the second, which are the
+            latents of frames and what the model is given.
         """
-        return np.stack([np.stack([self.render(objects, frames) for _, frames in clips]) for objects, _ in clips])
+        return np.array([[self.render(self._seen_as(clip, other)) for other in clips] for clip in clips])
+
+    def _seen_as(self, clip: EncodedClip, other: EncodedClip) -> EncodedClip:
+        viewpoint = {name: other.latents[name] for name in self._model.viewpoint_latents}
+        return EncodedClip(clip.latents | viewpoint, other.given)
 
 
-def _pixels(render, object_latents, frame_latents):
-    drawn = render(tf.constant(object_latents[None]), tf.constant(frame_latents[None]))
-    return np.clip(drawn.reconstruction[0].numpy(), 0.0, 1.0)
+def _drawn(render: Callable[[Mapping, Mapping], Rendering], clip: EncodedClip) -> Rendering:
+    return render(*({name: tf.constant(value[None]) for name, value in part.items()} for part in clip))
 
 
-def _uint8(pixels):
-    return np.round(pixels * 255).astype(np.uint8)
+def _pixels(render: Callable[[Mapping, Mapping], Rendering], clip: EncodedClip) -> np.ndarray:
+    return np.clip(_drawn(render, clip).reconstruction[0].numpy(), 0.0, 1.0)

@@ -1,12 +1,12 @@
 """Which slot stands for which true object: one to one, over a whole clip.
 
-Two measures of agreement. Intersection over union compares hard segments; the mean squared error between the true masks
-and the soft masks of the slots is what the SIMONe paper aligns by (section 5.3). Both are solved exactly (Hungarian
-matching, `scipy.optimize.linear_sum_assignment`). The background takes part by default, so that the slot which paints
-it is not handed to an object; where slots are scarce it competes with the objects for them.
+The mean squared error between the true masks and the soft masks of the slots is what the paper aligns by (section 5.3);
+the assignment is solved exactly (Hungarian matching, `scipy.optimize.linear_sum_assignment`). The background takes part
+by default, so that the slot which paints it is not handed to an object; where slots are scarce it competes with the
+objects for them.
 
 The answer is an array of slots, entry k - 1 for instance k. UNMATCHED stands for an object that shows no pixel in the
-clip, that shares none with any slot left for it (intersection over union only) or for which no slot is left.
+clip, or for which no slot is left.
 """
 
 import numpy as np
@@ -14,29 +14,6 @@ from scipy.optimize import linear_sum_assignment
 
 UNMATCHED = -1
 """The slot of an object that has none."""
-
-
-def match_by_iou(
-    segments: np.ndarray, predicted: np.ndarray, num_objects: int, num_slots: int, background: bool = True
-) -> np.ndarray:
-    """The assignment of largest total intersection over union.
-
-    Args:
-      segments: `[T, H, W]` integers in [0, num_objects], true segments, 0 = background.
-      predicted: `[T, H, W]` integers in [0, num_slots), the slot of largest mask.
-      num_objects: N, number of instances that the dataset counts; ids that do not occur are UNMATCHED.
-      num_slots: K.
-      background: whether the background is matched too.
-
-    Returns:
-      `[N]` int64, the slot of each object or UNMATCHED.
-
-    Raises:
-      ValueError: for shapes or ids that do not fit.
-    """
-    table = overlap_table(segments, predicted, num_objects + 1, num_slots)
-    iou = intersection_over_union(table)
-    return _assign(-iou, table.sum(1) > 0, background, allowed=table > 0)
 
 
 def match_by_mask_error(
@@ -101,7 +78,7 @@ def intersection_over_union(table: np.ndarray) -> np.ndarray:
     return table / np.maximum(union, 1)
 
 
-def _assign(cost: np.ndarray, present: np.ndarray, background: bool, allowed: np.ndarray | None = None) -> np.ndarray:
+def _assign(cost: np.ndarray, present: np.ndarray, background: bool) -> np.ndarray:
     """Solves for the rows that are present; row 0 is the background."""
     competing = present.copy()
     competing[0] &= background
@@ -109,8 +86,6 @@ def _assign(cost: np.ndarray, present: np.ndarray, background: bool, allowed: np
     rows = np.flatnonzero(competing)
     matched, columns = linear_sum_assignment(cost[rows])
     slots[rows[matched]] = columns
-    if allowed is not None:
-        slots[(slots != UNMATCHED) & ~allowed[np.arange(len(cost)), slots]] = UNMATCHED
     return slots[1:]
 
 

@@ -1,6 +1,6 @@
 """Segmentation scores: adjusted Rand index of predicted against true segments, per frame and over the whole video.
 
-The four scores of a clip, as in table 1 of the SIMONe paper (ARI-F is the foreground variant):
+The four scores of a clip, as in table 1 of the paper (ARI-F is the foreground variant):
 
 | score                   | points compared                          | a predicted class is                         |
 |-------------------------|------------------------------------------|----------------------------------------------|
@@ -145,7 +145,7 @@ class SegmentationScores:
     Batches are true and predicted segments `[B, T, H, W]`, see `update`.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._clips: dict[str, list[np.ndarray]] = {name: [] for name in SCORES}
 
     def update(self, segments: np.ndarray, predicted: np.ndarray, clip_mask: np.ndarray | None = None) -> None:

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from simone_tf.data.formats.reader import Attribute
+from simone_tf.evaluation.probes.findings import best_score
 from simone_tf.evaluation.probes.probe_data import ProbeSettings
 from simone_tf.evaluation.probes.regressors import MLPSettings
-from simone_tf.evaluation.probes.run_probes import best_score, run_probes
+from simone_tf.evaluation.probes.run_probes import can_probe, run_probes
 
 T, K, M = 3, 4, 2
 QUICK = ProbeSettings(
     num_decoders=1, num_controls=1, mlp=MLPSettings(hidden_sizes=(16,), max_epochs=30, learning_rate=1e-2)
 )
+MODEL = types.SimpleNamespace(num_slots=K, object_latents=("object",), viewpoint_latents=("frame",))
 CLIPS = types.SimpleNamespace(camera_convention="yaw_pitch", attributes=(Attribute("shape", ("a", "b")),))
 
 
@@ -44,7 +46,7 @@ TRAIN, TEST = measures(150, 0), measures(50, 1)
 
 
 def test_every_probe_finds_what_the_latents_tell():
-    rows, missing, notes = run_probes(TRAIN, TEST, CLIPS, QUICK)
+    rows, missing, notes = run_probes(MODEL, TRAIN, TEST, CLIPS, QUICK)
     assert missing == []
     world = {(row["target"], row["input"]): row for row in rows if row.get("coordinates") == "world"}
     assert world["location", "f_t"]["r2_mean"] > 0.9
@@ -80,7 +82,7 @@ def relative_clips():
 
 
 def test_scenes_without_a_north_are_told_by_what_the_probes_found():
-    rows, _, notes = run_probes(*relative_clips(), CLIPS, QUICK)
+    rows, _, notes = run_probes(MODEL, *relative_clips(), CLIPS, QUICK)
     assert {row["coordinates"] for row in rows} == {"world", "camera of frame 1"}
     assert "The probes did not find the camera's place in the world's, but in the camera's" in notes[0]
     assert "this is so where nothing in the scenes tells north" in notes[0]
@@ -102,7 +104,7 @@ def test_few_clips_tell_nothing_of_the_scenes(num_train, num_test):
         {name: value[:count] for name, value in part.items()}
         for part, count in zip(relative_clips(), (num_train, num_test), strict=True)
     ]
-    _, _, notes = run_probes(*data, CLIPS, QUICK)
+    _, _, notes = run_probes(MODEL, *data, CLIPS, QUICK)
     few = f"{num_train} clips to train on and {num_test} to test on are too few to tell (at least 100 and 50)"
     assert (few in notes[0]) == ((num_train, num_test) != (100, 50))
     assert ("tells north" in notes[0]) != (few in notes[0])
@@ -124,14 +126,14 @@ def test_few_clips_tell_nothing_of_the_scenes(num_train, num_test):
     ],
 )
 def test_missing_ground_truth_is_told(names, sentences):
-    rows, missing, _ = run_probes(TRAIN, without(TEST, *names), CLIPS, QUICK)
+    rows, missing, _ = run_probes(MODEL, TRAIN, without(TEST, *names), CLIPS, QUICK)
     assert missing == sentences
     assert rows
 
 
 def test_unnamed_cameras_and_attributes_are_told():
     unnamed = types.SimpleNamespace(camera_convention=None, attributes=())
-    rows, missing, _ = run_probes(TRAIN, TEST, unnamed, QUICK)
+    rows, missing, _ = run_probes(MODEL, TRAIN, TEST, unnamed, QUICK)
     assert {row["probe"] for row in rows} == {"trajectory"}
     assert [sentence.rpartition(": ")[2] for sentence in missing] == ["no camera probes.", "no attribute probes."]
     assert missing[0].startswith("What this dataset's `camera` numbers mean is not known (of own clips `dataset.json`")
@@ -141,7 +143,7 @@ def test_unnamed_cameras_and_attributes_are_told():
 
 def test_faulty_numbers_cost_one_probe_only():
     broken = {**TEST, "camera": np.full_like(TEST["camera"], np.nan)}
-    rows, missing, _ = run_probes(without(TRAIN, "object_positions"), broken, CLIPS, QUICK)
+    rows, missing, _ = run_probes(MODEL, without(TRAIN, "object_positions"), broken, CLIPS, QUICK)
     assert {row["probe"] for row in rows} == {"attribute"}
     assert missing[0] == "This dataset has no `object_positions`: no trajectory probes."
     assert missing[1].startswith("No camera probes: The camera poses hold a number that is not finite")
@@ -150,14 +152,14 @@ def test_faulty_numbers_cost_one_probe_only():
 @pytest.mark.parametrize("train", [None, TRAIN], ids=["split", "given"])
 def test_too_few_clips_give_no_probes(train):
     few = {name: value[: 3 if train is None else 1] for name, value in TEST.items()}
-    rows, missing, notes = run_probes(train, few, CLIPS, QUICK)
+    rows, missing, notes = run_probes(MODEL, train, few, CLIPS, QUICK)
     assert (rows, notes) == ([], [])
     assert missing[0].startswith("No probes: The probes have ")
     assert "and 1 to test on, but need at least 4 and 2" in missing[0]
 
 
 def test_without_training_clips_the_held_out_ones_are_split():
-    rows, _, _ = run_probes(None, TEST, CLIPS, QUICK)
+    rows, _, _ = run_probes(MODEL, None, TEST, CLIPS, QUICK)
     assert {(row["num_train_clips"], row["num_test_clips"]) for row in rows} == {(38, 12)}
 
 
@@ -169,7 +171,7 @@ def test_clips_of_one_frame_have_no_relative_coordinates():
         }
         for d in (TRAIN, TEST)
     ]
-    rows, missing, notes = run_probes(*single, CLIPS, QUICK)
+    rows, missing, notes = run_probes(MODEL, *single, CLIPS, QUICK)
     assert missing == notes == []
     assert {row["coordinates"] for row in rows if "coordinates" in row} == {"world"}
 
@@ -184,7 +186,7 @@ def test_where_no_object_has_a_slot_it_is_told_why(foreground):
         }
         for data in (TRAIN, TEST)
     ]
-    rows, missing, _ = run_probes(*unmatched, CLIPS, QUICK)
+    rows, missing, _ = run_probes(MODEL, *unmatched, CLIPS, QUICK)
     why = (
         "The `segments` show none of the objects that the other fields describe"
         if np.isnan(foreground)
@@ -202,7 +204,7 @@ def test_clips_whose_segments_count_more_objects_are_told():
     scores[0][:2] = np.nan  # Nothing shows in these two.
     train = {**without(TRAIN, "camera"), "object_slots": slots, "video_ari_foreground": scores[0]}
     rows, missing, notes = run_probes(
-        train, {**without(TEST, "camera"), "video_ari_foreground": scores[1]}, CLIPS, QUICK
+        MODEL, train, {**without(TEST, "camera"), "video_ari_foreground": scores[1]}, CLIPS, QUICK
     )
     assert missing == ["This dataset has no `camera`: no camera probes."]
     assert notes[0] == (
@@ -217,7 +219,7 @@ def test_rows_without_a_score_are_told():
         {**without(data, "object_slots"), "camera": np.broadcast_to(TEST["camera"][:1, :1], data["camera"].shape)}
         for data in (TRAIN, TEST)
     ]
-    rows, missing, _ = run_probes(*still, CLIPS, QUICK)
+    rows, missing, _ = run_probes(MODEL, *still, CLIPS, QUICK)
     assert all(np.isnan(row["r2_mean"]) for row in rows)
     assert any("Some camera probes of location, orientation have no score" in sentence for sentence in missing)
 
@@ -228,6 +230,75 @@ def test_where_nothing_is_found_it_is_not_blamed_on_the_scenes():
         {**data, "frame_mean": np.random.default_rng(seed).normal(size=data["frame_mean"].shape).astype(np.float32)}
         for seed, data in enumerate((TRAIN, TEST))
     ]
-    _, _, notes = run_probes(*(without(data, "object_slots") for data in noise), CLIPS, QUICK)
+    _, _, notes = run_probes(MODEL, *(without(data, "object_slots") for data in noise), CLIPS, QUICK)
     assert "did not find" not in notes[0]
     assert "The world's can be known only where" in notes[0]
+
+
+def model_with(objects=("object",), frames=("frame",), num_slots=K):
+    return types.SimpleNamespace(num_slots=num_slots, object_latents=objects, viewpoint_latents=frames)
+
+
+NO_OBJECTS = [
+    "This model has no latents of objects: no trajectory probes.",
+    "This model has no latents of objects: no attribute probes.",
+]
+
+
+@pytest.mark.parametrize("model", [model_with(objects=()), model_with(num_slots=1)], ids=["no latents", "one slot"])
+def test_a_model_without_objects_has_camera_probes_of_frames_alone(model):
+    unseen = ("object_mean", "object_slots")
+    rows, missing, _ = run_probes(model, without(TRAIN, *unseen), without(TEST, *unseen), CLIPS, QUICK)
+    assert missing == NO_OBJECTS
+    assert {row["input"] for row in rows} == {"f_t", "f_r,f_t"}
+    assert best_score(rows, world=True, target="location", inputs=("f_t",)) > 0.9
+
+
+def test_a_model_without_frame_latents_has_probes_of_objects_alone():
+    data = [without(part, "frame_mean") for part in (TRAIN, TEST)]
+    rows, missing, _ = run_probes(model_with(frames=()), *data, CLIPS, QUICK)
+    assert missing == ["This model has no latents of frames: no camera probes."]
+    assert {row["probe"] for row in rows} == {"trajectory", "attribute"}
+    assert {row["coordinates"] for row in rows if "coordinates" in row} == {"world"}
+    positions = {row["input"]: row["r2_mean"] for row in rows if row["probe"] == "trajectory"}
+    assert list(positions) == ["o_k", "o_k,t", "o_j,j!=k", "o_j", "p_j,j!=k"]
+    assert positions["o_k"] > 0.9
+
+
+def test_latents_of_an_object_in_every_frame_tell_what_it_is():
+    data = []
+    for part in (TRAIN, TEST):
+        # Of the same mean over the frames.
+        noise = np.random.default_rng(len(part["camera"])).normal(size=(*part["object_mean"].shape[:2], T, 4))
+        in_frames = part["object_mean"][:, :, np.newaxis] + noise - noise.mean(2, keepdims=True)
+        data.append(part | {"object_mean": in_frames.astype(np.float32)})
+    rows, missing, _ = run_probes(MODEL, *data, CLIPS, QUICK)
+    assert missing == []
+    (shape,) = (row for row in rows if row["target"] == "shape" and row["regressor"] == "mlp")
+    assert shape["score_mean"] > 0.9
+    assert best_score(rows, world=True, target="position", inputs=("o_k",)) > 0.9
+    assert best_score(rows, world=True, target="position", inputs=("o_k(t)",)) < 0.8
+    assert {"o_1..K", "o_1..K,t", "o_j(t),j!=k", "o_j(t)"} < {row["input"] for row in rows}
+
+
+def test_a_model_without_latents_of_either_has_no_probes():
+    model = model_with(objects=(), frames=())
+    rows, missing, notes = run_probes(model, None, without(TEST, "object_mean", "frame_mean"), CLIPS, QUICK)
+    assert rows == notes == []
+    assert missing == ["This model has no latents of frames: no camera probes.", *NO_OBJECTS]
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "can"),
+    [
+        (MODEL, ("camera",), True),
+        (MODEL, ("object_attributes",), True),
+        (MODEL, ("segments",), False),
+        (model_with(frames=()), ("camera", "segments"), False),
+        (model_with(objects=()), ("object_positions", "segments"), False),
+        (model_with(num_slots=1), ("object_positions", "segments"), False),
+        (model_with(objects=()), ("camera",), True),
+    ],
+)
+def test_clips_are_measured_for_probes_that_there_can_be(model, fields, can):
+    assert can_probe(model, types.SimpleNamespace(fields=("video", *fields))) is can

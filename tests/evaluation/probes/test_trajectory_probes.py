@@ -159,6 +159,20 @@ def test_positions_as_the_first_camera_sees_them():
     assert world.probe(object_moving=None)["all", "o_k,t"]["r2_mean"] < 0.5
 
 
+def test_latents_in_every_frame_tell_where_their_object_is_then():
+    world = World()
+    # In frame t the latent holds the place at t; its mean over the frames holds the mean place.
+    in_frames = np.random.default_rng(3).normal(size=(N, K, T, 3))
+    for k in range(M):
+        in_frames[np.arange(N), world.slots[:, k]] = world.positions[:, :, k]
+    rows = trajectory_probes(in_frames, None, world.positions, world.slots, settings=ONE_DECODER)
+    scores = {row["input"]: row["r2_mean"] for row in rows}
+    assert list(scores) == ["o_k", "o_k,t", "o_k(t)", "o_j(t),j!=k", "o_j(t)", "p_j,j!=k"]
+    assert scores["o_k(t)"] > 0.95
+    assert scores["o_k"] < scores["o_k(t)"] - 0.02
+    assert max(scores["o_j(t),j!=k"], scores["o_j(t)"]) < 0.1
+
+
 def test_too_few_moving_objects_give_no_score():
     world = World()
     moving = np.zeros((N, M), bool)

@@ -10,9 +10,10 @@ from PIL import Image
 from simone_tf import evaluate
 from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.errors import UserError
-from simone_tf.evaluation.report.gallery import draw_gallery
+from simone_tf.evaluation.report.gallery import draw_gallery, not_drawn
 from simone_tf.runs.load import load_run
 
+from one_scene import OneScene
 from tiny_run import fails, make_clips
 
 
@@ -91,3 +92,31 @@ def test_a_file_that_is_damaged_between_measuring_and_drawing_is_told(run, tmp_p
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     message = fails(capsys, [*flags, "--num_pictures=3"], evaluate.main)
     assert f"{path} is damaged at record 2" in message
+
+
+def test_pictures_of_a_model_of_ones_own(colour_run, tmp_path):
+    trained, folder = load_run(str(colour_run)), tmp_path / "figures"
+    figures, explorers = draw_gallery(trained, trained.settings.held_out_clips, str(folder), 3)
+    # Objects seen with the camera that another clip was given.
+    assert {"recomposition_0.png", "recomposition_2.gif", "crossing.gif"} <= files(folder)
+    ((caption, crossing),) = figures["Object trajectories crossed with camera trajectories (Figure 6)"]
+    assert caption == "rows: whose objects; columns: whose viewpoint"
+    assert len(crossing) == 2
+    # A colour and a place in every frame: all numbers of the latent, moved in all frames.
+    assert explorers
+    for shown in explorers:
+        assert len(shown["attributes"]) == len(shown["changes"]) == 5
+    assert not_drawn(trained.model) == []
+
+
+def test_of_a_model_that_cannot_do_more_clips_are_drawn_taken_apart(colour_run, tmp_path):
+    trained = load_run(str(colour_run))
+    blind = trained._replace(model=OneScene())
+    figures, explorers = draw_gallery(blind, trained.settings.held_out_clips, str(tmp_path), 2)
+    assert files(tmp_path) == {f"decomposition_{index}.{kind}" for index in range(2) for kind in ("png", "gif")}
+    assert list(figures) == ["Clips taken apart (Figures 1 and 4)"]
+    assert explorers == []
+    assert not_drawn(blind.model) == [
+        "This model does not tell a viewpoint from its scene: no recompositions and no crossings.",
+        "This model has no latents of objects: no traversals.",
+    ]

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from simone_tf.evaluation.report.training_curves import training_curves
+from simone_tf.models.simone.model import SIMONe
 
 
 def write(folder, values):
@@ -15,7 +16,7 @@ def test_points_of_all_sessions_in_order(tmp_path):
     folder = tmp_path / "run[1]"
     write(folder, [("train/loss", 10, 3.0), ("train/loss", 20, 2.0), ("other", 10, 9.0)])
     write(folder, [("train/loss", 20, 2.5), ("train/loss", 30, 1.0), ("evaluation/video_ari_foreground", 30, 0.5)])
-    curves = training_curves(str(folder))
+    curves = training_curves(str(folder), SIMONe.loss_terms)
     assert list(curves) == ["video ARI-F, held-out clips", "loss"]
     assert [step for step, _ in curves["loss"]] == [10, 20, 30]
     assert curves["loss"][0] == (10, 3.0)
@@ -24,6 +25,19 @@ def test_points_of_all_sessions_in_order(tmp_path):
 
 
 def test_a_run_without_events_has_no_curves(tmp_path):
-    assert training_curves(str(tmp_path)) == {}
+    assert training_curves(str(tmp_path), SIMONe.loss_terms) == {}
     (tmp_path / "events.out.tfevents.0").write_bytes(b"no events at all, but long enough to hold a header")
-    assert training_curves(str(tmp_path)) == {}
+    assert training_curves(str(tmp_path), SIMONe.loss_terms) == {}
+
+
+def test_curves_are_those_of_the_models_loss_terms(tmp_path):
+    names = ("learning_rate", "mask_kl", "weighted_mask_kl", "epoch_kl", "pixel_error", "loss", "gradient_norm")
+    write(tmp_path, [(f"train/{name}", 1, 2.0) for name in names])
+    curves = training_curves(str(tmp_path), ("loss", "pixel_error", "mask_kl", "epoch_kl", "weighted_mask_kl"))
+    assert list(curves) == [
+        "loss",
+        "pixel error",
+        "KL of a mask latent, nats",
+        "KL of an epoch latent, nats",
+        "learning rate",
+    ]

@@ -1,0 +1,304 @@
+"""What the README and docs/ tell a user to type is typed: every command and every Python block, page by page.
+
+A page's blocks run in their order in a folder that has gin/, docs/ and tools/, a tiny trained run and stand-ins for a
+user's data; a command that several pages tell runs once. Commands that train are shortened by further flags
+(`SHORTENED`); what cannot run here is named with its reason (`LEFT_OUT`, `LEFT_OUT_PYTHON`). A command in neither table
+fails the test, so that it is classified when it is written.
+"""
+
+import functools
+import importlib
+import importlib.util
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+from typing import NamedTuple
+
+import gin
+import numpy as np
+import pytest
+from PIL import Image
+
+from simone_tf.cli import command
+from simone_tf.data.formats.records import shard_name, write_shard
+from simone_tf.errors import UserError
+from simone_tf.scenes.processes import RenderProcesses
+
+import image_sets
+from tiny_run import REPOSITORY, make_clips
+
+PAGES = sorted(
+    path.relative_to(REPOSITORY).as_posix()
+    for path in (REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("*.md"))
+)
+TRAINED = ["python", "-m", "simone_tf.train", "--gin_file=gin/quickstart.gin", "--run_dir=runs/quickstart"]
+"""The command of the README behind the run that most pages need."""
+FILE = re.compile(r"`([\w/]+\.(?:py|gin))`:$")
+"""The end of the line before a block that is to be saved under a name."""
+
+
+def _params(*bindings):
+    return tuple(f"--gin_param={binding}" for binding in bindings)
+
+
+SMALL = _params(
+    "num_steps = 2",
+    "batch_size = 2",
+    "training_batches.cache = False",
+    "train.microbatch_size = None",
+    "train.steps_per_loop = 2",
+    "train.num_held_out_clips = 2",
+    "train.evaluation_batch_size = 2",
+    "train.num_pictures = 1",
+)
+SMALL_SIMONE = (
+    *SMALL,
+    *_params(
+        "Encoder.width = 20",
+        "Encoder.conv_channels = 4",
+        "Transformer.num_layers = 1",
+        "Transformer.num_heads = 1",
+        "Transformer.head_size = 4",
+        "Transformer.mlp_size = 8",
+        "LatentHead.hidden_size = 8",
+        "PixelDecoder.hidden_size = 8",
+        "PixelDecoder.num_hidden_layers = 1",
+    ),
+)
+SMALL_QUICKSTART = (*SMALL_SIMONE, *_params("warmup_steps = 1", "RandomQueries.num_pixels = 16"))
+SMALL_PAPER = (*SMALL_SIMONE, *_params("StridedQueries.stride = 16", "train.num_pictures = 0"))
+
+# Beginning of a command -> flags that are added to it. The first that fits counts.
+SHORTENED = (
+    (r"python -m simone_tf\.train .*--gin_file=blobs\.gin", (*SMALL, *_params("warmup_steps = 1"))),
+    (r"python -m simone_tf\.train --gin_file=gin/quickstart(_long)?\.gin", SMALL_QUICKSTART),
+    (r"python -m simone_tf\.train --gin_file=gin/playroom\.gin", SMALL_PAPER),
+    (r"python -m simone_tf\.train --run_dir=", _params("num_steps = 4")),
+    (r"python -m simone_tf\.evaluate ", ("--num_clips=4", "--num_probe_clips=20", "--num_pictures=1")),
+    (r"python -m simone_tf\.export ", ()),
+    (r"python -m simone_tf\.decompose ", ()),
+    (
+        r"python tools/sweep\.py ",
+        (*SMALL_QUICKSTART, "--seeds=0", "--evaluate_flag=--num_clips=2", "--evaluate_flag=--num_probe_clips=2"),
+    ),
+    (r"python tools/compare_runs\.py ", ()),
+    (r"python tools/pack_pretrained\.py ", ()),
+    (r"python tools/inspect_records\.py ", ()),
+    (r"python tools/import_video\.py ", ()),
+    (r"python tools/make_dataset\.py ", ("--num_clips=1", "--frames=4", "--size=24", "--workers=1")),
+    (r"python tools/score_long_videos\.py .*--bench", ("--part=8",)),
+    (r"python tools/score_long_videos\.py ", ("--num_clips=1",)),
+    (
+        r"python tools/benchmark\.py --gin_file=",
+        (*SMALL_PAPER, "--steps=1", "--part=training"),
+    ),
+    (r"saved_model_cli (show|run) ", ()),
+)
+LEFT_OUT = (
+    (r"(\.venv/bin/)?pip install|python3\.11 -m venv", "installs; continuous integration installs the same extras"),
+    (r"\.venv/bin/pre-commit ", "a hook of the user's own clone"),
+    (r"bash tools/run_tests\.sh", "it is what runs this test"),
+    (r"tensorboard ", "a server that runs until it is ended"),
+    (r"tensorflow_model_server ", "a server that is not to be had from PyPI; the page says that it is unverified"),
+    (r"python tools/benchmark\.py --input ", "measures for minutes; run by tests/tools/test_input_rates.py"),
+    (r"python tools/benchmark\.py --serving ", "measures for a minute; run by tests/tools/test_serving_rates.py"),
+)
+LEFT_OUT_PYTHON = (
+    (r"dispatcher\.join\(\)", "waits for ever; run by tests/data/pipeline/test_service.py"),
+    (r"localhost:850[01]", "asks TensorFlow Serving, which is not to be had from PyPI"),
+)
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    language: str
+    text: str
+    name: str | None  # of the file it is to be saved as
+    line: int
+
+
+def blocks(page):
+    """The blocks of a page that are commands, Python, or files."""
+    lines = (REPOSITORY / page).read_text(encoding="utf-8").splitlines()
+    found, begin, before = [], None, ""
+    for number, line in enumerate(lines):
+        if not line.startswith("```"):
+            before = line if line and begin is None else before
+        elif begin is None:
+            begin = number
+        else:
+            file = FILE.search(before)
+            text = "\n".join(lines[begin + 1 : number]) + "\n"
+            found.append(Block(lines[begin][3:], text, file and file[1], begin + 2))
+            begin = None
+    return [block for block in found if block.language in ("bash", "python") or block.name]
+
+
+def commands(block):
+    """The commands of a bash block, as lists of words."""
+    for line in block.text.splitlines():
+        for part in line.split("&&"):
+            words = shlex.split(part, comments=True)
+            if words:
+                yield words
+
+
+def reason(table, text):
+    return next((value for pattern, value in table if re.match(pattern, text)), None)
+
+
+def all_commands():
+    for page in PAGES:
+        for block in blocks(page):
+            if block.language == "bash":
+                for words in commands(block):
+                    yield page, _plain(words)
+
+
+def _plain(words):
+    """Of an environment's own Python only `python` is left."""
+    return [words[0].removeprefix(".venv/bin/") if words[0].endswith("/python") else words[0], *words[1:]]
+
+
+@pytest.fixture(scope="module")
+def renders():
+    with RenderProcesses(1) as pool:
+        try:
+            pool.check()
+        except UserError:
+            return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def user_folder(tmp_path_factory):
+    """A clone as a user has it, and stand-ins for data of their own."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("gin", "docs", "tools"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    sets = (("objects_room", 64, 2), ("quickstart_long", 24, 8), ("long", 24, 8))
+    for name, size, frames in sets:
+        data_dir = folder / "datasets" / name
+        data_dir.mkdir(parents=True)
+        for seed, split in enumerate(("train", "test")):
+            clips = list(make_clips(2, seed, frames=frames, size=size))
+            write_shard(data_dir / shard_name(split, 0, 1), clips)
+    (folder / "datasets" / "mine").mkdir()
+    (folder / "datasets" / "tetrominoes").mkdir()
+    image_sets.write_set(folder / "datasets" / "tetrominoes", "tetrominoes_train", 40)
+    for seed, name in enumerate(("recordings", "other_recordings")):
+        (folder / name).mkdir()
+        _write_gif(folder / name / "walk.gif", seed)
+    _write_mp4(folder / "clip.mp4")
+    np.save(folder / "clip.npy", next(make_clips(1, 0, frames=4, size=24))["video"][None])
+    return folder
+
+
+def _write_gif(path, seed):
+    video = next(make_clips(1, seed, frames=16, size=32))["video"]
+    first, *others = map(Image.fromarray, video)
+    first.save(path, save_all=True, append_images=others)
+
+
+def _write_mp4(path):
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.height, stream.width, stream.pix_fmt = 24, 24, "yuv420p"
+        for image in next(make_clips(1, 0, frames=9, size=24))["video"]:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+
+
+@pytest.fixture(scope="module")
+def shell(user_folder, renders):
+    return Shell(user_folder, renders)
+
+
+@pytest.fixture
+def here(shell, monkeypatch):
+    """The user's folder as the current one."""
+    monkeypatch.chdir(shell.folder)
+    monkeypatch.syspath_prepend(str(shell.folder))
+    shell.run(TRAINED)
+    yield shell.folder
+    gin.clear_config()
+
+
+def test_every_command_is_classified():
+    unknown = [
+        f"{page}: {shlex.join(words)}"
+        for page, words in all_commands()
+        if reason(SHORTENED, shlex.join(words)) is None and reason(LEFT_OUT, shlex.join(words)) is None
+    ]
+    assert not unknown, "Say in SHORTENED or LEFT_OUT how these run in the test: " + "; ".join(unknown)
+
+
+def test_the_tables_hold_nothing_that_no_page_says():
+    told = [shlex.join(words) for _, words in all_commands()]
+    for pattern, _ in (*SHORTENED, *LEFT_OUT):
+        assert any(re.match(pattern, text) for text in told), pattern
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)])
+def test_what_a_page_says_runs(page, here, shell):
+    names = {"video": np.zeros([1, 4, 24, 24, 3], np.float32), "other_video": np.ones([1, 4, 24, 24, 3], np.float32)}
+    for block in blocks(page):
+        if block.name:
+            pathlib.Path(block.name).write_text(block.text, encoding="utf-8")
+        elif block.language == "python":
+            if not any(re.search(pattern, block.text) for pattern, _ in LEFT_OUT_PYTHON):
+                exec(compile("\n" * block.line + block.text, page, "exec"), names)
+        else:
+            for words in map(_plain, commands(block)):
+                shell.run(words)
+
+
+class Shell:
+    """Runs commands in a folder, each once, whichever pages tell it."""
+
+    def __init__(self, folder, renders):
+        self.folder = folder
+        self._renders = renders
+        self._done = set()
+
+    def run(self, words):
+        """A command of Python runs in this process, which saves the seconds that TensorFlow takes to load."""
+        text = shlex.join(words)
+        if text in self._done or reason(LEFT_OUT, text) or ("make_dataset.py" in text and not self._renders):
+            return
+        self._done.add(text)
+        words = [*words, *reason(SHORTENED, text)]
+        if words[:2] == ["python", "-m"]:
+            main = importlib.import_module(words[2]).main
+            ended(lambda: main(words[3:]))
+        elif words[0] == "python":
+            main = tool(words[1]).main
+            ended(lambda: main(words[2:]))
+        else:
+            program = pathlib.Path(sys.executable).parent / words[0]
+            done = subprocess.run([program, *words[1:]], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+
+
+def ended(main):
+    """Calls a command as `python` would and demands the exit code 0."""
+    codes = []
+    try:
+        command.run(lambda: codes.append(main()))
+    except SystemExit as left:
+        codes = [left.code]
+    assert codes in ([None], [0])
+
+
+@functools.cache
+def tool(path):
+    name = pathlib.Path(path).stem
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # AutoGraph looks modules up by name
+    spec.loader.exec_module(module)
+    return module
