@@ -196,26 +196,26 @@ def read_json(path: str | os.PathLike, most_bytes: int) -> dict[str, Any]:
       ValueError: it is longer, no JSON, or JSON of something else than an object.
     """
     with open(path, "rb") as file:
-        return parse_json(file.read(most_bytes + 1), most_bytes)
+        value = parse_json(file.read(most_bytes + 1), most_bytes)
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")
+    return value
 
 
-def parse_json(content: bytes, most_bytes: int) -> dict[str, Any]:
-    """The JSON object that a file's bytes say, read from wherever it lies.
+def parse_json(content: bytes, most_bytes: int) -> Any:
+    """What the bytes of a JSON file say, of a file that lies elsewhere than on this machine.
 
     Raises:
-      ValueError: there are more than `most_bytes`, or they are no JSON, or JSON of something else than an object.
+      ValueError: there are more than `most_bytes`, or they are no JSON.
     """
     if len(content) > most_bytes:
         raise ValueError(f"it has more than {most_bytes} bytes")
     try:
-        value = json.loads(content)
+        return json.loads(content)
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8 text") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ValueError("no JSON object")
-    return value
 
 
 def file_sums(folder: str | os.PathLike, names: Iterable[str]) -> dict[str, dict[str, Any]]:

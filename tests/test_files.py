@@ -61,19 +61,26 @@ def test_json_comes_back(tmp_path):
     [
         (b"", "Expecting value"),
         (b'{"a": ', "Expecting value"),
-        (b"[1]", "no JSON object"),
         (b'{"a": "\xff"}', "not UTF-8"),
         (b"[" * 200_000, "nested too deeply"),
         (b" " * 300_000, "more than 250000 bytes"),
     ],
-    ids=["empty", "cut off", "a list", "no text", "deep", "long"],
+    ids=["empty", "cut off", "no text", "deep", "long"],
 )
-def test_what_is_no_json_object_is_told(tmp_path, content, words):
+def test_what_is_no_json_is_told(tmp_path, content, words):
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(ValueError, match=words):
         read_json(tmp_path / "a.json", 250_000)
     with pytest.raises(ValueError, match=words):
         parse_json(content, 250_000)
+
+
+@pytest.mark.parametrize("content", [b"[1]", b"1", b"null"])
+def test_json_of_something_else_than_an_object_is_told(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    assert parse_json(content, 9) == json.loads(content)
+    with pytest.raises(ValueError, match="no JSON object"):
+        read_json(tmp_path / "a.json", 9)
 
 
 def test_json_that_is_not_there_is_the_systems_error(tmp_path):

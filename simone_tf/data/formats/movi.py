@@ -273,7 +273,7 @@ def _tensorflow_datasets():
     return tensorflow_datasets
 
 
-def _read_json(path: str) -> dict[str, Any]:
+def _read_json(path: str) -> Any:
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             return parse_json(file.read(MAX_METADATA_BYTES + 1), MAX_METADATA_BYTES)
