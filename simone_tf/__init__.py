@@ -10,12 +10,14 @@ import os
 # Before TensorFlow is imported: its notes on missing GPUs and CPU instructions bury what the commands say.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# Text alone.
+from simone_tf.models import MODELS
+
 __version__ = "0.2.0"
 
 _PUBLIC = {
     "simone_tf.errors": ("UserError",),
     # Models and runs.
-    "simone_tf.models.simone.model": ("SIMONe",),
     "simone_tf.models.scene_model": ("SceneModel",),
     "simone_tf.runs.load": ("Run", "load_run", "load_pretrained"),
     "simone_tf.runs.settings": ("RunSettings", "read_settings"),
@@ -51,6 +53,7 @@ _PUBLIC = {
 }
 
 _WHERE = {name: module for module, names in _PUBLIC.items() for name in names}
+_WHERE |= {name: place.partition(":")[0] for name, place in MODELS.items()}
 
 __all__ = sorted(_WHERE)
 

@@ -30,6 +30,7 @@ SLOW = (
     "serving",
     "test_decompose.py",
     "test_evaluate.py",
+    "test_evaluate_colours.py",
     "test_export.py",
     "test_train.py",
     "test_train_faults.py",

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs simone_tf with its test tools into a virtual environment of its own (.venv-test) and runs ruff and all tests.
+# Installs simone_tf with its test tools into a virtual environment of its own (.venv-test) and runs ruff, mypy and all tests.
 # With --fast the tests marked slow are left out, and an environment that is there is taken as it is; other flags go to
 # pytest. Tests that render scenes need OSMesa (Debian and Ubuntu: libosmesa6); without it they are skipped and say so.
 set -euo pipefail
@@ -17,5 +17,6 @@ if [ "${#fast[@]}" = 0 ] || ! [ "$installed" -nt setup.cfg ]; then
 fi
 .venv-test/bin/ruff check .
 .venv-test/bin/ruff format --check .
+.venv-test/bin/mypy
 # Two files at a time, one for each core; a file stays in one process, as its tests share what they prepare.
 .venv-test/bin/python -m pytest --numprocesses=2 --dist=loadfile "${fast[@]}" "${flags[@]}"

@@ -12,6 +12,7 @@ from simone_tf.config import gin_files as config
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.errors import UserError
 from simone_tf.evaluation.scores.segmentation import SCORES
+from simone_tf.models import MODELS
 from simone_tf.models.scene_model import SceneModel
 
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -31,7 +32,7 @@ def _maker(example: str) -> Check:
 
 
 CHECKS = {
-    "model": _maker("@SIMONe"),
+    "model": _maker(f"@{next(iter(MODELS))}"),
     "clips": _READER,
     "held_out_clips": _READER,
     "batches": _maker("@training_batches"),

@@ -1,7 +1,7 @@
 """Shapes on a large floor under several lamps that act two at a time, seen by a fast camera: after CATER.
 
 The look-alike of CATER with a moving camera (Girdhar and Ramanan 2020, setting max2action_cameramotion), on which the
-SIMONe paper reports (section 4). Each clip has one golden snitch. The camera starts at the same pose in every clip.
+paper reports (section 4). Each clip has one golden snitch. The camera starts at the same pose in every clip.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""A furnished L-shaped room full of toys through which an agent walks: the family of the SIMONe paper's Playroom.
+"""A furnished L-shaped room full of toys through which an agent walks: the family of the paper's Playroom.
 
 From section 4 of the paper: up to 30 objects, some of them two-toned; colour, position, size and choice of all objects
 are drawn per scene and only the L-shaped layout is shared; the camera is an agent's, which is not always moving.

@@ -52,7 +52,7 @@ QUICKSTART = RoomPreset(
     objects_inside_view=True,
 )
 
-# After Objects Room 9 of the SIMONe paper (section 4): a square room, up to nine objects, a smoothly moving camera
+# After Objects Room 9 of the paper (section 4): a square room, up to nine objects, a smoothly moving camera
 # from a random start. The original's generator and exact camera paths are not published.
 OBJECTS_ROOM = RoomPreset(
     name="objects_room",
@@ -137,7 +137,7 @@ CATER = CaterPreset(
     objects_inside_view=False,
 )
 
-# After the Playroom of the SIMONe paper (section 4): an L-shaped room with up to 30 objects, seen by a walking agent.
+# After the Playroom of the paper (section 4): an L-shaped room with up to 30 objects, seen by a walking agent.
 PLAYROOM = PlayroomPreset(
     name="playroom",
     frames=16,

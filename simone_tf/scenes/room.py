@@ -1,6 +1,6 @@
 """Rooms (or endless floors) of objects at rest or pushed into each other that a camera on an arc looks at.
 
-The families of `quickstart` and of Objects Room 9 (SIMONe paper, section 4).
+The families of `quickstart` and of Objects Room 9 (Kabra et al., 2021, section 4).
 """
 
 import colorsys

@@ -1,6 +1,6 @@
 """A camera carried through a furnished room by an agent with a random policy.
 
-As in the Playroom set of the SIMONe paper (section 4), whose clips come from "an arbitrary agent policy, so the agent
+As in the Playroom set of the paper (section 4), whose clips come from "an arbitrary agent policy, so the agent
 is not always moving": the agent picks an action, keeps it for a few frames, and picks the next one.
 """
 

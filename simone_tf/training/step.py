@@ -9,7 +9,7 @@ import tensorflow as tf
 from simone_tf.models.scene_model import SceneModel
 from simone_tf.training.averaging import WeightAverage
 
-# Noise, and what all replicas choose alike (SIMONe's pixels), draw from two streams of the run's seed.
+# Noise, and what all replicas choose alike (which pixels are decoded), draw from two streams of the run's seed.
 _NOISE_STREAM, _SHARED_STREAM = 0, 1
 
 STEP_METRICS = ("gradient_norm", "parameter_norm", "update_norm", "learning_rate", "input_wait_seconds")

@@ -9,7 +9,7 @@ one string per byte (see `one_byte_strings`); E is 7, or 4 (empty_room) or 10 (s
 | `image` | bytes | uint8 [64, 64, 3]                                                                            |
 | `mask`  | bytes | uint8 [E, 64, 64, 1], 0 or 255; the first four are the sky, the floor and two halves of wall |
 
-There is no camera pose, no visibility flag and nothing about the objects. The videos of the SIMONe paper ("Objects Room
+There is no camera pose, no visibility flag and nothing about the objects. The paper's videos ("Objects Room
 9") are another set, which was never published.
 """
 

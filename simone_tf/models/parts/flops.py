@@ -80,9 +80,10 @@ def _layer(name: str, labels: Mapping[str, str]) -> str:
     """The layer that an operation belongs to, and the one in it."""
     found = []
     for scope in name.split("/")[:2]:
-        # A layer that was called before has a number more.
-        scope = scope if scope in labels else re.sub(r"_\d+$", "", scope)
-        if scope not in labels:
+        # Keras opens the scope of a layer more than once, and TensorFlow then puts a number behind its name.
+        first = re.sub(r"_\d+$", "", scope)
+        label = labels.get(first) or labels.get(scope)
+        if label is None:
             break
-        found.append(labels[scope])
+        found.append(label)
     return "/".join(found) or "other"

@@ -1,8 +1,12 @@
 import pytest
 import tensorflow as tf
 
+from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.flops import forward_flops
+from simone_tf.models.parts.latents import LatentHead
 from simone_tf.models.parts.queries import RandomQueries, StridedQueries
+from simone_tf.models.parts.transformer import Transformer
+from simone_tf.models.simone.encoder import Encoder
 from simone_tf.models.simone.model import SIMONe
 
 from colour_mixture import ColourMixture
@@ -55,6 +59,27 @@ def test_the_papers_sizes_by_hand():
     }
     in_decoder = sum(count for layer, count in flops.items() if layer.startswith("decoder/"))
     assert in_decoder > 0.9 * sum(flops.values())
+
+
+def test_parts_that_bear_the_same_kind_of_name_are_told_apart():
+    """Of parts that nobody named, as a configuration makes them, the second one's name ends in a number."""
+    encoder = Encoder(
+        (4, 8),
+        (2, 2),
+        conv_channels=4,
+        width=8,
+        first_transformer=Transformer(1, 2, 4, 8),
+        second_transformer=Transformer(1, 2, 4, 8),
+        object_head=LatentHead(3, 8),
+        frame_head=LatentHead(2, 8),
+    )
+    model = SIMONe(encoder, PixelDecoder(8, 2), queries=RandomQueries(20))
+    model.build((None, *VIDEO[1:]))
+    flops = forward_flops(model, {"video": VIDEO})
+    assert flops["encoder/object_head"] == 2 * 2 * 4 * (8 * 8 + 2 * 8 * 3)
+    assert flops["encoder/frame_head"] == 2 * 2 * 3 * (8 * 8 + 2 * 8 * 2)
+    assert flops["encoder/first_transformer"] > 5 * flops["encoder/second_transformer"]
+    assert "other" not in flops
 
 
 def test_products_outside_of_layers_and_a_given_camera():
