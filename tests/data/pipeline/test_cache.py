@@ -152,8 +152,12 @@ def test_a_folder_that_was_not_finished_is_not_used(data, tmp_path, monkeypatch)
         load(ClipRecords(data, "train"), FIELDS, where)
     monkeypatch.undo()
     assert os.listdir(where) == []
-    os.makedirs(os.path.join(where, ".unfinished-0"))  # As a killed process leaves it.
     check_all_clips(load(ClipRecords(data, "train"), FIELDS, where))
+    (folder,) = os.listdir(where)
+    os.rename(os.path.join(where, folder), os.path.join(where, f".{folder}.abc.tmp"))  # As a killed process leaves it.
+    os.remove(os.path.join(where, f".{folder}.abc.tmp", "segments.npy"))
+    check_all_clips(load(ClipRecords(data, "train"), FIELDS, where))
+    assert os.listdir(where) == [folder]
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(data, tmp_path):
