@@ -9,7 +9,7 @@ from simone_tf.errors import UserError
 
 
 def argument_parser(description):
-    """Parser with the flags every command has: `--gin_file`, `--gin_param` (both repeatable) and `--run_dir`."""
+    """Parser with the flags of a command that reads configurations: `--gin_file`, `--gin_param`, `--run_dir`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--gin_file", action="append", default=[], help="gin file to read; repeatable, later ones win")
     parser.add_argument(

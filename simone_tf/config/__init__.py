@@ -1,1 +1,1 @@
-"""Where gin meets the library, and nowhere else."""
+"""Where gin meets the library: names, files, and the configuration that was used."""

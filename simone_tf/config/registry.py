@@ -8,13 +8,13 @@ import gin
 
 from simone_tf.data.formats import READERS
 from simone_tf.data.pipeline import BATCHES
-from simone_tf.models import MODELS, parts, simone
+from simone_tf.models import MODELS, PARTS
 from simone_tf.training import OPTIMIZERS
 
 # Of the room above this one; it is only named here.
 SETTINGS = {"train": "simone_tf.runs.settings:RunSettings"}
 
-BUILT = MODELS | parts.PARTS | simone.PARTS | READERS | BATCHES | OPTIMIZERS
+BUILT = MODELS | PARTS | READERS | BATCHES | OPTIMIZERS
 """Name -> "module:attribute" of everything that a configuration has built."""
 
 NAMES = SETTINGS | BUILT

@@ -19,10 +19,6 @@ OBJECT, FRAME = 5, 3
 VIDEO = (B, T, H, W, 3)
 
 
-def decomposition_of(slots):
-    return (B, T, H, W, 3), (B, T, H, W), (B, slots, T, H, W, 3), (B, slots, T, H, W)
-
-
 class Case(NamedTuple):
     """A layer, what it is built with and called with, and what its documentation promises.
 
@@ -36,6 +32,20 @@ class Case(NamedTuple):
     build_inputs: int = 1  # the first so many inputs' shapes go to `build`
     mixed_output: str = "float32"  # dtype of the outputs under mixed_bfloat16
     integers: tuple = ()  # numbers of the outputs that are int32
+
+
+def model_case(make):
+    """What a model promises follows from what it states."""
+    model = make()
+    model.build((None, *VIDEO[1:]))
+    slots, numbers = model.num_slots, {"slot": model.num_slots, "frame": T}
+    decomposition = ((B, T, H, W, 3), (B, T, H, W), (B, slots, T, H, W, 3), (B, slots, T, H, W))
+    posteriors = []
+    for _, latent in sorted(model.latents.items()):
+        shape = (B, *(numbers[axis] for axis in latent.axes), latent.size)
+        posteriors += [shape] * (1 if latent.is_point else 2)
+    inputs = {"video": VIDEO, **{name: (B, T, size) for name, size in model.given.items()}}
+    return Case(make, (inputs,), (*decomposition, *posteriors), integers=(1,))
 
 
 POSTERIORS = ((B, K, OBJECT), (B, K, OBJECT), (B, T, FRAME), (B, T, FRAME))
@@ -58,18 +68,7 @@ CASES = {
         build_inputs=2,
     ),
     "MaskNormalization": Case(MaskNormalization, ((B, K, P),), ((B, K, P),)),
-    "SIMONe": Case(
-        SMALL_MODELS["SIMONe"],
-        ({"video": VIDEO},),
-        (*decomposition_of(K), *POSTERIORS[2:], *POSTERIORS[:2]),
-        integers=(1,),
-    ),
-    "ColourMixture": Case(
-        SMALL_MODELS["ColourMixture"],
-        ({"video": VIDEO, "camera": (B, T, 5)},),
-        (*decomposition_of(3), (B, 3, T, 5), (B, 3, T, 5)),
-        integers=(1,),
-    ),
+    **{name: model_case(make) for name, make in SMALL_MODELS.items()},
 }
 
 

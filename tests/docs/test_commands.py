@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from simone_tf.cli import command
-from simone_tf.data.formats.records import shard_name, write_shard
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.errors import UserError
 from simone_tf.scenes.processes import RenderProcesses
 

@@ -21,13 +21,14 @@ import os, signal, sys
 import tensorflow as tf
 sys.path.insert(0, "tests")
 import tiny_export
-from simone_tf.serving import folders, write_export
+from simone_tf import files
+from simone_tf.serving import write_export
 from simone_tf.serving.sizes import sizes_of
 
 def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
-folders._put_in_place = die
+files._put_in_place = die
 model = tiny_export.tiny_model.__wrapped__()
 write_export.write_export(sys.argv[1], model, sizes_of(model, 3, (8, 16)), {"step": 8})
 """

@@ -39,7 +39,7 @@ _NO_SCORES = dict.fromkeys(("score_mean", "score_std", "score_shuffled_mean", "s
 
 
 class NamedAttribute(Protocol):
-    """A column of `object_attributes`: its name and, where it is a category, those of its values (`data.reader`)."""
+    """A column of `object_attributes`: its name and, where it is a category, those of its values (`formats.reader`)."""
 
     @property
     def name(self) -> str: ...

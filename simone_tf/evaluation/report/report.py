@@ -74,7 +74,7 @@ def write_report(
 
     Args:
         path: the HTML file.
-        summary: as `evaluation.summarize` gives it, with the rows of the probes as `probes`, None for NaN.
+        summary: as `measures.summarize` gives it, with the rows of the probes as `probes`, None for NaN.
         curves: dict of title -> list of (step, value), drawn as curves of training.
         figures: dict of section title -> list of (caption, `[H, W, 3]` or `[T, H, W, 3]` uint8).
         explorers: list of `explorer`.
