@@ -18,7 +18,7 @@ __version__ = "0.2.0"
 _PUBLIC = {
     "simone_tf.errors": ("UserError",),
     # Models and runs.
-    "simone_tf.models.scene_model": ("SceneModel",),
+    "simone_tf.models.scene_model": ("Decomposition", "SceneModel"),
     "simone_tf.runs.load": ("Run", "load_run", "load_pretrained"),
     "simone_tf.runs.settings": ("RunSettings", "read_settings"),
     "simone_tf.runs.training_run": ("TrainingRun",),

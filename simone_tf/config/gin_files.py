@@ -109,7 +109,14 @@ def _errors_told(source):
     """Turns what gin's parser says of a text into a `UserError` that names the place."""
     try:
         yield
+    except UserError:
+        raise
     except _PARSE_ERRORS as error:
+        if isinstance(error, SyntaxError) and str(error.filename).endswith(".py"):
+            raise UserError(
+                f"{error.filename}, line {error.lineno}, which the configuration {source} imports, is no Python: "
+                f"{error.msg}."
+            ) from error
         # Of a syntax error the text alone: the rest is gin's own idea of the place.
         found = getattr(error, "msg", None) if isinstance(error, SyntaxError) else None
         line = getattr(error, "lineno", None)
@@ -124,7 +131,14 @@ def _errors_told(source):
             )
         # A parameter has one line.
         where = f", line {line}," if line and not source.startswith("--") else ""
-        raise UserError(f"The configuration {source}{where} is wrong: {found}") from error
+        hint = ""
+        if isinstance(error, ModuleNotFoundError):
+            hint = "; Python looks for modules where the command is run, and in PYTHONPATH"
+        raise UserError(f"The configuration {source}{where} is wrong: {found}{hint}") from error
+    except Exception as error:
+        raise UserError(
+            f"The configuration {source} imports a module that fails with {type(error).__name__}: {first_line(error)}."
+        ) from error
 
 
 def _read_file(path, folder, including):

@@ -111,7 +111,7 @@ class SceneModel(keras.Model):
         Args:
             latents: by name, `[B, *axes, D]` float32.
             given: by name of `given`, `[B, T, C]` float32.
-            frame_size: (H, W) in pixels, for models that can also another one than they were trained at.
+            frame_size: (H, W) in pixels, the one the model was built for; of `DecodesQueries` also any other.
             chunk_size: pixels of a clip decoded at a time, which bounds the memory; None for all at once.
         """
         raise NotImplementedError
@@ -234,8 +234,18 @@ def object_latents(latents: Mapping[str, Latent]) -> tuple[str, ...]:
 
 
 def as_batch(batch: Batch) -> Mapping[str, tf.Tensor]:
-    """Clip fields by name, also where video alone was given."""
-    return batch if isinstance(batch, Mapping) else {"video": batch}
+    """Clip fields by name, also where video alone was given.
+
+    Raises:
+        ValueError: the video is not of floating point (pixels of bytes would be taken for colours far above 1), or has
+            not the five axes of `[B, T, H, W, 3]`.
+    """
+    batch = batch if isinstance(batch, Mapping) else {"video": batch}
+    video = batch["video"]
+    if not tf.as_dtype(video.dtype).is_floating or len(video.shape) != 5:
+        found = f"{tf.as_dtype(video.dtype).name} {tuple(video.shape)}"
+        raise ValueError(f"video is {found}: give float32 [B, T, H, W, 3] in [0, 1].")
+    return batch
 
 
 def decomposition_of(rendering: Rendering, posteriors: dict[str, Posterior] | None = None) -> Decomposition:

@@ -20,6 +20,7 @@ from simone_tf.evaluation.model_inputs import check_inputs
 from simone_tf.files import write_json
 from simone_tf.runs.build import build_step
 from simone_tf.runs.continuation import check_continuation
+from simone_tf.runs.model_check import check_model
 from simone_tf.runs.settings import RunSettings
 from simone_tf.training.checkpoints import Checkpoints
 from simone_tf.training.summaries import Summaries, as_markdown
@@ -64,6 +65,7 @@ class TrainingRun:
         # Before any file is written: what is missing or does not fit is said here, and no run is left half written.
         for clips in (settings.clips, settings.held_out_clips):
             check_inputs(self.step.model, clips)
+        check_model(self.step.model, settings.num_frames, settings.frame_size)
         self._read(batch_size=self._replica_batch_size)
         truth = ("segments",) if "segments" in settings.held_out_clips.fields else ()
         self._held_out_fields = (*self.step.model.inputs, *truth)

@@ -82,3 +82,18 @@ def test_a_module_that_is_missing_is_told(clips, tmp_path, capsys):
     (tmp_path / "main.gin").write_text("train.seed = 1\nimport gone_with_the_wind\n")
     line = fails(capsys, [f"--run_dir={tmp_path / 'run'}", f"--gin_file={tmp_path / 'main.gin'}"])
     assert f"{tmp_path / 'main.gin'}, line 2, is wrong: No module named 'gone_with_the_wind'" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1 / 0", "imports a module that fails with ZeroDivisionError"),
+        ("def", r"broken\.py, line 1, which .* imports, is no Python"),
+    ],
+)
+def test_a_module_that_is_broken_is_told(tmp_path, monkeypatch, content, message):
+    (tmp_path / "broken.py").write_text(content)
+    (tmp_path / "main.gin").write_text("import broken\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=message):
+        gin_files.parse_config([str(tmp_path / "main.gin")])

@@ -147,3 +147,10 @@ def test_single_pixels_are_those_of_the_whole(model, batch):
     decoded = model.decode(latents, full_query(T, H, W))
     masks = tf.nn.softmax(decoded.mask_logits, axis=1)
     np.testing.assert_allclose(tf.reshape(masks, [B, -1, T, H, W]), model.decompose(batch).slot_masks, atol=1e-5)
+
+
+def test_video_of_bytes_or_without_a_batch_is_refused(model, batch):
+    with pytest.raises(ValueError, match=r"video is uint8 .*give float32"):
+        model.decompose({**batch, "video": tf.cast(batch["video"], tf.uint8)})
+    with pytest.raises(ValueError, match=r"video is float32 \(2, 8, 16, 3\): give float32"):
+        model.decompose({**batch, "video": batch["video"][0]})

@@ -57,7 +57,7 @@ class Drawn:
                 if getattr(self, choice) and field in fields:
                     raise UserError(
                         f"{choice} = True would make {field} wrong, which is among the fields {tuple(fields)}: "
-                        f"set {choice} = False or leave {field} out."
+                        f"set training_batches.{choice} = False, or leave {field} out."
                     )
 
     def changes(self, frames: int) -> bool:

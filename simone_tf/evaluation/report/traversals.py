@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from simone_tf.models.scene_model import Rendering, SceneModel
+from simone_tf.models.scene_model import DecodesQueries, Rendering, SceneModel
 from simone_tf.pictures.pixels import as_uint8
 
 
@@ -46,9 +46,11 @@ class Traverser:
         self._model = model
         self._encode = tf.function(model.encode)
         self._render = renderer(frame_size)
-        # To rank attributes, small pictures do: a sixteenth of the work.
-        height, width = (max(side // 4, min(side, 16)) for side in frame_size)
-        self._preview = renderer((height, width))
+        self._preview = self._render
+        if isinstance(model, DecodesQueries):
+            # To rank attributes, small pictures do: a sixteenth of the work. Not every model can draw them.
+            height, width = (max(side // 4, min(side, 16)) for side in frame_size)
+            self._preview = renderer((height, width))
 
     def encode(self, clip: Mapping[str, np.ndarray]) -> EncodedClip:
         """Posterior means of a clip and what the model is given of it, from fields with the model's `inputs`."""

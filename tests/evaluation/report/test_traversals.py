@@ -8,6 +8,8 @@ from simone_tf.evaluation.report.traversals import EncodedClip, Traverser
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.scene_model import Rendering
 
+from colour_mixture import ColourMixture
+
 K, T, SIZE = 3, 2, (8, 8)
 WEIGHTS = np.array([0.0, 0.02, 0.1, 0.05], np.float32)
 
@@ -135,3 +137,27 @@ def test_crossings_show_a_scene_from_where_another_clip_was_filmed(colours):
             expected = model.recompose(batch, other).reconstruction[0].numpy()
             np.testing.assert_allclose(crossed[a, b], np.clip(expected, 0, 1) * 255, atol=0.51)
     assert (crossed[0, 0] != crossed[0, 1]).any()
+
+
+class OnlyItsSize(ColourMixture):
+    """Draws frames of the size that it was built for, as a model may that decodes no single pixels."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.frame_size = tuple(input_shape[2:4])
+
+    def render(self, latents, given, frame_size, chunk_size=None):
+        assert tuple(frame_size) == self.frame_size
+        return super().render(latents, given, frame_size, chunk_size)
+
+
+def test_a_model_that_draws_one_size_only():
+    """Larger than the preview of other models."""
+    model = OnlyItsSize()
+    model.build((None, T, 20, 24, 3))
+    video = np.random.default_rng(0).random((T, 20, 24, 3), np.float32)
+    traverser = Traverser(model, (20, 24))
+    encoded = traverser.encode({"video": video, "camera": np.zeros((T, 5), np.float32)})
+    slots = traverser.largest_slots(encoded, 2)
+    assert slots
+    assert traverser.traverse(encoded, slots[0]).frames.shape[2:] == (T, 20, 24, 3)
