@@ -21,6 +21,6 @@ def check_inputs(model: SceneModel, clips: ClipReader) -> None:
         found = clips.first_clip((name,))[name].shape[-1]
         if found != size:
             raise UserError(
-                f"{needed}but in {where} it has {found}: make the model for {found}, or choose a dataset whose "
-                f"`{name}` has {size}."
+                f"{needed}but in {where} it has {found}: choose a dataset whose `{name}` has {size}, or make the model "
+                f"for {found}."
             )

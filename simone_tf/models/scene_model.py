@@ -241,8 +241,8 @@ def as_batch(batch: Batch) -> Mapping[str, tf.Tensor]:
             not the five axes of `[B, T, H, W, 3]`.
     """
     batch = batch if isinstance(batch, Mapping) else {"video": batch}
-    video = batch["video"]
-    if not tf.as_dtype(video.dtype).is_floating or len(video.shape) != 5:
+    video = batch.get("video")  # The other clip of a recomposition may be a viewpoint alone.
+    if video is not None and not (tf.as_dtype(video.dtype).is_floating and len(video.shape) == 5):
         found = f"{tf.as_dtype(video.dtype).name} {tuple(video.shape)}"
         raise ValueError(f"video is {found}: give float32 [B, T, H, W, 3] in [0, 1].")
     return batch

@@ -25,11 +25,13 @@ def check_model(model: SceneModel, num_frames: int, frame_size: tuple[int, int])
     try:
         losses = tf.function(model.losses).get_concrete_function(clip, seed, seed).structured_outputs
         parts = tf.function(model.decompose).get_concrete_function(clip).structured_outputs
-    except _TRACING_ERRORS as error:
-        # AutoGraph puts where it happened before what it is.
+    except (UserError, *_TRACING_ERRORS) as error:
+        # AutoGraph puts where it happened before what it is, and the kind of error before its words.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[-1].rstrip(".") if lines else type(error).__name__
-        raise UserError(f"{owner} cannot be computed with its settings: {reason}.") from error
+        reason = lines[-1].removeprefix(f"{type(error).__name__}: ") if lines else type(error).__name__
+        if isinstance(error, UserError):
+            raise UserError(reason) from error
+        raise UserError(f"{owner} cannot be computed with its settings: {reason.rstrip('.')}.") from error
     if set(losses) != set(model.loss_terms):
         raise UserError(
             f"{owner} states the loss_terms {', '.join(model.loss_terms)}, but its losses are {', '.join(losses)}: "

@@ -65,7 +65,6 @@ class TrainingRun:
         # Before any file is written: what is missing or does not fit is said here, and no run is left half written.
         for clips in (settings.clips, settings.held_out_clips):
             check_inputs(self.step.model, clips)
-        check_model(self.step.model, settings.num_frames, settings.frame_size)
         self._read(batch_size=self._replica_batch_size)
         truth = ("segments",) if "segments" in settings.held_out_clips.fields else ()
         self._held_out_fields = (*self.step.model.inputs, *truth)
@@ -107,6 +106,7 @@ class TrainingRun:
     def _opened(self):
         """The run's `Checkpoints`, its newest one restored, and its config written."""
         check_continuation(self.run_dir)
+        check_model(self.step.model, self.settings.num_frames, self.settings.frame_size)
         with self._writing_told():
             os.makedirs(self.run_dir, exist_ok=True)
         if not os.access(self.run_dir, os.W_OK):

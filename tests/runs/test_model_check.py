@@ -74,3 +74,13 @@ def test_a_setting_of_a_wrong_type_is_told():
     model = built(ColourMixture(beta="much"))
     with pytest.raises(UserError, match=r"train\.model \(ColourMixture\) cannot be computed with its settings: .+"):
         check_model(model, FRAMES, SIZE)
+
+
+def test_a_mistake_that_the_model_tells_itself_is_told_as_it_is():
+    class Refusing(ColourMixture):
+        def losses(self, batch, noise_seed, shared_seed):
+            raise UserError("Refusing.sizes is (3, 4): give two whole numbers.")
+
+    with pytest.raises(UserError) as caught:
+        check_model(built(Refusing()), FRAMES, SIZE)
+    assert str(caught.value) == "Refusing.sizes is (3, 4): give two whole numbers."
