@@ -311,3 +311,10 @@ def test_a_run_folder_that_cannot_be_written_is_named(clips, tmp_path, capsys):
     if os.geteuid() != 0:
         (tmp_path / "locked").mkdir(mode=0o500)
         assert "cannot be written" in fails(capsys, arguments(tmp_path / "locked", clips))
+
+
+def test_a_setting_of_a_wrong_type_is_told_before_anything_is_written(clips, tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    line = fails(capsys, arguments(run_dir, clips, "SIMONe.alpha = 'a'"))
+    assert "train.model (SIMONe) cannot be computed with its settings: " in line
+    assert not run_dir.exists()
