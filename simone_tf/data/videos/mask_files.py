@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from simone_tf.data.videos.video_files import list_pictures, open_picture
+from simone_tf.data.videos.picture_files import open_picture
+from simone_tf.data.videos.video_files import list_pictures
 from simone_tf.errors import UserError
 
 MAX_COLOURS = 1024

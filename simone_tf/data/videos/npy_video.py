@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simone_tf.data.videos.video_files import check_size
+from simone_tf.data.videos.source_files import check_size
 from simone_tf.errors import UserError, first_line
 from simone_tf.pictures.pixels import as_uint8
 

@@ -7,12 +7,12 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image
 
+from simone_tf.data.videos.container_video import CONTAINER_OPTIONS
 from simone_tf.data.videos.npy_video import open_npy_video, read_npy_frames
+from simone_tf.data.videos.source_files import is_file
 from simone_tf.data.videos.video_files import (
     ANIMATION_SUFFIXES,
-    CONTAINER_OPTIONS,
     PICTURE_SUFFIXES,
-    is_file,
     list_pictures,
     read_frames,
     video_name,

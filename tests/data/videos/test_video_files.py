@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simone_tf.data.videos import video_files
+from simone_tf.data.videos import source_files
 from simone_tf.data.videos.video_files import find_videos, list_pictures, natural_key, read_frames, video_name
 from simone_tf.errors import UserError
 
@@ -220,7 +220,7 @@ def test_a_very_wide_picture_is_read(tmp_path):
 def test_large_video_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "bar.mp4"
     write_video(path, moving_bar(2))
-    monkeypatch.setattr(video_files, "MAX_FRAME_PIXELS", 32 * 48 - 1)
+    monkeypatch.setattr(source_files, "MAX_FRAME_PIXELS", 32 * 48 - 1)
     assert "48 x 32 pixels" in refused(path)
 
 
