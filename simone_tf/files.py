@@ -18,6 +18,9 @@ from typing import Any
 _HERE = -100  # AT_FDCWD of Linux: paths are relative to the working directory
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux
 
+LFS_POINTER = "it is a Git LFS pointer, not the file itself: run git lfs pull"
+"""What is said of a file that `is_lfs_pointer` finds to be one."""
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[str]:
@@ -230,3 +233,8 @@ def file_sums(folder: str | os.PathLike, names: Iterable[str]) -> dict[str, dict
         with open(path, "rb") as file:
             sums[name] = {"bytes": os.path.getsize(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     return sums
+
+
+def is_lfs_pointer(start: bytes) -> bool:
+    """Whether the first bytes of a file (64 are enough) are those of a Git LFS pointer, which stands for the file."""
+    return start.startswith(b"version https://git-lfs.github.com/spec/")
