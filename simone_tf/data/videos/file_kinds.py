@@ -20,6 +20,7 @@ _VIDEO = re.compile(
     rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11|\0\0\x01[\xba\xb3]",
     re.DOTALL,
 )
+_JPEG = b"\xff\xd8\xff"
 _HEIC = re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 
 
@@ -34,6 +35,13 @@ def is_picture(path: str) -> bool:
     start = read_start(path)
     if _HEIC.match(start):
         raise UserError(f"{path} is a HEIC picture, which is not read: save it as PNG or JPEG.")
+    named_so = path.lower().endswith(PICTURE_SUFFIXES + ANIMATION_SUFFIXES)
     if _PICTURE.match(start):
-        return True
-    return not _VIDEO.match(start) and path.lower().endswith(PICTURE_SUFFIXES + ANIMATION_SUFFIXES)
+        return named_so or not (start.startswith(_JPEG) and _is_motion_jpeg(path))
+    return named_so and not _VIDEO.match(start)
+
+
+def _is_motion_jpeg(path: str) -> bool:
+    """Whether a JPEG ends early in the file and another begins: Pillow would give the first one only."""
+    with open(path, "rb") as file:
+        return b"\xff\xd9" + _JPEG in file.read(2**24)

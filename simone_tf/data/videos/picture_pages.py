@@ -10,6 +10,7 @@ from simone_tf.errors import UserError
 _NEW_SUBFILE, _OLD_SUBFILE, _SUB_IFDS, _DESCRIPTION = 254, 255, 330, 270  # tags of TIFF
 _PREVIEW, _TRANSPARENCY = 1, 4  # bits of _NEW_SUBFILE
 _OLD_PREVIEW = 2
+_NETPBM = re.compile(rb"\s*P[1-6]\s")
 
 
 def frame_pages(path: str, image: Image.Image) -> list[int]:
@@ -28,7 +29,24 @@ def frame_pages(path: str, image: Image.Image) -> list[int]:
     if image.format == "PNG":
         hidden = count > 1 and bool(image.info.get("default_image"))
         return list(range(int(hidden), count))
+    if image.format == "PPM":
+        _check_alone(path, image)
     return _tiff_pages(path, image, count) if image.format == "TIFF" else [0]
+
+
+def _check_alone(path: str, image: Image.Image) -> None:
+    """PBM, PGM and PPM may follow each other in one file; Pillow reads the first."""
+    codec, _, offset, arguments = image.tile[0]
+    if codec == "ppm_plain":
+        return  # Only binary pictures may.
+    maximum = arguments[1] if isinstance(arguments, tuple) and image.mode != "F" else 255
+    wide = maximum > 255 or arguments == "I;16B"
+    size = 4 if image.mode == "F" else 1 + wide
+    row = -(-image.width // 8) if image.mode == "1" else image.width * len(image.getbands()) * size
+    with open(path, "rb") as file:
+        file.seek(offset + row * image.height)
+        if _NETPBM.match(file.read(64)):
+            raise UserError(f"{path} holds several pictures one after the other: save each as a file of its own.")
 
 
 def _tiff_pages(path: str, image: Image.Image, count: int) -> list[int]:

@@ -110,3 +110,24 @@ def test_an_animation_without_a_number_of_frames_is_damaged_and_nothing_leaks(tm
         (tmp_path / name).write_bytes(content[:end] + zlib.crc32(chunk).to_bytes(4, "big") + content[end + 4 :])
         assert "damaged or cut off (it says that it is animated" in refused(tmp_path / name)
     assert not recwarn.list
+
+
+def test_pictures_one_after_the_other_in_a_file_are_refused(tmp_path):
+    wide = b"P5 2 1 4095\n" + np.array([9, 4000], ">u2").tobytes()
+    for name, picture in (("a.ppm", b"P6 2 1 255\nabcdef"), ("a.pgm", b"P5 2 1 255\nab"), ("b.pgm", wide)):
+        (tmp_path / name).write_bytes(picture)
+        assert len(list(read_frames(tmp_path / name))) == 1
+        (tmp_path / name).write_bytes(picture + b"\n")
+        assert len(list(read_frames(tmp_path / name))) == 1
+        (tmp_path / name).write_bytes(picture * 3)
+        assert "several pictures" in refused(tmp_path / name)
+
+
+def test_a_stream_of_jpegs_is_not_its_first(tmp_path):
+    pytest.importorskip("av")
+    pictures()[0].save(tmp_path / "a.jpg")
+    content = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "one.mjpeg").write_bytes(content)
+    assert len(list(read_frames(tmp_path / "one.mjpeg"))) == 1
+    (tmp_path / "a.mjpeg").write_bytes(content * 3)
+    assert "is no video or damaged" in refused(tmp_path / "a.mjpeg")
