@@ -26,6 +26,7 @@ from simone_tf.data.videos.frame_masks import FrameMasks, check_count
 from simone_tf.data.videos.mask_files import MaskFolder
 from simone_tf.data.videos.picture_folders import has_kubric_layer, is_picture_folder, listed
 from simone_tf.data.videos.picture_series import KUBRIC_FRAMES, KUBRIC_MASKS
+from simone_tf.data.videos.source_files import is_file
 from simone_tf.data.videos.video_clips import ImportPlan, Source, video_clips
 from simone_tf.data.videos.video_files import find_videos, list_pictures, video_name
 from simone_tf.errors import UserError, first_line
@@ -72,9 +73,9 @@ def find_sources(paths: Sequence[str], masks: str | None = None, camera: str | N
                 mask_folder = masks
         if camera is not None:
             candidates = [_entry(camera, name + suffix) for suffix in CAMERA_SUFFIXES]
-            if len(videos) == 1 and os.path.isfile(camera):
+            if len(videos) == 1 and is_file(camera):
                 candidates = [camera]
-            found = [candidate for candidate in candidates if os.path.isfile(candidate)]
+            found = [candidate for candidate in candidates if is_file(candidate)]
             if len(found) != 1:
                 raise UserError(
                     f"{camera} holds {'no' if not found else 'more than one'} camera file for video {name!r}: there "

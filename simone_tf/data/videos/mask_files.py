@@ -14,6 +14,7 @@ from simone_tf.data.videos.picture_files import only_page, open_picture, orienta
 from simone_tf.data.videos.picture_folders import is_picture_folder, list_pictures
 from simone_tf.data.videos.picture_series import KUBRIC_MASKS
 from simone_tf.data.videos.smoothed_edges import SmoothedEdges
+from simone_tf.data.videos.source_files import is_file
 from simone_tf.errors import UserError
 
 MAX_COLOURS = 1024
@@ -32,7 +33,7 @@ class MaskFolder:
     """
 
     def __init__(self, folder: str):
-        if not is_picture_folder(folder):
+        if is_file(folder) or not is_picture_folder(folder):
             raise UserError(f"{folder} does not exist: masks are one folder per video, named like the video.")
         self.folder = folder
         self.paths = list_pictures(folder, KUBRIC_MASKS)

@@ -47,10 +47,11 @@ class MaskPairs:
         for frame in taken if self.of_frame is not None else ():
             if self.place(frame) is None:
                 name = self.names[frame] if self.names else f"frame {frame}"
+                spare = f", while {os.path.basename(self.left_over[0])} is of no frame" if self.left_over else ""
                 raise UserError(
                     f"{folder} has {masks} masks, {path} has {len(self.of_frame)} frames, and by number no mask is of "
-                    f"{name}: give every frame that a clip takes a mask of its number, or take others (--start, --end, "
-                    "--stride)."
+                    f"{name}{spare}: give every frame that a clip takes a mask of its number, or take others (--start, "
+                    "--end, --stride)."
                 )
 
     def tell_left_over(self, folder: str, path: str) -> None:

@@ -36,9 +36,9 @@ def open_picture(path: str) -> Iterator[Image.Image]:
     if is_file(path):
         read_start(path)
     try:
-        with _warnings_heard():
-            image = Image.open(path, formats=_PICTURE_FORMATS)
-        with image:
+        with contextlib.ExitStack() as stack:
+            with _warnings_heard():
+                image = stack.enter_context(Image.open(path, formats=_PICTURE_FORMATS))
             check_size(path, image.width, image.height)
             yield image
     except UnidentifiedImageError as error:

@@ -40,7 +40,8 @@ class WidePixels:
         if kind in (None, GeneratorExit) and 0 < self.largest < _DARK:
             where = "" if self._where == self.source else f" (in {self._where})"
             say(
-                f"{self.source}: the largest number in its 16-bit pictures is {self.largest}{where}, of 65535, so they "
-                f"are nearly black: multiply them by {65535 // self.largest}, or save them with 8 bits.",
+                f"{self.source}: the largest number in its 16-bit pictures is {self.largest}{where}, of 65535, so its "
+                f"frames are dark, {self.largest // 256} of 255 at most: multiply the numbers by "
+                f"{65535 // self.largest}, or save 8 bits.",
                 sys.stderr,
             )

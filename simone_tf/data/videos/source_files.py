@@ -25,7 +25,7 @@ def is_file(path: str) -> bool:
     except (OSError, ValueError):
         return False
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        raise UserError(f"{path} is neither a file nor a folder (a pipe or a device): save the video as a file first.")
+        raise UserError(f"{path} is neither a file nor a folder (a pipe or a device): save it as a file first.")
     return stat.S_ISREG(mode)
 
 

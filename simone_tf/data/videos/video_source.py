@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
-from PIL import Image
 
 from simone_tf.data.videos.container_video import CONTAINER_OPTIONS
 from simone_tf.data.videos.file_kinds import is_picture
 from simone_tf.data.videos.npy_video import open_npy_video, read_npy_frames
+from simone_tf.data.videos.picture_files import open_picture
 from simone_tf.data.videos.picture_folders import is_picture_folder
 from simone_tf.data.videos.source_files import is_file
 from simone_tf.data.videos.video_files import list_pictures, read_frames, video_name
@@ -84,7 +84,7 @@ def as_rate(value: float | Fraction | None) -> Fraction | None:
 
 
 def _facts_of_picture(path):
-    with Image.open(path, formats=("GIF", "PNG", "WEBP")) as image:
+    with open_picture(path) as image:
         milliseconds = image.info.get("duration")
         # A GIF's frames are counted by going through all of it; the first two tell its rate.
         return None, as_rate(Fraction(1000) / Fraction(milliseconds) if milliseconds else None)

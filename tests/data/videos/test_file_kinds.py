@@ -10,6 +10,7 @@ from PIL import Image
 
 from simone_tf.data.videos.camera_files import read_camera
 from simone_tf.data.videos.file_kinds import is_picture
+from simone_tf.data.videos.import_clips import find_sources
 from simone_tf.data.videos.mask_files import MaskFolder
 from simone_tf.data.videos.video_files import read_frames
 from simone_tf.data.videos.video_source import VideoSource
@@ -84,7 +85,13 @@ def test_what_must_not_be_read_is_not_damaged(forbidden, kind, name):
     assert "damaged" not in text
 
 
-@pytest.mark.parametrize("start", [lambda path: list(read_frames(path)), VideoSource])
+@pytest.mark.parametrize(
+    "start",
+    [
+        *(lambda path: list(read_frames(path)), VideoSource, MaskFolder),
+        *(lambda path: read_camera(f"{path}.csv"), lambda path: find_sources([__file__], camera=path)),
+    ],
+)
 def test_a_folder_that_must_not_be_entered_is_not_missing(forbidden, start):
     folder, _ = forbidden
     inner = os.path.join(folder, "inner")
@@ -95,7 +102,7 @@ def test_a_folder_that_must_not_be_entered_is_not_missing(forbidden, start):
     os.chmod(inner, 0)
     os.seteuid(user)
     with pytest.raises(UserError, match=r"cannot be opened \(Permission denied\)"):
-        start(os.path.join(inner, "a.mp4"))
+        start(os.path.join(inner, "a"))
 
 
 def gif(path):

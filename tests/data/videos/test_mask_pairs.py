@@ -102,7 +102,10 @@ def test_every_clip_has_the_masks_of_its_frames(tmp_path, capsys):
         np.testing.assert_array_equal(clip["segments"], clip["video"][..., 0])
     text = capsys.readouterr().err
     assert "1 mask (the first 12.png) belongs to no frame" in text
-    with pytest.raises(UserError, match=r"12 masks, .*walk has 12 frames, and by number no mask is of 0\.png"):
+    with pytest.raises(
+        UserError,
+        match=r"12 masks, .*walk has 12 frames, and by number no mask is of 0\.png, while 12\.png is of no frame",
+    ):
         clips(source, frames=3)
 
 

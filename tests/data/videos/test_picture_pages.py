@@ -9,6 +9,7 @@ from PIL import Image, TiffImagePlugin
 
 from simone_tf.data.videos.mask_files import MaskFolder
 from simone_tf.data.videos.video_files import read_frames
+from simone_tf.data.videos.video_source import VideoSource
 from simone_tf.errors import UserError
 
 FAULTS = pathlib.Path(__file__).parents[1] / "files" / "faults"
@@ -108,8 +109,9 @@ def test_an_animation_without_a_number_of_frames_is_damaged_and_nothing_leaks(tm
         end = start + 8
         chunk = content[start - 4 : end]
         (tmp_path / name).write_bytes(content[:end] + zlib.crc32(chunk).to_bytes(4, "big") + content[end + 4 :])
+        assert VideoSource(tmp_path / name).num_frames is None
         assert "damaged or cut off (it says that it is animated" in refused(tmp_path / name)
-    assert not recwarn.list
+    assert [str(w.message) for w in recwarn.list] == []
 
 
 def test_pictures_one_after_the_other_in_a_file_are_refused(tmp_path):

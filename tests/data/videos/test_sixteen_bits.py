@@ -29,7 +29,7 @@ def test_dark_pictures_are_told_with_the_maximum_found(tmp_path, capsys, largest
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert f"is {largest} (in {tmp_path / '1.png'})" in told
-    assert f"multiply them by {65535 // largest}" in told
+    assert f"{largest // 256} of 255 at most: multiply the numbers by {65535 // largest}" in told
 
 
 def test_one_file_is_told_and_so_are_colours(tmp_path, capsys):
