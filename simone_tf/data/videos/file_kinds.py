@@ -33,7 +33,7 @@ def is_picture(path: str) -> bool:
       UserError: it cannot be opened, is a Git LFS pointer, or a HEIC picture, of which FFmpeg gives one tile.
     """
     start = read_start(path)
-    if _HEIC.match(start):
+    if _HEIC.match(start) and b"avif" not in start:
         raise UserError(f"{path} is a HEIC picture, which is not read: save it as PNG or JPEG.")
     named_so = path.lower().endswith(PICTURE_SUFFIXES + ANIMATION_SUFFIXES)
     if _PICTURE.match(start):

@@ -18,7 +18,6 @@ from simone_tf.errors import UserError
 
 _COPY = re.compile(r"((?<=[0-9]) \([0-9]+\)|( -)? copy( [0-9]+)?)$")
 _NUMBER = re.compile(r"[0-9]+")
-_SAME_SUFFIX = {".jpeg": ".jpg", ".tiff": ".tif"}
 # A number behind one of these is a time, behind any other word it names a camera, a view, a scene.
 _TIMES = {*("t", "h", "m", "s", "ms", "us", "ns", "time", "day", "hour", "min", "sec"), *("f", "frame", "step")} | {
     *("im", "img", "image", "pic", "picture")
@@ -27,7 +26,9 @@ _LABEL_DIGITS = 3  # A longer number counts frames or is a date, whatever stands
 _MANY_SHAPES = 3  # Where there are more, and they are most of the names, nobody numbered them.
 
 KUBRIC_FRAMES, KUBRIC_MASKS = "rgba", "segmentation"
-_KUBRIC = re.compile(r"(rgba|segmentation|depth|normal|object_coordinates|forward_flow|backward_flow)_[0-9]+\.[a-z]+")
+_KUBRIC = re.compile(
+    r"(rgba|segmentation|depth|normal|object_coordinates|uv|forward_flow|backward_flow)_[0-9]+\.[a-z]+"
+)
 
 
 def is_pattern(path: str) -> bool:
@@ -80,7 +81,7 @@ def _series(names: Sequence[str]) -> list[list[str]]:
     """The series that are too many, each in the order of the names; one or none where all is clear."""
     shapes: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in names:
-        shapes[tuple(_NUMBER.split(_stem_and_suffix(name)[0]))].append(name)
+        shapes[tuple(_NUMBER.split(_stem(name)))].append(name)
     groups, twice = [], False
     for members in shapes.values():
         parts = _by_suffix(members)
@@ -96,15 +97,14 @@ def _by_suffix(names: list[str]) -> list[list[str]]:
     parts: dict[str, list[str]] = defaultdict(list)
     kinds: dict[tuple[int, ...], set[str]] = defaultdict(set)
     for name in names:
-        suffix = _stem_and_suffix(name)[1]
+        suffix = os.path.splitext(name)[1]
         parts[suffix].append(name)
         kinds[tuple(map(int, _numbers(name)))].add(suffix)
     return list(parts.values()) if any(len(suffixes) > 1 for suffixes in kinds.values()) else [names]
 
 
-def _stem_and_suffix(name: str) -> tuple[str, str]:
-    stem, suffix = os.path.splitext(unicodedata.normalize("NFC", name).casefold())
-    return _COPY.sub("", stem), _SAME_SUFFIX.get(suffix, suffix)
+def _stem(name: str) -> str:
+    return _COPY.sub("", os.path.splitext(unicodedata.normalize("NFC", name).casefold())[0])
 
 
 def _by_label(names: list[str]) -> list[list[str]]:
@@ -137,11 +137,11 @@ def _by_padding(names: list[str], fields: list[tuple[str, ...]]) -> list[list[st
 
 
 def _numbers(name: str) -> tuple[str, ...]:
-    return tuple(_NUMBER.findall(_stem_and_suffix(name)[0]))
+    return tuple(_NUMBER.findall(_stem(name)))
 
 
 def _is_label(name: str, place: int) -> bool:
-    stem = _stem_and_suffix(name)[0]
+    stem = _stem(name)
     match = list(_NUMBER.finditer(stem))[place]
     word = re.search(r"[^\W\d_]+$", stem[: match.start()])
     return word is not None and word[0] not in _TIMES and stem[match.end() : match.end() + 1] != "."

@@ -29,6 +29,7 @@ SEVERAL = {
     "two formats": (numbered("%05d.jpg", "%05d.png"), ["*.jpg", "*.png"]),
     "two formats, one padded": (numbered("%d.jpg", "%05d.png"), ["*.jpg", "*.png"]),
     "one in two formats": ([*numbered("%05d.jpg"), "00002.png"], ["*.jpg"]),
+    "two names of a format": (numbered("%d.jpg", "%d.jpeg", "%d.JPG"), ["*.jpeg"]),
     "no numbers in two formats": (["a.jpg", "a.png", "b.png"], []),
     "cover": ([*numbered("frame_%d.png"), "cover.jpg"], ["frame_*"]),
     "cover among few": (["1.png", "2.png", "cover.png"], ["[0-9]*.png"]),
