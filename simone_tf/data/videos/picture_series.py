@@ -73,7 +73,7 @@ def check_one_series(folder: str, names: Sequence[str]) -> None:
     choose = f"name one of them in quotes, such as '{os.path.join(folder, example)}', or " if example else ""
     raise UserError(
         f"{folder} holds pictures of several series ({', '.join(shown)}{more}), and which are the frames is not clear: "
-        f"{choose}move the others into folders of their own."
+        f"{choose}move the others into folders of their own, or name '{os.path.join(folder, '*')}' if all are meant."
     )
 
 

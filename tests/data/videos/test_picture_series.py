@@ -77,6 +77,7 @@ def test_several_series_are_asked_about(case):
     assert text.startswith("walk holds pictures of several series (")
     assert "\n" not in text
     assert "move the others into folders" in text
+    assert text.endswith("or name 'walk/*' if all are meant.")
     assert ("name one of them in quotes, such as 'walk/" in text) == bool(patterns)
     # What it advises is taken.
     for pattern in patterns:
@@ -125,6 +126,8 @@ def test_a_pattern_chooses_one(tmp_path):
     assert find_videos([walk / "left_*", walk / "right_*"]) == [str(walk / "left_*"), str(walk / "right_*")]
     assert video_name(str(walk / "[0-9]*.png")) == "walk"
     assert [mask.max() for mask in MaskFolder(str(walk / "right_1*")).read()] == [14, 23, 24]
+    assert [frame[0, 0, 0] for frame in read_frames(walk / "*")] == list(range(1, 25))
+    assert (video_name(str(walk / "*")), len(list_pictures(str(walk / "*")))) == ("walk", 24)
     with pytest.raises(UserError, match=r"no picture .* named middle_"):
         next(read_frames(walk / "middle_*"))
     with pytest.raises(UserError, match="does not exist"):
