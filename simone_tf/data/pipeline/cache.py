@@ -25,7 +25,7 @@ from simone_tf.errors import UserError
 from simone_tf.files import replacing_folder
 
 MEMORY = "memory"
-_FORMAT = 1
+_FORMAT = 1  # One more where `object_visible` is that of cropped or resized frames.
 _BATCH_SIZE = 32
 _ALIGNMENT = 64  # What TensorFlow asks of memory that it is to use as it lies.
 
@@ -197,7 +197,7 @@ def _key(reader: ClipReader, share: Share, fields: Sequence[str]) -> str:
         stat = tf.io.gfile.stat(piece.shard)
         files.append([os.path.basename(piece.shard), *piece[1:], stat.length, stat.mtime_nsec])
     content = {
-        "format": _FORMAT,
+        "format": _FORMAT + ("object_visible" in fields and reader.framing.changes_frames),
         "reader": reader.settings(),
         "part": share.key,
         "fields": list(fields),

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from simone_tf.data.clip import FRAME_FIELDS
 from simone_tf.data.formats.reader import ClipReader
+from simone_tf.data.pipeline.window import fields_to_read
 from simone_tf.data.tfrecords import tfrecord
 from simone_tf.data.tfrecords.faults import DATA_ERRORS, NOTHING_LEFT
 from simone_tf.errors import UserError, first_line
@@ -62,6 +63,7 @@ def explain_data_error(
         # What is damaged has been left out, so only the lack of everything else can be the data's fault.
         return UserError(reader.files.nothing_usable()) if NOTHING_LEFT in str(error) else None
     try:
+        fields = fields_to_read(reader, fields)
         shapes = {name: value.shape for name, value in reader.first_clip(fields).items()}
         for shard in reader.files.shards():
             fault = _fault(reader, shard, fields, shapes, num_frames)

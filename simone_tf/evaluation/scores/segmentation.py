@@ -19,6 +19,8 @@ Degenerate cases, the same everywhere:
 * one partition is a single class and the other is not: 0;
 * no pixel to compare (a clip or a frame without foreground): NaN. Such a frame is left out of its clip's static mean; a
   clip without any foreground has no foreground score, is left out of the mean over clips, and is counted.
+
+Pixels that are not `valid` (of no known segment, see `void`) are points of no score.
 """
 
 import numpy as np
@@ -104,39 +106,56 @@ def adjusted_rand_index(table: tf.Tensor) -> tf.Tensor:
     return tf.where(total > 0.0, index, tf.constant(np.nan, tf.float64))
 
 
-def frame_tables(segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int) -> tf.Tensor:
+def frame_tables(
+    segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int, valid: tf.Tensor | None = None
+) -> tf.Tensor:
     """Contingency table of every frame: `[B, T, H, W]` int32 twice -> `[B, T, num_true, num_predicted]` float64.
 
     All four scores follow from it: the sum over T is the table of the clip, and without row 0 it is the foreground's.
+    Where there is `valid` `[B, T, H, W]` bool, only its pixels count.
     """
     segments, predicted = tf.convert_to_tensor(segments), tf.convert_to_tensor(predicted)
     if segments.shape.rank != 4 or segments.shape != predicted.shape:
         raise ValueError(f"segments must both be [B, T, H, W], got {segments.shape} and {predicted.shape}.")
     frames = [*segments.shape[:2], segments.shape[2] * segments.shape[3]]
-    return contingency_table(tf.reshape(segments, frames), tf.reshape(predicted, frames), num_true, num_predicted)
+    if valid is not None:
+        valid = tf.convert_to_tensor(valid)
+        if valid.shape != segments.shape:
+            raise ValueError(f"valid must be {segments.shape}, got {valid.shape}.")
+        valid = tf.reshape(valid, frames)
+    segments, predicted = tf.reshape(segments, frames), tf.reshape(predicted, frames)
+    return contingency_table(segments, predicted, num_true, num_predicted, valid)
 
 
-def video_ari(segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int) -> tf.Tensor:
+def video_ari(
+    segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int, valid: tf.Tensor | None = None
+) -> tf.Tensor:
     """ARI over all pixels of all frames: `[B, T, H, W]` int32 twice -> `[B]` float64."""
-    return _OF_TABLES["video_ari"](frame_tables(segments, predicted, num_true, num_predicted))
+    return _OF_TABLES["video_ari"](frame_tables(segments, predicted, num_true, num_predicted, valid))
 
 
-def video_ari_foreground(segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int) -> tf.Tensor:
+def video_ari_foreground(
+    segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int, valid: tf.Tensor | None = None
+) -> tf.Tensor:
     """ARI over the pixels of all frames with `segments > 0` -> `[B]` float64; NaN for a clip without any."""
-    return _OF_TABLES["video_ari_foreground"](frame_tables(segments, predicted, num_true, num_predicted))
+    return _OF_TABLES["video_ari_foreground"](frame_tables(segments, predicted, num_true, num_predicted, valid))
 
 
-def static_ari(segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int) -> tf.Tensor:
+def static_ari(
+    segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int, valid: tf.Tensor | None = None
+) -> tf.Tensor:
     """Mean over frames of the ARI over the pixels of the frame: `[B, T, H, W]` int32 twice -> `[B]` float64."""
-    return _OF_TABLES["static_ari"](frame_tables(segments, predicted, num_true, num_predicted))
+    return _OF_TABLES["static_ari"](frame_tables(segments, predicted, num_true, num_predicted, valid))
 
 
-def static_ari_foreground(segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int) -> tf.Tensor:
+def static_ari_foreground(
+    segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int, valid: tf.Tensor | None = None
+) -> tf.Tensor:
     """Mean, over the frames that have foreground, of the ARI over the frame's pixels with `segments > 0` -> `[B]`.
 
     NaN for a clip without any foreground.
     """
-    return _OF_TABLES["static_ari_foreground"](frame_tables(segments, predicted, num_true, num_predicted))
+    return _OF_TABLES["static_ari_foreground"](frame_tables(segments, predicted, num_true, num_predicted, valid))
 
 
 class SegmentationScores:
@@ -148,13 +167,20 @@ class SegmentationScores:
     def __init__(self) -> None:
         self._clips: dict[str, list[np.ndarray]] = {name: [] for name in SCORES}
 
-    def update(self, segments: np.ndarray, predicted: np.ndarray, clip_mask: np.ndarray | None = None) -> None:
+    def update(
+        self,
+        segments: np.ndarray,
+        predicted: np.ndarray,
+        clip_mask: np.ndarray | None = None,
+        valid: np.ndarray | None = None,
+    ) -> None:
         """Adds a batch.
 
         Args:
           segments: `[B, T, H, W]` integers, true segments, 0 = background.
           predicted: `[B, T, H, W]` integers, predicted segments (the slot of largest mask).
           clip_mask: `[B]` bool, False for the clips that only fill up the batch; nothing of these is looked at.
+          valid: `[B, T, H, W]` bool, False for the pixels that are in no score, whatever ids they have; None for all.
 
         Raises:
           UserError: if a true id is negative.
@@ -165,11 +191,17 @@ class SegmentationScores:
             raise ValueError(f"segments must both be [B, T, H, W], got {segments.shape} and {predicted.shape}.")
         if not (np.issubdtype(segments.dtype, np.integer) and np.issubdtype(predicted.dtype, np.integer)):
             raise ValueError(f"segments must be integers, got {segments.dtype} and {predicted.dtype}.")
+        if valid is not None:
+            valid = np.asarray(valid, bool)
+            if valid.shape != segments.shape:
+                raise ValueError(f"valid must be {segments.shape}, got {valid.shape}.")
+            segments, predicted = np.where(valid, segments, 0), np.where(valid, predicted, 0)
         if clip_mask is not None:
             clip_mask = np.asarray(clip_mask, bool)
             if clip_mask.shape != segments.shape[:1]:
                 raise ValueError(f"clip_mask must be {segments.shape[:1]}, got {clip_mask.shape}.")
             segments, predicted = segments[clip_mask], predicted[clip_mask]
+            valid = None if valid is None else valid[clip_mask]
         if not segments.size:
             return
         if segments.min() < 0:
@@ -180,7 +212,7 @@ class SegmentationScores:
         if predicted.min() < 0:
             raise ValueError(f"predicted ids run from {predicted.min()} to {predicted.max()}.")
         segments, predicted = _compact(segments), _compact(predicted)
-        tables = frame_tables(segments, predicted, int(segments.max()) + 1, int(predicted.max()) + 1)
+        tables = frame_tables(segments, predicted, int(segments.max()) + 1, int(predicted.max()) + 1, valid)
         for name, of_tables in _OF_TABLES.items():
             self._clips[name].append(of_tables(tables).numpy())
 
