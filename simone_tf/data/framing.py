@@ -74,7 +74,12 @@ class Framing:
         if self.crop is not None:
             top, left, height, width = self.crop
             rest = frames.shape.rank - 3
-            # tf.slice, unlike an index, fails where the crop goes beyond the frame.
+            rows, columns = tf.shape(frames)[1], tf.shape(frames)[2]
+            text = f"The crop {self.crop} (top, left, height, width) goes beyond the frames; rows and columns found:"
+            fits = (top + height <= rows) & (left + width <= columns)
+            check = tf.debugging.Assert(fits, [text, rows, columns])
+            with tf.control_dependencies([check] if check is not None else []):
+                frames = tf.identity(frames)
             frames = tf.slice(frames, [0, top, left, *[0] * rest], [-1, height, width, *[-1] * rest])
         if self.resize is None or frames.shape[1:3] == self.resize:
             return frames

@@ -85,8 +85,7 @@ def training_batches(
     drawn = Drawn(num_frames, window, mirror, permute_colours, reverse_time)
     drawn.check(fields, reader.attributes if "object_attributes" in fields else ())
     pipeline = (1, 0) if is_served else (num_input_pipelines, input_pipeline_id)
-    read = _element_shapes(reader, fields, num_frames, frame_size)
-    shapes = {name: read[name] for name in fields}
+    shapes, read = _element_shapes(reader, fields, num_frames, frame_size)
     share = usable_share(reader, tuple(read), None if cache else num_frames, read, *pipeline)
     with tf.device("CPU:0"):
         key = tf.constant([seed, pipeline[1]], tf.int64)
@@ -140,8 +139,7 @@ def evaluation_batches(
     _check_positive(batch_size=batch_size, num_frames=num_frames)
     if num_clips is not None:
         _check_positive(num_clips=num_clips)
-    read = _element_shapes(reader, fields, num_frames, frame_size)
-    shapes = {name: read[name] for name in fields}
+    shapes, read = _element_shapes(reader, fields, num_frames, frame_size)
 
     def prepare(record):
         clip = window_of(reader.parse(record, tuple(read)), num_frames, None)
@@ -219,9 +217,9 @@ def _finished(batches: tf.data.Dataset, num_threads: int | None = None) -> tf.da
 
 def _element_shapes(
     reader: ClipReader, fields: Sequence[str], num_frames: int, frame_size: int | tuple[int, int] | None
-) -> dict[str, tf.TensorShape]:
-    """Static shapes of one clip of a batch, and of what is read for it (`fields_to_read`), from the first clip of the
-    data; all user mistakes about sizes end here.
+) -> tuple[dict[str, tf.TensorShape], dict[str, tf.TensorShape]]:
+    """Static shapes of one clip of a batch, and of all that is read for it (`fields_to_read`), from the first clip of
+    the data; all user mistakes about sizes end here.
     """
     check_known_fields(fields)
     reader.check_fields(fields)
@@ -244,7 +242,7 @@ def _element_shapes(
     for name, value in first.items():
         assert value.shape.rank == RANKS[name], (name, value.shape)
         shapes[name] = tf.TensorShape([num_frames, *value.shape[1:]]) if name in FRAME_FIELDS else value.shape
-    return shapes
+    return {name: shapes[name] for name in fields}, shapes
 
 
 def _check_place(start_step: int, num_input_pipelines: int, input_pipeline_id: int) -> None:

@@ -9,8 +9,8 @@ from simone_tf.data.clip import FRAME_FIELDS
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline.window import fields_to_read
 from simone_tf.data.tfrecords import tfrecord
-from simone_tf.data.tfrecords.faults import DATA_ERRORS, NOTHING_LEFT
-from simone_tf.errors import UserError, first_line
+from simone_tf.data.tfrecords.faults import DATA_ERRORS, NOTHING_LEFT, unreadable
+from simone_tf.errors import UserError
 
 
 @contextlib.contextmanager
@@ -89,7 +89,7 @@ def _fault(
         try:
             record = next(records, None)
         except DATA_ERRORS as error:
-            return f"{shard} is damaged at record {index + 1} ({first_line(error)}): download or make it again."
+            return unreadable(shard, error, record=index + 1)
         if record is None:
             return None
         index += 1

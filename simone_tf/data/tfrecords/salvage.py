@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.data.tfrecords import tfrecord
-from simone_tf.errors import first_line
+from simone_tf.data.tfrecords.faults import reason_of
+from simone_tf.files import LFS_POINTER, is_lfs_pointer
 
 _PIECE_BYTES = 2**18
 _MAX_WASTED_BYTES = 2**36
@@ -47,12 +48,15 @@ def salvage(path: str, damage: Damage) -> Iterator[bytes]:
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             content = _Content(file)
+            if is_lfs_pointer(content.peek(64)):
+                damage.end = LFS_POINTER
+                return
             yield from _records(content, damage)
             damage.end = damage.end or content.end
             if content.size == 0:
                 damage.end = damage.end or "it is empty"
     except tf.errors.OpError as error:
-        damage.end = f"it cannot be read ({first_line(error)})"
+        damage.end = f"it cannot be read ({reason_of(error)})"
 
 
 def _records(content: "_Content", damage: Damage) -> Iterator[bytes]:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from simone_tf.data.tfrecords import tfrecord
-from simone_tf.data.tfrecords.faults import DATA_ERRORS
+from simone_tf.data.tfrecords.faults import DATA_ERRORS, unreadable
 from simone_tf.data.tfrecords.find_shards import find_shards
 from simone_tf.data.tfrecords.left_out import LeftOut, Skipped
 from simone_tf.data.tfrecords.salvage import Damage, salvage
-from simone_tf.errors import UserError, first_line
+from simone_tf.errors import UserError
 
 NO_END = 2**62
 """As the end of a range of records: all there are."""
@@ -164,7 +164,7 @@ class SplitFiles:
                 "records that are there."
             ) from None
         except DATA_ERRORS as error:
-            raise UserError(f"{shard} is damaged ({first_line(error)}): download or make it again.") from error
+            raise UserError(unreadable(shard, error)) from error
 
     @property
     def skipped(self) -> Skipped:

@@ -59,13 +59,9 @@ def contingency_table(
     counted = tf.ones_like(true, tf.bool) if weights is None else tf.cast(weights, tf.bool)
     true = tf.where(counted, tf.cast(true, tf.int32), 0)
     predicted = tf.where(counted, tf.cast(predicted, tf.int32), 0)
-    with tf.control_dependencies(
-        [
-            *_assert_ids(true, num_true, "true segments", "num_true"),
-            *_assert_ids(predicted, num_predicted, "predicted segments", "num_predicted"),
-        ]
-    ):
-        cells = true * num_predicted + predicted  # [..., P]
+    true = _checked_ids(true, num_true, "true segments", "num_true")
+    predicted = _checked_ids(predicted, num_predicted, "predicted segments", "num_predicted")
+    cells = true * num_predicted + predicted  # [..., P]
 
     leading, points = cells.shape[:-1], cells.shape[-1]
     rows, size = leading.num_elements(), num_true * num_predicted
@@ -266,10 +262,14 @@ def _compact(ids: np.ndarray) -> np.ndarray:
     return np.searchsorted(present, ids).astype(np.int32)
 
 
-def _assert_ids(ids: tf.Tensor, limit: int, what: str, argument: str) -> tuple[tf.Operation, tf.Operation]:
-    message = f"{what} must be in [0, {argument} = {limit})."
-    limit = tf.constant(limit, ids.dtype)
-    return (
-        tf.debugging.assert_non_negative(ids, message=message, summarize=8),
-        tf.debugging.assert_less(ids, limit, message=message, summarize=8),
-    )
+def _checked_ids(ids: tf.Tensor, limit: int, what: str, argument: str) -> tf.Tensor:
+    """The ids, once they are known to be in range."""
+    least, greatest = tf.reduce_min(ids), tf.reduce_max(ids)
+    text = f"{what} must be in [0, {argument} = {limit}); least and greatest found:"
+    fits = (tf.size(ids) == 0) | ((least >= 0) & (greatest < limit))
+    if tf.executing_eagerly():
+        if not fits:
+            raise tf.errors.InvalidArgumentError(None, None, f"{text} {int(least)}, {int(greatest)}")
+        return ids
+    with tf.control_dependencies([tf.debugging.Assert(fits, [text, least, greatest])]):
+        return tf.identity(ids)
