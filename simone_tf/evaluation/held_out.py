@@ -11,7 +11,6 @@ from simone_tf.evaluation.scores.void import without_label
 from simone_tf.models.scene_model import Decomposition, SceneModel
 from simone_tf.pictures.colours import VOID_ID
 
-
 _LOG = logging.getLogger(__name__)
 
 
@@ -32,7 +31,7 @@ class HeldOut:
         batches: re-iterable dataset of dicts with the model's `inputs`, `video [B, T, H, W, 3]` among them,
             `clip_mask [B]` and, where the dataset has them, `segments [B, T, H, W]`.
         chunk_size: pixels of a clip decoded at a time, which bounds the memory; None for all at once.
-        ignore_label: the true segment whose pixels are in no score, and drawn as `pictures.colours.VOID`; None for none.
+        ignore_label: the true segment whose pixels are in no score, and drawn black; None for none.
     """
 
     def __init__(

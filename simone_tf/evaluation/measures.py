@@ -159,7 +159,13 @@ def _go_through(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Scores of each clip, and the mean KL of each latent dimension; latents are held of one file at a time."""
     posteriors = {name: (f"{name}_mean", f"{name}_log_scale") for name in latents}
-    kept = (*SCORES, *OVERLAP_SCORES, *RECONSTRUCTION, IGNORED_SHARE, *(part for parts in posteriors.values() for part in parts))
+    kept = (
+        *SCORES,
+        *OVERLAP_SCORES,
+        *RECONSTRUCTION,
+        IGNORED_SHARE,
+        *(part for parts in posteriors.values() for part in parts),
+    )
     gathered: dict[str, list[np.ndarray]] = {}
     kl_sums: dict[str, np.ndarray] = {}
     for part in store.parts(kept, num_clips):

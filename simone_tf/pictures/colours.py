@@ -119,7 +119,7 @@ def _palette_index(ids: np.ndarray) -> np.ndarray:
 
 
 def _overlaps(segmentation: np.ndarray, segments: np.ndarray, num_slots: int) -> tuple[np.ndarray, np.ndarray]:
-    """True ids that occur `[N]`, and the pixels that each shares with each slot `[N, K]`; without those of `VOID_ID`."""
+    """True ids that occur `[N]`, `VOID_ID` not among them, and the pixels that each shares with each slot `[N, K]`."""
     segments, segmentation = np.asarray(segments), np.asarray(segmentation)
     if _has_void(segments):
         segmentation, segments = segmentation[segments != VOID_ID], segments[segments != VOID_ID]

@@ -58,7 +58,12 @@ class ClevrWithMasks(OneByteStringImages):
     attribute_features = ("shape", "size", "material", "color")
     # CLEVR has 3 shapes, 2 sizes, 2 materials and 8 colours; 0 is for entities that are not there.
     # Each of the shapes is its own mirror image.
-    attributes = (category("shape", 4, falsified_by=()), category("size", 3), category("material", 3), category("color", 9))
+    attributes = (
+        category("shape", 4, falsified_by=()),
+        category("size", 3),
+        category("material", 3),
+        category("color", 9),
+    )
 
     @property
     def file_pattern(self) -> str:

@@ -37,5 +37,6 @@ def checked(value: Any, condition: tf.Tensor, text: str, *found: tf.Tensor, summ
 def _shown(tensor: tf.Tensor, most: int) -> str:
     """The first values of a tensor, as an assertion in a graph has them."""
     values = np.ravel(tf.convert_to_tensor(tensor).numpy())
-    shown = " ".join(value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values[:most])
+    values = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values.tolist()]
+    shown = " ".join(map(str, values[:most]))
     return shown + "..." * (len(values) > most)

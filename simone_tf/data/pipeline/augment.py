@@ -59,7 +59,7 @@ class Drawn:
                 continue
             wrong = [attribute.name for attribute in attributes if falsifies(choice, attribute)]
             if wrong or not attributes:
-                columns = f" (its {', '.join(wrong)})" if wrong else " (nobody knows of what: its columns have no names)"
+                columns = f" (its {', '.join(wrong)})" if wrong else " (whose columns have no names)"
                 raise UserError(_refusal(choice, f"object_attributes{columns}", "object_attributes", fields))
 
     def changes(self, frames: int) -> bool:

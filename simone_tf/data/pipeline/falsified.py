@@ -8,41 +8,47 @@ import re
 
 from simone_tf.data.formats.reader import Attribute
 
-_UNTOUCHED = frozenset(
-    "category class kind material size scale radius mass density friction restitution is_dynamic static brightness "
-    "age count weight visibility".split()
+# Names, word by word, of what neither a mirror nor other colours change, and of what one of the two changes.
+_UNTOUCHED = re.compile(
+    "category|class|kind|material|size|scale|radius|length|width|height|mass|density|friction|restitution|dynamic|"
+    "static|brightness"
 )
-"""Names that neither a mirror nor other colours change."""
+_COLOURS = re.compile("colou?rs?|hue|red|green|blue|rgb|hsv|tint")
+_PLACES = re.compile("x|y|z|positions?|orientation|rotation|angle|yaw|pitch|roll|direction|pixel|coords")
+_SHAPES = re.compile("shape|form")
+_MOTIONS = re.compile("velocity|direction|action")
 
-_COLOURS = frozenset("color colour colors colours hue red green blue rgb hsv tint".split())
-_PLACES = frozenset(
-    "x y z position orientation rotation angle yaw pitch roll direction depth pixel coords length width height".split()
+# Words in the names of a category's values that say the same.
+_COLOUR_WORDS = re.compile(
+    "red|green|blue|yellow|cyan|magenta|purple|violet|orange|brown|pink|gold|golden|turquoise|lime|navy|teal"
 )
-_SHAPES = frozenset("shape form".split())
-
-_COLOUR_WORDS = frozenset(
-    "red green blue yellow cyan magenta purple violet orange brown pink gold golden turquoise lime navy teal".split()
-)
+_SIDES = re.compile("left|right|clockwise|counterclockwise")
 
 
 def falsifies(choice: str, attribute: Attribute) -> bool:
     """Whether an augmentation ("mirror", "permute_colours" or "reverse_time") makes a column of attributes wrong."""
     if attribute.falsified_by is not None:
         return choice in attribute.falsified_by
-    name = re.sub(r"_labels?\Z", "", attribute.name.lower())
-    words = {name, *re.findall(r"[a-z]+", name)}
+    names, values = _words(attribute.name), _words(*attribute.values)
     if choice == "reverse_time":
-        return bool(words & {"velocity", "direction", "action"})
-    values = {word for value in attribute.values for word in re.findall(r"[a-z]+", value.lower())}
+        return _any(_MOTIONS, names)
     if choice == "permute_colours":
-        if words & _COLOURS or values & _COLOUR_WORDS:
+        if _any(_COLOURS, names) or _any(_COLOUR_WORDS, values):
             return True
-        return not words & (_UNTOUCHED | _PLACES | _SHAPES)
-    if words & _PLACES or values & {"left", "right", "clockwise", "counterclockwise"}:
+        return not any(_any(known, names) for known in (_UNTOUCHED, _PLACES, _SHAPES))
+    if _any(_PLACES, names) or _any(_SIDES, values):
         return True
-    if words & _SHAPES:
+    if _any(_SHAPES, names):
         return not _are_words(attribute.values)
-    return not words & (_UNTOUCHED | _COLOURS)
+    return not any(_any(known, names) for known in (_UNTOUCHED, _COLOURS))
+
+
+def _words(*texts: str) -> list[str]:
+    return [word for text in texts for word in re.findall(r"[a-z]+", text.lower())]
+
+
+def _any(known: re.Pattern[str], words: list[str]) -> bool:
+    return any(map(known.fullmatch, words))
 
 
 def _are_words(values: tuple[str, ...]) -> bool:
