@@ -143,12 +143,17 @@ def find_sets(path: str) -> dict[str, list[str]]:
         return {path: [path]}
     if not os.path.isdir(path):
         raise UserError(f"{path} does not exist: name a TFRecord file or a folder of them.")
-    found = []
-    for folder, subfolders, names in os.walk(path):
+    found: list[str] = []
+    refused: list[OSError] = []
+    for folder, subfolders, names in os.walk(path, onerror=refused.append):
         if os.path.relpath(folder, path).count(os.sep) >= _MAX_DEPTH:
             subfolders.clear()
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         found += [os.path.join(folder, name) for name in sorted(names) if ".tfrecord" in name and name[0] != "."]
+    if not found and refused:
+        raise UserError(
+            f"{refused[0].filename} cannot be looked into ({first_line(refused[0])}): check its permissions."
+        )
     if not found:
         raise UserError(f"{path} holds no TFRecord file (a file with .tfrecord in its name): name another folder.")
     names: dict[str, list[str]] = {}

@@ -194,15 +194,16 @@ class SplitFiles:
         if self.on_corrupt == "raise":
             usable = {path: tfrecord.sniff_compression(path) for path in found}
         else:
-            usable = {}
+            usable, withheld = {}, None
             for path in found:
                 damage = Damage()
                 if next(salvage(path, damage), None) is not None:
                     usable[path] = ""
                 else:
                     self._left_out.file(path, damage.end or "no record can be read in it")
+                    withheld = withheld or damage.withheld and f"{path}: {damage.end}"
             if not usable:
-                raise UserError(self.nothing_usable())
+                raise UserError(f"{withheld}." if withheld else self.nothing_usable())
         if self._listing is not None:
             self._check_listed(self._listing, found)
         return usable
