@@ -201,7 +201,7 @@ class SplitFiles:
                     usable[path] = ""
                 else:
                     self._left_out.file(path, damage.end or "no record can be read in it")
-                    withheld = withheld or damage.withheld and f"{path}: {damage.end}"
+                    withheld = withheld or (damage.withheld and f"{path}: {damage.end}")
             if not usable:
                 raise UserError(f"{withheld}." if withheld else self.nothing_usable())
         if self._listing is not None:
