@@ -31,7 +31,9 @@ def first_line(error: BaseException) -> str:
     told = re.match(r"assertion failed: \[(.*?)\](.*)", text, re.DOTALL)
     if told:
         # Without the list that TensorFlow writes them in.
-        text = told[1].replace("\\'", "'") + told[2].replace("] [", ", ").replace("[", "").replace("]", "")
+        text = told[1].replace("\\'", "'") + told[2].replace("] [", ", ").replace("][", " ").replace("[", "").replace(
+            "]", ""
+        )
     told = re.match(r"Expected '.*?' to be true\. Summarized data: (.*)", text, re.DOTALL)
     if told:
         # The same outside of a graph: first the words, as Python writes bytes, then a line for each value.

@@ -29,7 +29,8 @@ def checked(value: Any, condition: tf.Tensor, text: str, *found: tf.Tensor, summ
             shown = ", ".join(_shown(tensor, summarize or 3) for tensor in found)
             raise tf.errors.InvalidArgumentError(None, None, f"{text} {shown}".strip())
         return tf.nest.map_structure(tf.identity, value)
-    check = tf.debugging.Assert(condition, [text, *found], summarize=summarize)
+    flat = [tf.reshape(tensor, [-1]) for tensor in found]  # TensorFlow writes the rows of a matrix without a space.
+    check = tf.debugging.Assert(condition, [text, *flat], summarize=summarize)
     with tf.control_dependencies([check] if check is not None else []):
         return tf.nest.map_structure(tf.identity, value)
 

@@ -210,7 +210,8 @@ class ClipRecords(ClipReader):
         newest = tf.reduce_max(record["schema_version"])
         images = checked(images, newest <= SCHEMA_VERSION, f"schema_version is beyond {SCHEMA_VERSION}:", newest)
         for name, values in layout.items():
-            refusal = f"A clip of the batch has another {name} than the first, {values}; found:"
+            wanted = "x".join(map(str, values))  # Brackets would be taken for those of the list of what was found.
+            refusal = f"A clip of the batch has another {name} than the first, which has {wanted}; found:"
             images = checked(images, tf.reduce_all(record[name] == [values]), refusal, record[name], summarize=30)
         frames = png.decode_frames(images, batch * num_frames, height, width, channels=3)
         return tf.reshape(frames, [batch, num_frames, height, width, 3])

@@ -121,7 +121,7 @@ def _opened(folder: str, first: Mapping[str, np.ndarray], shapes: Mapping[str, t
             # Mapped copy-on-write, though nothing writes: DLPack does not take what is read-only.
             arrays[name] = np.load(path, mmap_mode="c" if 0 not in shapes[name] else None, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            if is_refusal(error) and not isinstance(error, FileNotFoundError):
+            if is_refusal(error) and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 raise UserError(
                     f"The cache {path} cannot be read ({first_line(error)}): mend its permissions, name another folder "
                     "as cache, or set cache = False."
