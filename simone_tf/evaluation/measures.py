@@ -219,7 +219,7 @@ def _key_of_choices(run: EvaluatedRun, clips: ClipReader) -> dict[str, Any]:
 def _ignored(label: int, shares: np.ndarray) -> str:
     if not shares.any():
         return f"No pixel of the `segments` has the label {label}: nothing was left out of the scores."
-    return f"The {shares.mean():.2%} of the pixels that have the label {label} in the `segments` are in no score."
+    return f"{shares.mean():.2%} of the pixels have the label {label} in the `segments`: they are in no score."
 
 
 def _spread(values: np.ndarray) -> dict[str, float | int | None]:

@@ -201,7 +201,7 @@ def test_an_ignored_label_is_told_and_measured_apart(tmp_path):
     assert summary["notes"] == [
         "The `segments` of 1 of 4 clips are 0, background, everywhere but for the ignored 255: foreground scores are "
         "those of the others.",
-        "The 7.50% of the pixels that have the label 255 in the `segments` are in no score.",
+        "7.50% of the pixels have the label 255 in the `segments`: they are in no score.",
     ]
     nothing = [clip | {"ignored_share": np.array(0.0)} for clip in measures(1)]
     assert summarize(run, clips, make_store(tmp_path / "none", nothing))["notes"] == [
