@@ -5,7 +5,7 @@ import re
 
 from simone_tf.data.formats.records import PACKAGE_PREFIX
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import read_json
+from simone_tf.files import LFS_POINTER, read_json
 from simone_tf.runs.load import Run
 from simone_tf.runs.pretrained import CARD, read_card
 from simone_tf.serving import CHUNK_SIZE
@@ -58,6 +58,7 @@ def _read_metrics(run_dir):
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read as the run's metrics ({first_line(error)}): mend it or delete it."
-        ) from error
+        mend = "check its permissions" if isinstance(error, OSError) else "mend it or delete it"
+        if str(error) == LFS_POINTER:
+            raise UserError(f"{path}: {LFS_POINTER}.") from error
+        raise UserError(f"{path} cannot be read as the run's metrics ({first_line(error)}): {mend}.") from error

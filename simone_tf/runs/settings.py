@@ -56,6 +56,7 @@ CHECKS = {
     "checkpoint_every": whole(0),
     "keep_checkpoints": whole(1),
     "best_metric": one_of(*SCORES),
+    "ignore_label": optional(whole(0)),
     "evaluation_batch_size": whole(1),
     "evaluation_chunk_size": optional(whole(1)),
     "num_held_out_clips": optional(whole(1)),
@@ -114,6 +115,8 @@ class RunSettings:
     keep_checkpoints: int = 3
     # Held-out score, of which more is better, that decides which checkpoint is the best.
     best_metric: str = "video_ari_foreground"
+    # True segment whose pixels are in no score (of many sets 255: nobody knows what is there); None for none.
+    ignore_label: int | None = None
     # Held-out clips taken apart at a time.
     evaluation_batch_size: int = 8
     # Queries of each of them decoded at a time; None for all.

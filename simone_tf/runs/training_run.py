@@ -76,7 +76,9 @@ class TrainingRun:
             fields=self._held_out_fields,
             frame_size=settings.frame_size,
         )
-        self._held_out = HeldOut(self.step.model, held_out_batches, settings.evaluation_chunk_size)
+        self._held_out = HeldOut(
+            self.step.model, held_out_batches, settings.evaluation_chunk_size, settings.ignore_label
+        )
         self._pictures = Pictures(self._held_out, settings.num_pictures)
 
     def train(self) -> dict:
@@ -180,7 +182,7 @@ class TrainingRun:
             "seed": self.settings.seed,
             "session_seconds": round(seconds, 1),
             "version": simone_tf.__version__,
-        }
+        } | ({} if self.settings.ignore_label is None else {"ignore_label": self.settings.ignore_label})
 
     def _memory_of_training_told(self):
         clips = self.settings.microbatch_size or self._replica_batch_size

@@ -14,7 +14,7 @@ import tensorflow as tf
 from simone_tf.data.clip import FRAME_FIELDS, RANKS, as_float, check_known_fields
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline import order
-from simone_tf.data.pipeline.augment import Drawn, window_of
+from simone_tf.data.pipeline.augment import Drawn
 from simone_tf.data.pipeline.stream import (
     Stream,
     check_source,
@@ -23,6 +23,7 @@ from simone_tf.data.pipeline.stream import (
     served,
     usable_share,
 )
+from simone_tf.data.pipeline.window import check_window, fields_to_read, window_of
 from simone_tf.errors import UserError
 
 # Left to itself, TensorFlow doubles the number whenever a pause, for an evaluation say, was followed by batches taken
@@ -82,17 +83,17 @@ def training_batches(
     check_source(reader, cache, data_service)
     is_served = data_service is not None
     drawn = Drawn(num_frames, window, mirror, permute_colours, reverse_time)
-    drawn.check(fields)
+    drawn.check(fields, reader.attributes if "object_attributes" in fields else ())
     pipeline = (1, 0) if is_served else (num_input_pipelines, input_pipeline_id)
-    shapes = _element_shapes(reader, fields, num_frames, frame_size)
-    share = usable_share(reader, fields, None if cache else num_frames, shapes, *pipeline)
+    shapes, read = _element_shapes(reader, fields, num_frames, frame_size)
+    share = usable_share(reader, tuple(read), None if cache else num_frames, read, *pipeline)
     with tf.device("CPU:0"):
         key = tf.constant([seed, pipeline[1]], tf.int64)
     in_one_go = _can_be_parsed_in_one_go(reader, drawn, fields, cache)
     stream = clip_stream(
         reader,
         share,
-        fields,
+        tuple(read),
         start_step * batch_size,
         order.fold_in(key, start_step) if is_served else key,
         cache=cache,
@@ -121,7 +122,7 @@ def evaluation_batches(
     fields: Sequence[str] = ("video", "segments"),
     frame_size: int | tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
-    """Every clip exactly once, in the order of the files, from its first frame on.
+    """Every clip exactly once, in the order of the files, from its first frame on; `object_moving` is the window's.
 
     The last batch is filled up with zeros, so that all batches have one shape; `clip_mask` tells what is real.
 
@@ -138,11 +139,11 @@ def evaluation_batches(
     _check_positive(batch_size=batch_size, num_frames=num_frames)
     if num_clips is not None:
         _check_positive(num_clips=num_clips)
-    shapes = _element_shapes(reader, fields, num_frames, frame_size)
+    shapes, read = _element_shapes(reader, fields, num_frames, frame_size)
 
     def prepare(record):
-        clip = window_of(reader.parse(record, fields), num_frames, None)
-        clip = {name: tf.ensure_shape(value, shapes[name]) for name, value in clip.items()}
+        clip = window_of(reader.parse(record, tuple(read)), num_frames, None)
+        clip = {name: tf.ensure_shape(clip[name], shape) for name, shape in shapes.items()}
         return clip | {"clip_mask": tf.constant(True)}
 
     def fill(batch):
@@ -153,7 +154,7 @@ def evaluation_batches(
             filled[name] = tf.ensure_shape(padded, [batch_size, *value.shape[1:]])
         return as_float(filled)
 
-    share = usable_share(reader, fields, num_frames, shapes)
+    share = usable_share(reader, tuple(read), num_frames, read)
     records = share.everything().take(-1 if num_clips is None else num_clips)
     clips = records.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return _finished(clips.batch(batch_size).map(fill, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True))
@@ -188,7 +189,7 @@ def _parsed_one_by_one(
 
     def prepare(position, source):
         clip = drawn.apply(stream.read(source), order.fold_in(key, position))
-        return {name: tf.ensure_shape(value, shapes[name]) for name, value in clip.items()}
+        return {name: tf.ensure_shape(clip[name], shape) for name, shape in shapes.items()}
 
     clips = stream.sources.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return clips.batch(batch_size, drop_remainder=True)
@@ -216,10 +217,13 @@ def _finished(batches: tf.data.Dataset, num_threads: int | None = None) -> tf.da
 
 def _element_shapes(
     reader: ClipReader, fields: Sequence[str], num_frames: int, frame_size: int | tuple[int, int] | None
-) -> dict[str, tf.TensorShape]:
-    """Static shapes of one clip of a batch, from the first clip of the data; all user mistakes about sizes end here."""
+) -> tuple[dict[str, tf.TensorShape], dict[str, tf.TensorShape]]:
+    """Static shapes of one clip of a batch, and of all that is read for it (`fields_to_read`), from the first clip of
+    the data; all user mistakes about sizes end here.
+    """
     check_known_fields(fields)
-    first = reader.first_clip(tuple(fields))
+    reader.check_fields(fields)
+    first = reader.first_clip(fields_to_read(reader, fields))
     where = reader.files.where
     frames, height, width = first["video"].shape[:3] if "video" in first else reader.clip_shape()
     if frames < num_frames:
@@ -233,11 +237,12 @@ def _element_shapes(
                 f"{where} has frames of {height}x{width}, frame_size is {wanted[0]}x{wanted[1]}: "
                 f"set it to {(height, width)} or use data of that size."
             )
+    check_window(reader, fields, num_frames)
     shapes = {}
     for name, value in first.items():
         assert value.shape.rank == RANKS[name], (name, value.shape)
         shapes[name] = tf.TensorShape([num_frames, *value.shape[1:]]) if name in FRAME_FIELDS else value.shape
-    return shapes
+    return {name: shapes[name] for name in fields}, shapes
 
 
 def _check_place(start_step: int, num_input_pipelines: int, input_pipeline_id: int) -> None:
