@@ -6,8 +6,9 @@ Training data is a stream of clips numbered by `position`; batch `s` holds the p
 of the data pipeline has to be in a checkpoint (a distributed iterator could not be saved anyway).
 """
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -15,6 +16,7 @@ from simone_tf.data.clip import FRAME_FIELDS, RANKS, as_float, check_known_field
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline import order
 from simone_tf.data.pipeline.augment import Drawn
+from simone_tf.data.pipeline.mixture import Mixture
 from simone_tf.data.pipeline.stream import (
     Stream,
     check_source,
@@ -32,7 +34,7 @@ _PREFETCHED_BATCHES = 4
 
 
 def training_batches(
-    reader: ClipReader,
+    reader: ClipReader | Mixture,
     *,
     batch_size: int,
     num_frames: int,
@@ -56,7 +58,7 @@ def training_batches(
     shard them once more. The augmentations (see `Drawn`) are off unless asked for.
 
     Args:
-      reader: the clips.
+      reader: the clips; of a mixture every set has epochs of its own.
       batch_size: B, clips per batch of this pipeline.
       num_frames: T, length of the window taken from each clip.
       seed: of all random choices.
@@ -78,8 +80,15 @@ def training_batches(
         would falsify a field; a file is missing or damaged; cache or data service cannot do what is asked.
       ValueError: an argument is out of its range.
     """
+    own = ("reader", "batch_size", "seed", "start_step", "data_service", "own")
+    shared = {name: value for name, value in locals().items() if name not in own}  # by all sets of a mixture
     _check_positive(batch_size=batch_size, num_frames=num_frames)
     _check_place(start_step, num_input_pipelines, input_pipeline_id)
+    if isinstance(reader, Mixture):
+        if data_service is not None:
+            raise UserError("A mixture of data sets and data_service do not go together: leave the service out.")
+        each = functools.partial(training_batches, batch_size=1, **shared)
+        return _mixed(reader, each, batch_size, start_step, seed, input_pipeline_id)
     check_source(reader, cache, data_service)
     is_served = data_service is not None
     drawn = Drawn(num_frames, window, mirror, permute_colours, reverse_time)
@@ -111,6 +120,36 @@ def training_batches(
     if is_served or not in_one_go:
         batches = batches.map(as_float, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return _finished(batches, None if is_served else _num_threads(reader, stream, in_one_go))
+
+
+def _mixed(
+    mixture: Mixture,
+    each: Callable[..., tf.data.Dataset],
+    batch_size: int,
+    start_step: int,
+    seed: int,
+    pipeline: int,
+) -> tf.data.Dataset:
+    """Batches of clips of several sets; `each(reader, start_step=, seed=)` gives one clip of a set at a time."""
+    with tf.device("CPU:0"):
+        key = order.fold_in(tf.constant([seed, pipeline], tf.int64), order.SET)
+    position = start_step * batch_size
+    passed = mixture.passed(position, key)
+    # Sets of the same size would otherwise have their clips in the same order, and mirrored together.
+    streams = [
+        each(reader, start_step=count, seed=seed + (number << 32))
+        for number, (reader, count) in enumerate(zip(mixture.readers, passed, strict=True))
+    ]
+    for name, stream in zip(mixture.names[1:], streams[1:], strict=True):
+        for field, spec in streams[0].element_spec.items():
+            if stream.element_spec[field].shape[1:] != spec.shape[1:]:
+                raise UserError(
+                    f"In a mixture all sets need the same sizes: {field} of a clip is {list(spec.shape[1:])} in "
+                    f"{mixture.names[0]}, {list(stream.element_spec[field].shape[1:])} in {name}."
+                )
+    clips = tf.data.Dataset.choose_from_datasets(streams, mixture.choices(position, key))
+    batches = clips.batch(batch_size, drop_remainder=True)
+    return _finished(batches.map(lambda batch: {name: values[:, 0] for name, values in batch.items()}))
 
 
 def evaluation_batches(

@@ -85,5 +85,19 @@ def sets_of(clips: ClipReader | Mixture) -> dict[str, ClipReader]:
     return dict(zip(clips.names, clips.readers, strict=True)) if isinstance(clips, Mixture) else {"": clips}
 
 
+def alone(clips: ClipReader | Mixture, what: str, binding: str) -> ClipReader:
+    """The reader where there is one set.
+
+    Raises:
+      UserError: there are several; `what` (a beginning of a sentence) says who needs one, `binding` how to choose it.
+    """
+    if not isinstance(clips, Mixture):
+        return clips
+    raise UserError(
+        f"{what} takes one data set at a time, and {binding} is a mixture of {', '.join(clips.names)}: choose one, "
+        f"such as with --gin_param='{binding} = @held_out/ClipRecords()'."
+    )
+
+
 def _folder_of(reader: ClipReader) -> str:
     return reader.data_dir.rstrip("/\\").replace("\\", "/").rpartition("/")[2].rpartition(":")[2]
