@@ -6,9 +6,9 @@ Training data is a stream of clips numbered by `position`; batch `s` holds the p
 of the data pipeline has to be in a checkpoint (a distributed iterator could not be saved anyway).
 """
 
-import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -32,6 +32,9 @@ from simone_tf.errors import UserError
 # fast: 2 GB of MOVi's after some pauses of seconds, and both cores busy with them during the pause.
 _PREFETCHED_BATCHES = 4
 
+# The arguments of `training_batches` that the sets of a mixture do not share.
+_OF_ONE_SET = ("reader", "batch_size", "seed", "start_step", "data_service")
+
 
 def training_batches(
     reader: ClipReader | Mixture,
@@ -54,8 +57,7 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Endless shuffled batches; every clip comes once per epoch, and batches run across the ends of epochs.
 
-    Which records come, and in which order, is told in `stream`. The datasets are marked so that TensorFlow does not
-    shard them once more. The augmentations (see `Drawn`) are off unless asked for.
+    Which records come, and in which order, is told in `stream`. TensorFlow does not shard the datasets once more.
 
     Args:
       reader: the clips; of a mixture every set has epochs of its own.
@@ -65,9 +67,8 @@ def training_batches(
       start_step: the number of batches already used; needs the number of clips, and passes over those of the epoch.
       frame_size: (H, W), or one number for both, to be checked against the data; None takes the data's.
       shuffle_buffer: records held for shuffling, of large ones only what `fields` need (0.4 MB for CATER's video).
-      window, mirror, permute_colours, reverse_time: see `Drawn`.
-      cache: False, or where to keep all clips of this pipeline parsed (video as uint8): "memory", or a folder on a
-        disk, which later runs find again; see `cache`.
+      window, mirror, permute_colours, reverse_time: see `Drawn`; augmentations are off unless asked for.
+      cache: False, or where all clips of this pipeline are kept parsed: "memory", or a folder on a disk; see `cache`.
       fields: what a batch holds.
       num_input_pipelines, input_pipeline_id: n and i: this is pipeline i (from 0) of n.
       data_service: address "grpc://host:port" of a tf.data service's dispatcher, None to make the batches here.
@@ -76,19 +77,15 @@ def training_batches(
       A dataset of dicts with static shapes: `video` float32 [B, T, H, W, 3] in [0, 1], others as in `clip`.
 
     Raises:
-      UserError: the clips are too short or few, of another size than `frame_size`, or lack a field; an augmentation
-        would falsify a field; a file is missing or damaged; cache or data service cannot do what is asked.
+      UserError: the clips are too short, too few, of another size than `frame_size`, or lack a field; an augmentation
+        would falsify one; a file is missing or damaged; cache or data service cannot do what is asked.
       ValueError: an argument is out of its range.
     """
-    own = ("reader", "batch_size", "seed", "start_step", "data_service", "own")
-    shared = {name: value for name, value in locals().items() if name not in own}  # by all sets of a mixture
+    shared = {name: value for name, value in locals().items() if name not in _OF_ONE_SET}
     _check_positive(batch_size=batch_size, num_frames=num_frames)
     _check_place(start_step, num_input_pipelines, input_pipeline_id)
     if isinstance(reader, Mixture):
-        if data_service is not None:
-            raise UserError("A mixture of data sets and data_service do not go together: leave the service out.")
-        each = functools.partial(training_batches, batch_size=1, **shared)
-        return _mixed(reader, each, batch_size, start_step, seed, input_pipeline_id)
+        return _mixed(reader, shared, batch_size, start_step, seed, data_service)
     check_source(reader, cache, data_service)
     is_served = data_service is not None
     drawn = Drawn(num_frames, window, mirror, permute_colours, reverse_time)
@@ -96,8 +93,7 @@ def training_batches(
     pipeline = (1, 0) if is_served else (num_input_pipelines, input_pipeline_id)
     shapes, read = _element_shapes(reader, fields, num_frames, frame_size)
     share = usable_share(reader, tuple(read), None if cache else num_frames, read, *pipeline)
-    with tf.device("CPU:0"):
-        key = tf.constant([seed, pipeline[1]], tf.int64)
+    key = _key(seed, pipeline[1])
     in_one_go = _can_be_parsed_in_one_go(reader, drawn, fields, cache)
     stream = clip_stream(
         reader,
@@ -124,20 +120,21 @@ def training_batches(
 
 def _mixed(
     mixture: Mixture,
-    each: Callable[..., tf.data.Dataset],
+    shared: Mapping[str, Any],
     batch_size: int,
     start_step: int,
     seed: int,
-    pipeline: int,
+    data_service: str | None,
 ) -> tf.data.Dataset:
-    """Batches of clips of several sets; `each(reader, start_step=, seed=)` gives one clip of a set at a time."""
-    with tf.device("CPU:0"):
-        key = order.fold_in(tf.constant([seed, pipeline], tf.int64), order.SET)
+    """`training_batches` of several sets, which share all arguments but those named here."""
+    if data_service is not None:
+        raise UserError("A mixture of data sets and data_service do not go together: leave the service out.")
+    key = order.fold_in(_key(seed, shared["input_pipeline_id"]), order.SET)
     position = start_step * batch_size
     passed = mixture.passed(position, key)
     # Sets of the same size would otherwise have their clips in the same order, and mirrored together.
     streams = [
-        each(reader, start_step=count, seed=seed + (number << 32))
+        training_batches(reader, batch_size=1, start_step=count, seed=seed + (number << 32), **shared)
         for number, (reader, count) in enumerate(zip(mixture.readers, passed, strict=True))
     ]
     for name, stream in zip(mixture.names[1:], streams[1:], strict=True):
@@ -282,6 +279,11 @@ def _element_shapes(
         assert value.shape.rank == RANKS[name], (name, value.shape)
         shapes[name] = tf.TensorShape([num_frames, *value.shape[1:]]) if name in FRAME_FIELDS else value.shape
     return {name: shapes[name] for name in fields}, shapes
+
+
+def _key(seed: int, pipeline: int) -> tf.Tensor:
+    with tf.device("CPU:0"):
+        return tf.constant([seed, pipeline], tf.int64)
 
 
 def _check_place(start_step: int, num_input_pipelines: int, input_pipeline_id: int) -> None:
