@@ -49,6 +49,9 @@ CHECKS = {
     ),
     "optimizer": _maker("@Adam"),
     "seed": whole(0, _MAX_SEED),
+    "initialize_from": optional(
+        Check("'pretrained:NAME' or a run folder", lambda value: isinstance(value, str) and value)
+    ),
     "clip_norm": optional(number(0, above=True)),
     "average_decay": optional(number(0, below=1)),
     "precision": one_of(*PRECISIONS),
@@ -97,6 +100,8 @@ class RunSettings:
     optimizer: Callable[[], keras.optimizers.Optimizer]
     # Of weights, data order and noise.
     seed: int = 0
+    # Whose weights a fresh run starts from, 'pretrained:NAME' or a run folder; None for drawn ones.
+    initialize_from: str | None = None
     # Global norm that the gradient is clipped to, None for no clipping.
     clip_norm: float | None = None
     # Decay of the moving average of the weights that is evaluated instead of them, None for none.

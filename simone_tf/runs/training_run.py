@@ -22,6 +22,7 @@ from simone_tf.evaluation.model_inputs import check_inputs
 from simone_tf.files import write_json
 from simone_tf.runs.build import build_step
 from simone_tf.runs.continuation import check_continuation
+from simone_tf.runs.initial_weights import start_from
 from simone_tf.runs.model_check import check_model
 from simone_tf.runs.settings import RunSettings
 from simone_tf.training.checkpoints import Checkpoints
@@ -127,6 +128,8 @@ class TrainingRun:
         restored = checkpoints.restore_latest()
         if restored:
             say(f"Going on from {restored}.")
+        elif self.settings.initialize_from is not None:
+            say(f"Starting from the weights of {start_from(self.step, self.settings.initialize_from)}.")
         with self._writing_told():
             gin_files.write_operative_config(self.run_dir)
         return checkpoints
