@@ -4,6 +4,7 @@ import os
 import re
 
 from simone_tf.data.formats.records import PACKAGE_PREFIX
+from simone_tf.data.pipeline.mixture import sets_of
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import LFS_POINTER, read_json
 from simone_tf.runs.load import Run
@@ -26,17 +27,21 @@ def export_run(run: Run, export_dir: str, chunk_size: int = CHUNK_SIZE) -> None:
     Raises:
         UserError: the folder holds something else, or cannot be written; the run's metrics cannot be read.
     """
-    settings, clips = run.settings, run.settings.clips
+    settings = run.settings
     # A pretrained model has its metrics in its card.
     card = os.path.join(run.run_dir, CARD)
     metrics = read_card(run.run_dir).get("metrics") if os.path.isfile(card) else _read_metrics(run.run_dir)
     if metrics and isinstance(metrics.get("data"), str):
         metrics["data"] = _portable(metrics["data"])
+    training = [
+        {"reader": type(clips).__name__, "data_dir": _portable(clips.data_dir), "split": clips.split}
+        for clips in sets_of(settings.clips).values()
+    ]
     origin = {
         "step": run.step,
         "checkpoint": os.path.basename(os.path.dirname(run.checkpoint)) + "/" + os.path.basename(run.checkpoint),
         "precision": settings.precision,
-        "training_data": {"reader": type(clips).__name__, "data_dir": _portable(clips.data_dir), "split": clips.split},
+        "training_data": training[0] if len(training) == 1 else training,
         "metrics": metrics,
         "config": run.config,
     }
