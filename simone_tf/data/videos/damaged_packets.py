@@ -32,8 +32,8 @@ class PacketCheck:
         """
         self._codec = codec
         # With lengths in place of start codes there is no stuffing; the decoder of H.264 tells of a lacking end itself.
-        lengths = codec == "hevc" and (extradata or b"")[:1] == b"\1"
-        self._is_stuffed = codec in _START_CODES and not lengths
+        self._has_lengths = codec == "hevc" and (extradata or b"")[:1] == b"\1"
+        self._is_stuffed = codec in _START_CODES and not self._has_lengths
         self._checksums = False
 
     def fault(self, packet: bytes) -> str | None:
@@ -43,6 +43,8 @@ class PacketCheck:
                 if self._is_stuffed and packet[run.end() : run.end() + 1] in (b"", b"\1"):
                     continue
                 return f"{run.end() - run.start()} zeros inside a coded frame"
+        if self._has_lengths and packet.endswith(bytes(8)):
+            return "zeros at the end of a coded frame"
         if self._codec == "ffv1":
             return self._ffv1(packet)
         return None

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 
 from simone_tf.data.videos.damage import Damage
 
+_END = float("inf")
+_MOST_HELD = 24
+
 
 @dataclasses.dataclass
 class _Fault:
@@ -23,6 +26,8 @@ class _Fault:
 
 @dataclasses.dataclass
 class _Held:
+    """A frame, or None in place of one that did not come, and the number of its packet."""
+
     frame: object
     packet: float
 
@@ -58,15 +63,18 @@ class FrameFaults:
         Raises:
           UserError: a frame is damaged, and the video is to be refused then.
         """
-        # Without times nothing is known of the order: what comes out is taken for what went in last.
-        packet = self._sent if frame.pts is None else self._inside.pop(frame.pts, self._sent)
-        if frame.pts is not None:
-            # What was to be shown before it does not come any more: not every packet makes a frame.
-            self._count_missing([number for time, number in self._inside.items() if time < frame.pts])
-            self._inside = {time: number for time, number in self._inside.items() if time > frame.pts}
+        if frame.pts is None:
+            # Nothing is known of the order: what comes out is taken for what went in last.
+            packet = self._sent
+            self._inside.clear()
+        else:
+            packet = self._inside.pop(frame.pts, self._sent)
+            self._give_up(frame.pts)
         if frame.is_corrupt:
             self._add(packet, "the decoder could not draw all of it")
         self._held.append(_Held(frame, packet))
+        if len(self._held) > _MOST_HELD:  # Times that jump back: no codec's order is as mixed as that.
+            self._inside.clear()
         oldest = min(self._inside.values(), default=self._sent + 1)
         while self._held and self._held[0].packet < oldest:
             yield from self._judged(self._held.pop(0))
@@ -77,9 +85,9 @@ class FrameFaults:
         Raises:
           UserError: as `good`.
         """
+        self._give_up(_END)
         while self._held:
             yield from self._judged(self._held.pop(0))
-        self._count_missing(list(self._inside.values()))
         for fault in self._faults:
             self._tell(fault)
             self._close(fault)
@@ -88,13 +96,12 @@ class FrameFaults:
         if all(fault.packet != packet for fault in self._faults):
             self._faults.append(_Fault(packet, reason, is_frame=packet % 1 != 0))
 
-    def _count_missing(self, packets: list[int]) -> None:
-        """Counts packets of which no frame came, if damage is the reason."""
-        for packet in packets:
-            spoiling = [fault for fault in self._faults if fault.packet <= packet]
-            self._damage.left_out += bool(spoiling)
-            for fault in spoiling:
-                fault.is_frame |= fault.packet == packet
+    def _give_up(self, time: float) -> None:
+        """What was to be shown before does not come any more: not every packet makes a frame."""
+        for shown, packet in sorted(self._inside.items()):
+            if shown < time:
+                del self._inside[shown]
+                self._held.append(_Held(None, packet))
 
     def _close(self, fault: _Fault) -> None:
         """Counts the damaged frame itself, if it never came and has no time that would have told so."""
@@ -105,6 +112,9 @@ class FrameFaults:
         for fault in due:
             self._tell(fault)
             fault.is_frame |= fault.packet == held.packet
+        if held.frame is None:
+            self._damage.left_out += bool(due)
+            return
         if due and held.frame.key_frame and all(fault.packet < held.packet for fault in due):
             for fault in due:
                 self._close(fault)

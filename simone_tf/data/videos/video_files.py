@@ -11,24 +11,30 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from simone_tf.data.videos.container_video import read_video
+from simone_tf.data.videos.damage import Damage
 from simone_tf.data.videos.picture_files import open_picture, read_pictures, rgb_of
 from simone_tf.data.videos.source_files import is_file
 from simone_tf.errors import UserError, first_line
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".flv", ".wmv")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".vob", ".ts", ".m2ts"),
+    *(".mts", ".ogv", ".flv", ".wmv", ".asf", ".y4m", ".h264", ".264", ".hevc", ".h265", ".265", ".ivf"),
+)
 ANIMATION_SUFFIXES = (".gif", ".apng")
 
 
-def read_frames(path: str | os.PathLike) -> Iterator[np.ndarray]:
+def read_frames(path: str | os.PathLike, damage: Damage | None = None) -> Iterator[np.ndarray]:
     """The frames of one video, one at a time.
 
-    Grey becomes RGB, 16 bits become 8, what is transparent lies on black, and a phone's "turned by 90 degrees" is
-    carried out. Frames come in the order they are shown, whatever their timing; pictures of a folder in the natural
-    order of their names (frame2 before frame10).
+    Grey becomes RGB, 16 bits become 8, what is transparent lies on black, a phone's "turned by 90 degrees" or
+    "mirrored" is carried out, and pixels of a video file become square (see `shown_frame`). Frames come in the order
+    they are shown, whatever their timing; pictures of a folder in the natural order of their names (frame2 before
+    frame10).
 
     Args:
       path: a video file, an animated GIF, one picture (a video of one frame), or a folder of pictures.
+      damage: what becomes of damaged frames of a video file (not of GIF and pictures); None to refuse the video.
 
     Yields:
       uint8 [H, W, 3] RGB; H and W may differ from frame to frame where the source's do.
@@ -47,7 +53,7 @@ def read_frames(path: str | os.PathLike) -> Iterator[np.ndarray]:
     elif path.lower().endswith(PICTURE_SUFFIXES + ANIMATION_SUFFIXES):
         yield from read_pictures(path)
     else:
-        yield from read_video(path)
+        yield from read_video(path, damage)
 
 
 def list_pictures(folder: str) -> list[str]:
