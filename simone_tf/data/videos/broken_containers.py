@@ -119,6 +119,8 @@ def _damaged_avi(data) -> list[int]:
             position += 12
             continue
         if _FOURCC.fullmatch(name):
+            if _AVI_FRAME.match(name) and position + 8 + length > len(data):
+                places.append(position)
             position += 8 + length
             # Some programs leave the odd byte out.
             if length % 2 and not (

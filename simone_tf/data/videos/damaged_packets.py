@@ -15,6 +15,7 @@ _FEW_ZEROS = {
 }
 # Zeros may be stuffed in before a start code (00 00 01), and at the end.
 _START_CODES = {"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vc1"}
+_SLICES = {bytes([code]) for code in range(1, 0xB0)}
 _ZEROS = re.compile(rb"\0{32,}")
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
@@ -40,7 +41,7 @@ class PacketCheck:
         """What is wrong with a packet; None where nothing is seen."""
         if self._codec in _FEW_ZEROS:
             for run in _ZEROS.finditer(packet):
-                if self._is_stuffed and packet[run.end() : run.end() + 1] in (b"", b"\1"):
+                if self._is_stuffing(packet, run.end()):
                     continue
                 return f"{run.end() - run.start()} zeros inside a coded frame"
         if self._has_lengths and packet.endswith(bytes(8)):
@@ -48,6 +49,13 @@ class PacketCheck:
         if self._codec == "ffv1":
             return self._ffv1(packet)
         return None
+
+    def _is_stuffing(self, packet: bytes, end: int) -> bool:
+        """Whether zeros that end here may have been put there on purpose."""
+        if not self._is_stuffed or packet[end : end + 1] not in (b"", b"\1"):
+            return False
+        # Of MPEG-1 and 2, before a picture and not before the slices in it.
+        return not self._codec.startswith("mpeg") or self._codec == "mpeg4" or packet[end + 1 : end + 2] not in _SLICES
 
     def _ffv1(self, packet: bytes) -> str | None:
         """Every slice of FFV1's later versions ends with its length, a status and a checksum over all of it."""

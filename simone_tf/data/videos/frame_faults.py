@@ -12,6 +12,8 @@ from simone_tf.data.videos.damage import Damage
 
 _END = float("inf")
 _MOST_HELD = 24
+_NUMBERS = 2**60
+"""Times from here on are none, but numbers of packets; the decoder hands them through."""
 
 
 @dataclasses.dataclass
@@ -44,9 +46,11 @@ class FrameFaults:
         self._number = 0
 
     def send(self, packet) -> None:
-        """Takes note of a packet before it is decoded."""
+        """Takes note of a packet before it is decoded; its frame is known by its time, or, where it has none, by its number as one."""
         self._sent += 1
-        if packet.pts is not None:
+        if packet.pts is None:
+            packet.pts = _NUMBERS + self._sent
+        else:
             self._inside[packet.pts] = self._sent
 
     def bad(self, reason: str) -> None:
@@ -63,9 +67,9 @@ class FrameFaults:
         Raises:
           UserError: a frame is damaged, and the video is to be refused then.
         """
-        if frame.pts is None:
-            # Nothing is known of the order: what comes out is taken for what went in last.
-            packet = self._sent
+        if frame.pts is None or frame.pts >= _NUMBERS:
+            # Nothing is known of the order in which frames are shown.
+            packet = self._sent if frame.pts is None else frame.pts - _NUMBERS
             self._inside.clear()
         else:
             packet = self._inside.pop(frame.pts, self._sent)

@@ -19,14 +19,15 @@ def broken_elements(data) -> tuple[list[int], list[tuple[int, int]]]:
     segment = _element(data, start + (length or 0)) if length is not None else None
     if segment is None or segment[0] != _SEGMENT:
         return [], []
-    position, end = segment[1], len(data)
-    if segment[2] is not None:
-        end = min(end, position + segment[2])
+    position = segment[1]
+    segment_end = len(data) if segment[2] is None else position + segment[2]
+    end = min(segment_end, len(data))
     places: list[int] = []
     unlike: list[tuple[int, int]] = []
     while position < end:
         element = _element(data, position)
-        if element is None or (element[2] is not None and element[1] + element[2] > end):
+        cut_off = element is not None and element[0] == _CLUSTER and segment_end > len(data)
+        if element is None or (element[2] is not None and element[1] + element[2] > end and not cut_off):
             if not any(data[position : position + 4096]) and not data[position:end].strip(b"\0"):
                 break  # room kept free at the end
             places.append(position)
@@ -36,11 +37,11 @@ def broken_elements(data) -> tuple[list[int], list[tuple[int, int]]]:
             continue
         name, start, length = element
         if name == _CLUSTER:
-            stop = end if length is None else start + length
+            stop = end if length is None else min(end, start + length)
             broken, behind = _walk_cluster(data, start, stop, length is None)
             if broken is not None:
                 places.append(broken)
-            elif length is not None and not _matches_checksum(data, start, stop):
+            if length is not None and not cut_off and not _matches_checksum(data, start, stop):
                 unlike.append((start, stop))
             position = behind
         elif length is None:

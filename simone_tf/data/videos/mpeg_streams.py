@@ -13,11 +13,9 @@ def broken_program_stream(data) -> list[int]:
     while position + 6 <= len(data):
         start = next_nonzero(data, position)
         # Of the start code 00 00 01 the zeros were passed over.
-        whole = (
-            start - position >= 2 and data[start] == 1 and start + 1 < len(data) and data[start + 1] >= _SYSTEM_START
-        )
-        if start >= len(data):
+        if start + 2 > len(data):
             break
+        whole = start - position >= 2 and data[start] == 1 and data[start + 1] >= _SYSTEM_START
         if whole:
             position = _end_of_packet(data, start - 2)
             continue

@@ -19,7 +19,7 @@ from simone_tf.errors import UserError, first_line
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".vob", ".ts", ".m2ts"),
-    *(".mts", ".ogv", ".flv", ".wmv", ".asf", ".y4m", ".h264", ".264", ".hevc", ".h265", ".265", ".ivf"),
+    *(".mts", ".ogv", ".flv", ".wmv", ".asf", ".y4m", ".h264", ".264", ".hevc", ".h265", ".265"),
 )
 ANIMATION_SUFFIXES = (".gif", ".apng")
 

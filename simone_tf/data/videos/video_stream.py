@@ -9,7 +9,7 @@ from simone_tf.errors import UserError
 # FFmpeg finds out by itself what a file is: without this list a text file could send it to other files or addresses.
 CONTAINER_OPTIONS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegvideo,mpegts,ogg,flv,asf,yuv4mpegpipe,"
-    "h264,hevc,ivf",
+    "h264,hevc",
     "protocol_whitelist": "file",
 }
 
