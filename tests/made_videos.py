@@ -44,6 +44,7 @@ def add_stream(file, video, codec, pixels, options=None, change=None, rate=RATE)
     stream = file.add_stream(codec, rate=rate, options=options or {})
     stream.height, stream.width = video.shape[1:3]
     stream.pix_fmt = pixels
+    stream.codec_context.thread_count = 1  # The same bytes each time.
     if change:
         change(stream)
 

@@ -64,18 +64,42 @@ def _is_appended_text(data, position: int) -> bool:
 
 
 def _damaged_mp4(data) -> list[int]:
-    """Zeros where a box should begin end the file for FFmpeg; at the very end they are mere padding."""
+    """Zeros where a box should begin end the file for FFmpeg; at the very end they are mere padding.
+
+    The indices of fragments have to divide into boxes; the one index of other files is FFmpeg's to judge.
+    """
+    places: list[int] = []
     position = 0
     while position + 8 <= len(data):
         length, kind = struct.unpack(">I4s", data[position : position + 8])
         if length == 1 and position + 16 <= len(data):
             length = int.from_bytes(data[position + 8 : position + 16], "big")
         if length == 0 and kind == b"\0\0\0\0":
-            return [position] if next_nonzero(data, position) < len(data) else []
+            return [*places, position] if next_nonzero(data, position) < len(data) else places
         if length < 8:
-            return []
+            return places
+        if (
+            kind == b"moof"
+            and position + length <= len(data)
+            and not _holds_boxes(data, position + 8, position + length)
+        ):
+            places.append(position)
         position += length
-    return []
+    return places
+
+
+def _holds_boxes(data, position: int, end: int) -> bool:
+    """Whether boxes follow each other to the end, those of the tracks in a fragment as well."""
+    while position + 8 <= end:
+        length, kind = struct.unpack(">I4s", data[position : position + 8])
+        if length < 8 or position + length > end or not _FOURCC.fullmatch(kind):
+            return False
+        if kind == b"traf" and not _holds_boxes(data, position + 8, position + length):
+            return False
+        if kind == b"trun" and length > 28 and not any(data[position + 20 : position + length]):
+            return False  # What is told of each frame, if anything, is not all zero.
+        position += length
+    return position == end
 
 
 def _damaged_flv(data) -> list[int]:
@@ -83,9 +107,12 @@ def _damaged_flv(data) -> list[int]:
     places = []
     position = int.from_bytes(data[5:9], "big") + 4
     while position + 11 <= len(data):
+        kind, length = data[position] & 0x1F, int.from_bytes(data[position + 1 : position + 4], "big")
         # Two bits above the type are reserved, the third says that it is encrypted.
-        if data[position] & 0x1F in (8, 9, 18) and data[position + 8 : position + 11] == b"\0\0\0":
-            position += 11 + int.from_bytes(data[position + 1 : position + 4], "big") + 4
+        if kind in (8, 9, 18) and data[position + 8 : position + 11] == b"\0\0\0":
+            if kind == 9 and data[position + 11 : position + 12] == b"\0":
+                places.append(position)  # A frame says what kind of one it is.
+            position += 11 + length + 4
             continue
         if next_nonzero(data, position) == len(data):
             break
@@ -158,7 +185,28 @@ def _damaged_asf(data) -> list[int]:
     return places
 
 
+def _damaged_y4m(data) -> list[int]:
+    """Frames of one length follow a line of text, each behind a line of its own."""
+    position = data.find(b"\n", 0, 1024) + 1
+    fields = {field[:1]: field[1:].decode("ascii", "replace") for field in data[:position].split()[1:]}
+    told = re.match(r"(mono|420|411|422|444)(alpha)?", fields.get(b"C", "420"))
+    if not told or not (fields.get(b"W", "").isdigit() and fields.get(b"H", "").isdigit()):
+        return []
+    width, height = int(fields[b"W"]), int(fields[b"H"])
+    across, down = {"420": (2, 2), "411": (4, 1), "422": (2, 1), "444": (1, 1)}.get(told[1], (0, 0))
+    length = width * height * (2 if told[2] else 1)
+    length += 2 * -(-width // across) * -(-height // down) if across else 0
+    length *= 2 if re.search(r"p\d|mono\d", fields.get(b"C", "").replace("mpeg2", "").replace("paldv", "")) else 1
+    while position < len(data):
+        line = data.find(b"\n", position, position + 1024) + 1
+        if data[position : position + 5] != b"FRAME" or line + length > len(data):
+            return [position]
+        position = line + length
+    return []
+
+
 _KINDS = (
+    (lambda data: data[:10] == b"YUV4MPEG2 ", _damaged_y4m),
     (lambda data: data[:3] == b"FLV", _damaged_flv),
     (lambda data: data[:4] == b"RIFF" and data[8:12] == b"AVI ", _damaged_avi),
     (lambda data: data[:4] == b"\0\0\1\xba", broken_program_stream),

@@ -36,6 +36,7 @@ class PacketCheck:
         self._has_lengths = codec == "hevc" and (extradata or b"")[:1] == b"\1"
         self._is_stuffed = codec in _START_CODES and not self._has_lengths
         self._checksums = False
+        self._most = 0
 
     def fault(self, packet: bytes) -> str | None:
         """What is wrong with a packet; None where nothing is seen."""
@@ -46,6 +47,9 @@ class PacketCheck:
                 return f"{run.end() - run.start()} zeros inside a coded frame"
         if self._has_lengths and packet.endswith(bytes(8)):
             return "zeros at the end of a coded frame"
+        if self._codec == "rawvideo":
+            self._most = max(self._most, len(packet))
+            return "its end is missing" if len(packet) < self._most else None
         if self._codec == "ffv1":
             return self._ffv1(packet)
         return None

@@ -46,7 +46,7 @@ class FrameFaults:
         self._number = 0
 
     def send(self, packet) -> None:
-        """Takes note of a packet before it is decoded; its frame is known by its time, or, where it has none, by its number as one."""
+        """Takes note of a packet before it is decoded; without a time its frame is known by the number in its place."""
         self._sent += 1
         if packet.pts is None:
             packet.pts = _NUMBERS + self._sent
