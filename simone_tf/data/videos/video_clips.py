@@ -111,10 +111,8 @@ def video_clips(
     open_windows: list[tuple[int, list[dict[str, np.ndarray]]]] = []
     first_shape = framing = None
     used = origin = gaps = 0
-    rows = source.masks and source.camera and "its masks and camera"
-    damage = Damage(
-        source.path, plan.on_corrupt, rows or (source.masks and "its masks") or (source.camera and "its camera")
-    )
+    rows = " and ".join(word for word, path in (("masks", source.masks), ("camera", source.camera)) if path)
+    damage = Damage(source.path, plan.on_corrupt, rows and f"its {rows}")
     skipping = {"damage": damage} if plan.on_corrupt == "skip" else {}
     with contextlib.closing(read_frames(source.path, **skipping)) as frames:
         for index, frame in enumerate(frames):
@@ -128,19 +126,7 @@ def video_clips(
                     f"{first_shape[1]} x {first_shape[0]}: bring all frames of a video to one size."
                 )
             mask = next(mask_frames, None)
-            if masks and mask is None:
-                raise UserError(
-                    f"{source.masks} holds {len(masks)} masks, {source.path} has more frames: add the others."
-                )
-            if mask is not None and mask.shape != frame.shape[:2]:
-                raise UserError(
-                    f"{masks.paths[index]} has {mask.shape[1]} x {mask.shape[0]} pixels, its frame has "
-                    f"{frame.shape[1]} x {frame.shape[0]}: bring them to one size."
-                )
-            if camera is not None and index >= len(camera):
-                raise UserError(
-                    f"{source.camera} has {len(camera)} rows, {source.path} has more frames: add the others."
-                )
+            _check_frame(source, index, frame, masks, mask, camera)
             if index < plan.start:
                 continue
             position = index - plan.start
@@ -169,6 +155,26 @@ def video_clips(
     if damage.told():
         on_damage(damage.told())
     yield used
+
+
+def _check_frame(
+    source: Source,
+    index: int,
+    frame: np.ndarray,
+    masks: MaskFolder | None,
+    mask: np.ndarray | None,
+    camera: np.ndarray | None,
+) -> None:
+    """Raises UserError when a frame has no mask of its size or no row of the camera."""
+    if masks and mask is None:
+        raise UserError(f"{source.masks} holds {len(masks)} masks, {source.path} has more frames: add the others.")
+    if mask is not None and mask.shape != frame.shape[:2]:
+        raise UserError(
+            f"{masks.paths[index]} has {mask.shape[1]} x {mask.shape[0]} pixels, its frame has "
+            f"{frame.shape[1]} x {frame.shape[0]}: bring them to one size."
+        )
+    if camera is not None and index >= len(camera):
+        raise UserError(f"{source.camera} has {len(camera)} rows, {source.path} has more frames: add the others.")
 
 
 def _framed(framing: Framing, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

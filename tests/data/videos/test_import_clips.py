@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 
@@ -188,3 +189,12 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file"):
         import_split(find_sources([tmp_path / "a"]), PLAN, str(tmp_path / "file"), "train")
+
+
+def test_only_a_split_made_with_skip_says_so(tmp_path):
+    """Splits that are older than the choice are still known to be the same."""
+    frames_folder(tmp_path / "a", 4)
+    sources = find_sources([tmp_path / "a"])
+    assert "on_corrupt" not in import_split(sources, PLAN, str(tmp_path / "one"), "train")["generator"]
+    plan = dataclasses.replace(PLAN, on_corrupt="skip")
+    assert import_split(sources, plan, str(tmp_path / "two"), "train")["generator"]["on_corrupt"] == "skip"

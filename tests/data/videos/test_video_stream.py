@@ -119,7 +119,6 @@ def test_timecodes_beside_the_video(tmp_path):
         ("a.y4m", "wrapped_avframe", "yuv420p", None),
         ("a.y4m", "wrapped_avframe", "yuv444p", None),
         ("a.y4m", "wrapped_avframe", "yuv411p", None),
-        ("a.y4m", "wrapped_avframe", "yuv422p10le", None),
         ("a.h264", "libx264", "yuv420p", "h264"),
         ("a.h265", "libx265", "yuv420p", "hevc"),
         ("a.m2ts", "libx264", "yuv420p", None),
