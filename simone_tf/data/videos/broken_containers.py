@@ -64,7 +64,7 @@ def _is_appended_text(data, position: int) -> bool:
 
 
 def _damaged_mp4(data) -> list[int]:
-    """Zeros where a box should begin end the file for FFmpeg; at the very end they are mere padding.
+    """Where no box begins FFmpeg sees the end of the file, and passes over boxes whose names it does not know.
 
     The indices of fragments have to divide into boxes; the one index of other files is FFmpeg's to judge.
     """
@@ -74,10 +74,13 @@ def _damaged_mp4(data) -> list[int]:
         length, kind = struct.unpack(">I4s", data[position : position + 8])
         if length == 1 and position + 16 <= len(data):
             length = int.from_bytes(data[position + 8 : position + 16], "big")
-        if length == 0 and kind == b"\0\0\0\0":
-            return [*places, position] if next_nonzero(data, position) < len(data) else places
-        if length < 8:
-            return places
+        if length == 0 and kind == b"mdat":
+            break  # up to the end of the file
+        if length < 8 or not _FOURCC.fullmatch(kind):
+            # Behind the end of a video anything may lie, but no more of the video.
+            if any(data.find(name, position + 4) >= 0 for name in (b"moof", b"mdat", b"moov")):
+                places.append(position)
+            break
         if (
             kind == b"moof"
             and position + length <= len(data)
@@ -96,10 +99,26 @@ def _holds_boxes(data, position: int, end: int) -> bool:
             return False
         if kind == b"traf" and not _holds_boxes(data, position + 8, position + length):
             return False
-        if kind == b"trun" and length > 28 and not any(data[position + 20 : position + length]):
-            return False  # What is told of each frame, if anything, is not all zero.
+        content = data[position + 8 : position + length]
+        if (kind == b"trun" and not _is_run(content)) or (kind == b"tfhd" and not any(content[4:8])):
+            return False
         position += length
     return position == end
+
+
+def _is_run(content: bytes) -> bool:
+    """Whether the frames of a fragment are told one by one to the end, and none of them is empty."""
+    if len(content) < 8:
+        return False
+    flags, count = int.from_bytes(content[:4], "big"), int.from_bytes(content[4:8], "big")
+    fields = [flag for flag in (0x100, 0x200, 0x400, 0x800) if flags & flag]
+    start = 8 + 4 * bool(flags & 1) + 4 * bool(flags & 4)
+    if len(content) != start + 4 * len(fields) * count:
+        return False
+    if not count or 0x200 not in fields:
+        return True
+    sizes = struct.unpack(f">{len(fields) * count}I", content[start:])[fields.index(0x200) :: len(fields)]
+    return all(sizes)
 
 
 def _damaged_flv(data) -> list[int]:
@@ -162,6 +181,8 @@ def _damaged_avi(data) -> list[int]:
         if following is None:
             break
         position = following.start()
+    if position < len(data) < position + 8 and _AVI_FRAME.match(data[position : position + 4]):
+        places.append(position)
     return places
 
 

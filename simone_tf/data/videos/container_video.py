@@ -8,7 +8,7 @@ from simone_tf.data.videos.broken_containers import broken_places
 from simone_tf.data.videos.damage import Damage
 from simone_tf.data.videos.damaged_packets import STRICT, PacketCheck
 from simone_tf.data.videos.frame_faults import FrameFaults
-from simone_tf.data.videos.shown_frame import shown_frame
+from simone_tf.data.videos.shown_frame import display_matrix, shown_frame
 from simone_tf.data.videos.source_files import MAX_FRAME_PIXELS, check_size, first_bytes, missing_bytes
 from simone_tf.data.videos.video_stream import choose_stream, open_container
 from simone_tf.errors import UserError, first_line
@@ -76,6 +76,7 @@ class _Frames:
         self._ignore_alpha = (codec == "rawvideo" and container.format.name == "avi") or (
             context.pix_fmt == "pal8" and codec not in ("png", "apng", "gif")
         )
+        self._matrices: dict[int, tuple[int, int, int, int]] = {}  # By the angle that they turn by.
         self._pixel_aspect = stream.sample_aspect_ratio
         # Of these FFmpeg joins frames from small packets, and what is lost may have ended the frame before.
         self._is_joined = container.format.name in ("mpeg", "mpegts")
@@ -89,7 +90,9 @@ class _Frames:
 
     def _shown(self, frame) -> np.ndarray:
         check_size(self._path, frame.width, frame.height)
-        return shown_frame(self._path, frame, self._pixel_aspect, self._ignore_alpha)
+        if frame.rotation not in self._matrices:
+            self._matrices[frame.rotation] = display_matrix(frame)
+        return shown_frame(self._path, frame, self._pixel_aspect, self._matrices[frame.rotation], self._ignore_alpha)
 
     def _packets(self) -> Iterator:
         """The stream's packets; broken places of the file are noted at the first packet that lies behind them."""

@@ -2,11 +2,23 @@
 
 import zlib
 
-_SEGMENT = 0x18538067
+_HEADER, _SEGMENT = 0x1A45DFA3, 0x18538067
 _CLUSTER, _CLUSTER_BYTES = 0x1F43B675, b"\x1f\x43\xb6\x75"
 _BLOCK_GROUP, _CHECKSUM = 0xA0, 0xBF
-# Cluster, cues, tracks, seek head, tags, info, chapters, attachments: one of these ends a cluster of unknown length.
-_OUTERMOST = {_CLUSTER, 0x1C53BB6B, 0x1654AE6B, 0x114D9B74, 0x1254C367, 0x1549A966, 0x1043A770, 0x1941A469}
+# Cluster, cues, tracks, seek head, tags, info, chapters, attachments: one of these ends a cluster of unknown length, as
+# does another recording that was appended.
+_OUTERMOST = {
+    _HEADER,
+    _SEGMENT,
+    _CLUSTER,
+    0x1C53BB6B,
+    0x1654AE6B,
+    0x114D9B74,
+    0x1254C367,
+    0x1549A966,
+    0x1043A770,
+    0x1941A469,
+}
 
 
 def broken_elements(data) -> tuple[list[int], list[tuple[int, int]]]:
@@ -44,6 +56,8 @@ def broken_elements(data) -> tuple[list[int], list[tuple[int, int]]]:
             if length is not None and not cut_off and not _matches_checksum(data, start, stop):
                 unlike.append((start, stop))
             position = behind
+        elif name == _SEGMENT:
+            position = start
         elif length is None:
             break  # only clusters may be of unknown length
         else:

@@ -10,7 +10,13 @@ _NEARLY_SQUARE = Fraction(1, 100)
 """Pixels less oblong than this are left alone: such ratios come from rounding a frame's sides, not from a camera."""
 
 
-def shown_frame(path: str, frame, pixel_aspect: Fraction | None, ignore_alpha: bool = False) -> np.ndarray:
+def shown_frame(
+    path: str,
+    frame,
+    pixel_aspect: Fraction | None = None,
+    matrix: tuple[int, int, int, int] = (1, 0, 0, 1),
+    ignore_alpha: bool = False,
+) -> np.ndarray:
     """The frame of a video file as it is to be shown.
 
     Pixels that are not square are made so by lengthening one side of the frame (the width where they are wider than
@@ -21,6 +27,7 @@ def shown_frame(path: str, frame, pixel_aspect: Fraction | None, ignore_alpha: b
       path: the file, to be named in errors.
       frame: PyAV's `VideoFrame`.
       pixel_aspect: width of a pixel by its height; None for square ones.
+      matrix: see `display_matrix`.
       ignore_alpha: whether the fourth channel means nothing.
 
     Returns:
@@ -37,7 +44,7 @@ def shown_frame(path: str, frame, pixel_aspect: Fraction | None, ignore_alpha: b
         alpha = frame.to_ndarray(format="rgba", **scaled)[..., 3:]
         if alpha.min() < 255:
             picture = _on_black(picture, alpha)
-    return turned(picture, display_matrix(frame))
+    return turned(picture, matrix)
 
 
 def square_size(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int, int]:
@@ -55,7 +62,10 @@ def has_alpha(frame) -> bool:
 
 
 def display_matrix(frame) -> tuple[int, int, int, int]:
-    """(a, b, c, d): the pixel at column x and row y is shown at column a x + c y and row b x + d y, in any scale."""
+    """(a, b, c, d): the pixel at column x and row y is shown at column a x + c y and row b x + d y, in any scale.
+
+    A frame that was asked is freed only by the garbage collector, pixels, threads and all: ask few.
+    """
     try:
         data = frame.side_data.get("DISPLAYMATRIX")
         numbers = None if data is None else np.frombuffer(bytes(data), np.int32)

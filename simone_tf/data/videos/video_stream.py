@@ -53,8 +53,12 @@ def choose_stream(container):
     def merit(stream):
         known = stream.codec_context is not None
         pixels = stream.codec_context.width * stream.codec_context.height if known else 0
-        moving = stream.frames != 1 and not stream.disposition & _STILL
-        return known, moving, bool(stream.disposition & _DEFAULT), pixels, best is not None and stream is best
+        moving = stream.frames != 1 and not _disposition(stream) & _STILL
+        return known, moving, bool(_disposition(stream) & _DEFAULT), pixels, best is not None and stream is best
 
-    streams = [s for s in container.streams.video if not s.disposition & (_ATTACHED_PICTURE | _THUMBNAILS)]
+    streams = [s for s in container.streams.video if not _disposition(s) & (_ATTACHED_PICTURE | _THUMBNAILS)]
     return max(streams, key=merit, default=None)
+
+
+def _disposition(stream) -> int:
+    return int(getattr(stream.disposition, "value", stream.disposition))

@@ -1,5 +1,7 @@
 """Video files of every kind: whole ones are read whole, damaged ones are told or go on without what is damaged."""
 
+import gc
+import os
 import pathlib
 from fractions import Fraction
 
@@ -93,7 +95,7 @@ def test_written_to_a_pipe(tmp_path, container, codec, pixels):
         path.write_bytes(pipe.content)
         assert len(frames_of(path)) == 30
         # A cut inside a chunk is noticed all the same.
-        path.write_bytes(pipe.content[:-150])
+        path.write_bytes(pipe.content[:-10])
         with pytest.raises(UserError, match="damaged"):
             frames_of(path)
 
@@ -314,3 +316,19 @@ def test_sound_and_cover_pictures_alone_are_named(tmp_path):
         file.mux(stream.encode())
     with pytest.raises(UserError, match="holds sound and no video"):
         frames_of(path)
+
+
+def test_frames_and_their_threads_are_freed_at_once(tmp_path):
+    """Without waiting for the garbage collector: memory must not grow with the length of a video."""
+    path = tmp_path / "a.mp4"
+    path.write_bytes(whole("h264.mp4"))
+    frames_of(path)
+    gc.collect()
+    gc.disable()
+    try:
+        threads = len(os.listdir("/proc/self/task"))
+        for _ in range(3):
+            frames_of(path)
+        assert len(os.listdir("/proc/self/task")) - threads < 15
+    finally:
+        gc.enable()
