@@ -166,7 +166,7 @@ SAID = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [64, 512, 1500])
+@pytest.mark.parametrize("size", [64, 1500])
 @pytest.mark.parametrize("name", SAID)
 def test_zeros_inside_are_told_or_left_out(tmp_path, name, size):
     """Every copy that does not decode as the whole video is refused; with "skip" no wrong frame is given."""
