@@ -14,6 +14,7 @@ from simone_tf.long_videos import window_model
 from simone_tf.runs import load
 
 from decomposed import done, moving_square
+from made_videos import whole
 from tiny_run import SIZE, fails
 
 
@@ -218,6 +219,17 @@ def test_what_cannot_be_read_is_told_and_nothing_is_left(tmp_path, model, capsys
         message = fails(capsys, [str(path), *model, f"--out={tmp_path / 'out'}"], decompose.main)
         assert str(path) in message
         assert sorted(os.listdir(tmp_path)) == ["videos"], path
+
+
+def test_damaged_frames_are_left_out_and_told(tmp_path, model, capsys):
+    pytest.importorskip("av")
+    content = whole("mpeg4.avi")
+    path = tmp_path / "torn.avi"
+    path.write_bytes(content[: len(content) // 2] + bytes(400) + content[len(content) // 2 + 400 :])
+    assert "damaged at frame" in fails(capsys, [str(path), *model, f"--out={tmp_path / 'out'}"], decompose.main)
+    frames = done(path, model, tmp_path / "out", "--on_corrupt=skip")["frames"]
+    assert 5 < frames < 30
+    assert f"torn.avi: {30 - frames} damaged frames were left out" in capsys.readouterr().out
 
 
 def test_what_is_wrong_with_the_flags_is_told(tmp_path, model, npy, capsys):
