@@ -1,10 +1,10 @@
 """Cuts from one scene to another, found while a video streams in.
 
 A frame is looked at where it differs from the one before in more than a quarter of its pixels, and clearly more than
-the frames around it differ from theirs, unless it is the same picture in another light. Whether it begins another scene, or shows the same objects from elsewhere, the
-model decides (`scene_change`). So a fade is no cut, for no two of its frames differ that much more than others; nor is
-a single odd frame, such as a flash, between frames of one scene. A single odd frame between two scenes, such as a
-mixture of both, counts to the one that it resembles.
+the frames around it differ from theirs, unless it is the same picture in another light. Whether it begins another
+scene, or shows the same objects from elsewhere, the model decides (`scene_change`). So a fade is no cut, for no two of
+its frames differ that much more than others; nor is a single odd frame, such as a flash, between frames of one scene. A
+single odd frame between two scenes, such as a mixture of both, counts to the one that it resembles.
 """
 
 import collections
@@ -17,7 +17,7 @@ from simone_tf.long_videos.window_model import WindowModel
 
 # Mean absolute difference of two frames, and share of their pixels that differ by more than that, colours in [0, 1].
 _LEAST_DIFFERENCE, _LEAST_SHARE = 0.05, 0.25
-# Share of the variance of a frame that the one before explains, brighter or darker, where it is the same in other light.
+# Share of a frame's variance that the one before explains, made brighter or darker: then it is the same picture.
 _SAME_PICTURE = 0.8
 # How many times more two frames differ than those around them.
 _SUDDEN = 1.5
