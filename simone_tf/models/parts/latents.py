@@ -72,10 +72,10 @@ class LatentHead(keras.layers.Layer):
     """`mlp_o` / `mlp_f` of section 3.2: one hidden ReLU layer, then the mean and log scale of the posterior.
 
     Args:
-        latent_size: dimensions of the latent (paper: 32).
-        hidden_size: hidden units (1024).
-        log_scale_range: the log scale is clipped to this range (`clip_with_way_back`); unclipped it has exploded early in
-            training.
+        latent_size: dimensions of the latent (recovered from reproductions: 32).
+        hidden_size: hidden units (recovered: 1024).
+        log_scale_range: the log scale is clipped to this range (`clip_with_way_back`; recovered: -10 to 3); it has
+            exploded early in training without.
         initial_log_scale: log scale at initialisation; below 0 the latents carry more signal than noise from the start.
     """
 
