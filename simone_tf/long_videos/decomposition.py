@@ -155,20 +155,24 @@ class VideoDecomposition:
             given = {name: np.stack([window.given[name] for window in batch]) for name in self._given}
             posteriors = self._model.encode({"video": np.stack([window.video for window in batch]), **given})
             means = {name: posterior.mean for name, posterior in posteriors.items()}
+            self._check_finite(*means.values())
             rendering = self._model.render(means, given)
+            self._check_finite(rendering.slot_masks)
             recomposed: Sequence[np.ndarray | None] | np.ndarray = [None] * len(batch)
             if self._recompose:
                 seen = self._seen_by(means, given)
                 others = {name: seen.get(name, mean) for name, mean in means.items()}
                 recomposed = self._model.render(others, {name: seen[name] for name in given}).reconstruction
-            if not all(np.isfinite(values).all() for values in (*means.values(), rendering.slot_masks)):
-                raise UserError(
-                    f"{self._model.source} gives numbers that are not finite: its training has diverged; take another "
-                    "checkpoint, such as the best, or another model."
-                )
             for index, window in enumerate(batch):
                 of_window = {name: _at(posterior, index) for name, posterior in posteriors.items()}
                 yield window, of_window, Rendering(*(value[index] for value in rendering)), recomposed[index]
+
+    def _check_finite(self, *values: np.ndarray) -> None:
+        if not all(np.isfinite(array).all() for array in values):
+            raise UserError(
+                f"{self._model.source} gives numbers that are not finite: its training has diverged; take another "
+                "checkpoint, such as the best, or another model."
+            )
 
     def _seen_by(self, means: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Latents `[B, T, D]` and given fields `[B, T, C]` that the recomposition shows a batch of windows by."""

@@ -63,6 +63,8 @@ def evidence(window_model: WindowModel, before: Stretch, after: Stretch) -> floa
     video = np.stack([np.stack(window.frames) for window in windows])
     given = {name: np.stack([window.given[name] for window in windows]) for name in window_model.given}
     means = {name: posterior.mean for name, posterior in window_model.encode({"video": video, **given}).items()}
+    if not all(np.isfinite(mean).all() for mean in means.values()):
+        return float("nan")
     rendering = window_model.render(means, given)
     errors = np.square(rendering.reconstruction - video).mean(axis=(1, 2, 3, 4)) + _LEAST_ERROR
     worse = errors[2] / errors[:2].mean() if num_frames > 1 else 1.0
@@ -74,7 +76,7 @@ def evidence(window_model: WindowModel, before: Stretch, after: Stretch) -> floa
     first, second = ((latents[at][shown[at]], colours[at][shown[at]]) for at in (0, 1))
     apart = np.square(first[0][:, np.newaxis] - second[0]).sum(axis=-1)
     painted = np.linalg.norm(first[1][:, np.newaxis] - second[1], axis=-1)
-    if not np.isfinite(apart).all() or not apart.size:
+    if not apart.size or not np.isfinite(painted).all():
         return float("nan")
     has_latents = latents.shape[-1] > 0
     matched = linear_sum_assignment(apart if has_latents else painted)
