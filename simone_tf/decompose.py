@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 fit=flags.fit,
                 camera=flags.camera,
                 camera_from=flags.camera_from,
+                find_cuts=not flags.no_cuts,
                 overwrite=flags.overwrite,
                 on_frame=shown.add,
             )
@@ -71,6 +72,8 @@ def _print_found(found, video, out, seconds):
         say(f"{video.damage.told()}.")
     elif video.num_frames not in (None, count):
         say(f"The file says that it has {video.num_frames} frames: compare the end of the video with overlay.gif.")
+    if cuts := found["cuts"]:
+        say(f"Another scene begins at frame{'s' * (len(cuts) > 1)} {', '.join(map(str, cuts))}.")
     for facts in found["objects"]:
         say(
             f"object {facts['id']}: in {facts['frames_seen']} frames from {facts['first_frame']} to "
@@ -113,6 +116,9 @@ def _parser():
         choices=ON_CORRUPT,
         default="raise",
         help="at damaged frames of a video file: refuse it (default), or leave them out; not together with --camera",
+    )
+    parser.add_argument(
+        "--no_cuts", action="store_true", help="take the video for one scene; by default cuts to others are looked for"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier decomposition in --out")
     return parser

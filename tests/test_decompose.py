@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from simone_tf import decompose, export
+from simone_tf.data.formats.records import ClipRecords
+from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.long_videos import window_model
 from simone_tf.runs import load
 
@@ -269,3 +271,30 @@ def test_damaged_runs_and_exports_are_told(tmp_path, run, npy, capsys):
     (exported / "variables" / "variables.index").unlink()
     assert "variables.index" in fails(capsys, [str(npy), f"--saved_model={exported}", out], decompose.main)
     assert not (tmp_path / "out").exists()
+
+
+def test_cuts_are_written_and_can_be_left_alone(tmp_path, capsys):
+    """Two scenes of the embedded set, of 6 and 4 frames."""
+    reader = ClipRecords("package:quickstart", "test")
+    first, second = next(iter(evaluation_batches(reader, batch_size=2, num_frames=4).as_numpy_iterator()))["video"]
+    np.save(tmp_path / "a.npy", np.concatenate([first, first[:-3:-1], second]).astype(np.float32))
+    content = done(tmp_path / "a.npy", ["--pretrained=quickstart"], tmp_path / "out")
+    assert content["cuts"] == [6]
+    assert "Another scene begins at frame 6." in capsys.readouterr().out
+    frames = {entry["id"]: (entry["first_frame"], entry["last_frame"]) for entry in content["objects"]}
+    assert {last < 6 for number, (_, last) in frames.items() if number < 4} == {True}
+    assert {begin >= 6 for number, (begin, _) in frames.items() if number >= 4} == {True}
+    assert sum(entry["uncoloured_in_overlay"] for entry in content["objects"]) == 2
+    for index in range(10):
+        with Image.open(tmp_path / "out" / "masks" / f"frame_{index:06d}.png") as mask:
+            assert {*np.unique(np.asarray(mask)).tolist()} <= ({0, 1, 2, 3} if index < 6 else {4, 5, 6, 7})
+    with np.load(tmp_path / "out" / "latents.npz", allow_pickle=False) as latents:
+        assert latents["window_starts"].tolist() == [0, 2, 6]
+        assert latents["merged_object_ids"].tolist() == [*range(8)]
+
+    content = done(tmp_path / "a.npy", ["--pretrained=quickstart"], tmp_path / "one", "--no_cuts")
+    assert content["cuts"] is None
+    assert "Another scene" not in capsys.readouterr().out
+    assert {entry["first_frame"] for entry in content["objects"]} != {6}
+    with np.load(tmp_path / "one" / "latents.npz", allow_pickle=False) as latents:
+        assert latents["window_starts"].tolist() == [0, 2, 4, 6]
