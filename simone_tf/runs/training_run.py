@@ -89,8 +89,10 @@ class TrainingRun:
             UserError: for anything the user can mend.
         """
         checkpoints = self._opened()
-        summaries = Summaries(self.run_dir)
-        summaries.text(0, "config", as_markdown(gin_files.operative_config()))
+        step = int(self.step.step.numpy())
+        first_step = step + 1 if step else 0
+        summaries = Summaries(self.run_dir, first_step)
+        summaries.text(first_step, "config", as_markdown(gin_files.operative_config()))
         trainer = self._trainer(checkpoints, summaries)
         begin = time.time()
         with self._data_faults_told(), self._memory_of_training_told():

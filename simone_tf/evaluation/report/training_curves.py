@@ -30,12 +30,28 @@ def training_curves(run_dir: str, loss_terms: Sequence[str]) -> dict[str, list[t
     shown = _FIRST | terms | _LAST
     points: dict[str, dict[int, float]] = {}
     for path in sorted(glob.glob(os.path.join(glob.escape(run_dir), "events.out.tfevents.*"))):
+        start = _start_of(path)
+        if start is not None:
+            # As TensorBoard does: what was logged behind the checkpoint that the run went on from.
+            points = {title: {s: v for s, v in curve.items() if s < start} for title, curve in points.items()}
         events = EventAccumulator(path, size_guidance={"tensors": _MAX_POINTS, "images": 1})
         events.Reload()
         for tag in set(events.Tags()["tensors"]) & set(shown):
             values = {event.step: float(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)}
             points.setdefault(shown[tag], {}).update(values)
-    return {title: sorted(points[title].items()) for title in shown.values() if title in points}
+    return {title: sorted(points[title].items()) for title in shown.values() if points.get(title)}
+
+
+def _start_of(path: str) -> int | None:
+    """The first step of the session that wrote an event file, where the file says so; see `Summaries`."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+    for event in EventFileLoader(path).Load():
+        if event.HasField("session_log"):
+            return event.step
+        if not event.HasField("file_version"):
+            return None
+    return None
 
 
 def _title(term: str) -> str:
