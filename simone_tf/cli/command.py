@@ -49,6 +49,7 @@ def run(main, interrupted=GOES_ON):
         say(f"Error: {str(error).splitlines()[0]}", sys.stderr)
         code = 2
     except KeyboardInterrupt:
+        interrupts.over()
         say(f"Interrupted; {interrupted}.", sys.stderr)
         code = interrupts.exit_code()
     except Exception as error:

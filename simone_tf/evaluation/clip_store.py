@@ -1,5 +1,6 @@
 """Measures of clips on disk, so that an evaluation that was ended goes on where it stopped."""
 
+import errno
 import glob
 import json
 import os
@@ -141,6 +142,11 @@ class ClipStore:
                 if list(value.shape[1:]) != arrays[name] or value.dtype.kind not in "biuf":
                     raise ValueError(f"its {name} is another array than was measured")
         except _DAMAGE as error:
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                # The system refuses it: what is in it is not known. Of damage, zipfile makes a place before the start.
+                raise UserError(
+                    f"{path} cannot be read ({first_line(error)}): make it readable and run the same command again."
+                ) from error
             raise UserError(
                 f"{path} is damaged ({first_line(error)}): delete it and run the same command again, which measures "
                 "its clips anew."

@@ -59,5 +59,5 @@ def _read_metrics(run_dir):
         return None
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path} cannot be read as the run's metrics ({first_line(error)}): mend it or delete it."
+            f"{path} cannot be read as the run's metrics ({first_line(error)}): mend it or move it away."
         ) from error

@@ -90,8 +90,9 @@ class TrainingRun:
         """
         checkpoints = self._opened()
         step = int(self.step.step.numpy())
-        first_step = step + 1 if step else 0
-        summaries = Summaries(self.run_dir, first_step)
+        # An evaluation of this step that was ended is made again.
+        first_step = step + (step > 0 and checkpoints.evaluated_step() == step)
+        summaries = Summaries(self.run_dir, first_step, kept="train/")
         summaries.text(first_step, "config", as_markdown(gin_files.operative_config()))
         trainer = self._trainer(checkpoints, summaries)
         begin = time.time()

@@ -74,6 +74,8 @@ def check_files(export_dir: str, description: dict) -> None:
     """
     try:
         found = file_sums(export_dir, model_files(export_dir))
+    except PermissionError as error:
+        raise UserError(f"{error.filename} cannot be read ({first_line(error)}): check its permissions.") from error
     except OSError as error:
         raise UserError(f"{export_dir} is not whole ({first_line(error)}): copy it or export it again.") from error
     stated = description.get("files")

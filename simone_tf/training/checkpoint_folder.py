@@ -13,7 +13,7 @@ from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import replacing
 from simone_tf.plain_paths import plain_folder
-from simone_tf.training.checkpoint_index import NotWhole, check_whole
+from simone_tf.training.checkpoint_index import NotWhole, check_whole, data_files
 
 # What TensorFlow leaves in the folder when it is killed while it saves: parts of a checkpoint, and of the list.
 _UNFINISHED_FOLDER, _UNFINISHED_LIST = r"ckpt-\d+_temp", r"checkpoint\.tmp[0-9a-f]{32}"
@@ -33,8 +33,12 @@ class Found(NamedTuple):
         return (self.listed or self.whole or [None])[-1]
 
 
-def look_into(folder: str) -> Found:
+def look_into(folder: str, data: bool = True) -> Found:
     """Reads the list and the index of every checkpoint; a checkpoint is one when its files are whole.
+
+    Args:
+        folder: where they are.
+        data: whether the data files have to be whole as well as the index.
 
     Raises:
         UserError: the folder, or a file in it, cannot be read.
@@ -43,7 +47,7 @@ def look_into(folder: str) -> Found:
     try:
         for name in _with_index(folder):
             try:
-                check_whole(os.path.join(folder, name))
+                (check_whole if data else data_files)(os.path.join(folder, name))
                 whole.append(name)
             except NotWhole as error:
                 not_whole[name] = str(error)

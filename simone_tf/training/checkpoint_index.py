@@ -8,10 +8,9 @@ all others are `BundleEntryProto`s, which say where in which data file the bytes
 import os
 from collections.abc import Iterator
 
+import google_crc32c
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
-
-from simone_tf.data.tfrecords.tfrecord import masked_crc32c
 
 _MAX_BYTES = 2**28
 _FOOTER_BYTES, _MAGIC = 48, bytes.fromhex("57fb808b247547db")
@@ -23,17 +22,27 @@ class NotWhole(Exception):  # noqa: N818  (it is a finding, told as a sentence o
     """The files of a checkpoint were looked at, and are not what a finished save leaves; says what is wrong."""
 
 
-def check_whole(prefix: str) -> None:
-    """Makes sure that a checkpoint has an index that is whole, and the data files that it speaks of in full length.
+def data_files(prefix: str) -> dict[str, int]:
+    """What the index of a checkpoint says: ending of the names of its data files -> the bytes that each has at least.
 
     Args:
       prefix: path of the checkpoint, without an ending.
 
     Raises:
-      NotWhole: they are not.
-      OSError: a file that is there cannot be read, of which nothing is known then.
+      NotWhole: the index is not whole.
+      OSError: it is there and cannot be read, so that nothing is known of it.
     """
-    for name, size in _data_files(_read(f"{prefix}.index")).items():
+    return _data_files(_read(f"{prefix}.index"))
+
+
+def check_whole(prefix: str) -> None:
+    """Makes sure that a checkpoint has an index that is whole, and the data files that it speaks of in full length.
+
+    Raises:
+      NotWhole: they are not.
+      OSError: a file that is there cannot be read.
+    """
+    for name, size in data_files(prefix).items():
         try:
             found = os.stat(f"{prefix}{name}").st_size
         except FileNotFoundError:
@@ -88,7 +97,7 @@ def _block(content: bytes, where: tuple[int, int]) -> Iterator[tuple[bytes, byte
     offset, size = where
     block = content[offset : offset + size + 1]
     checksum = content[offset + size + 1 : offset + size + _TRAILER_BYTES]
-    if len(block) != size + 1 or len(checksum) != 4 or int.from_bytes(checksum, "little") != masked_crc32c(block):
+    if len(block) != size + 1 or len(checksum) != 4 or int.from_bytes(checksum, "little") != _checksum(block):
         raise NotWhole("its index file is damaged, a checksum in it does not match")
     if block[-1]:
         raise NotWhole("its index file is compressed, which TensorFlow's are not")
@@ -103,6 +112,12 @@ def _block(content: bytes, where: tuple[int, int]) -> Iterator[tuple[bytes, byte
         position += added
         yield key, block[position : position + length]
         position += length
+
+
+def _checksum(block: bytes) -> int:
+    """CRC-32C as LevelDB writes it: rotated by 15 bits, plus 0xa282ead8."""
+    crc = google_crc32c.value(block)
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _handle(content: bytes, position: int) -> tuple[tuple[int, int], int]:

@@ -15,6 +15,7 @@ from simone_tf.models.scene_model import SceneModel
 from simone_tf.plain_paths import plain_folder
 from simone_tf.training.averaging import WeightAverage
 from simone_tf.training.checkpoint_folder import look_into, open_for_writing, tell_not_whole, unwritable
+from simone_tf.training.checkpoint_index import NotWhole, check_whole
 
 # The file in the folder of checkpoints that holds the last step at which the run was scored.
 _EVALUATED = "evaluated"
@@ -54,6 +55,7 @@ class Checkpoints:
         try:
             self._newest = open_for_writing(self._folder).newest
             mend_folder(self._best_dir)
+            self.best_value()  # A best one that cannot be read is told now, not after the first evaluation.
         except (tf.errors.OpError, OSError) as error:
             raise UserError(
                 f"--run_dir={run_dir}: its checkpoints cannot be read or put in order ({first_line(error)}); make the "
@@ -85,17 +87,19 @@ class Checkpoints:
         """
         name = f"ckpt-{step}"
         if self._newest != name:
-            self._write(self._folder, step, self._keep)
-            self._newest = name
+            with held():
+                self._write(self._folder, step, self._keep, self._folder)
+                self._newest = name
 
-    def _write(self, folder: str, step: int, keep: int) -> None:
-        plain = None
+    def _write(self, folder: str, step: int, keep: int, named: str) -> None:
+        """Writes a checkpoint into a folder, which messages call `named`."""
+        plain = folder
         try:
             os.makedirs(folder, exist_ok=True)
-            with held(), plain_folder(folder) as plain:
+            with plain_folder(folder) as plain:
                 tf.train.CheckpointManager(self._checkpoint, plain, keep).save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
-            raise unwritable(folder, error, plain) from error
+            raise unwritable(named, error, plain) from error
 
     def save_if_best(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Keeps the present weights as the best if `metrics[best_metric]` exceeds the best so far; tells whether."""
@@ -104,7 +108,7 @@ class Checkpoints:
             return False
         try:
             with replacing_folder(self._best_dir) as folder:
-                self._write(folder, step, 1)
+                self._write(folder, step, 1, self._best_dir)
                 best = {"step": step, "metric": self.best_metric, "value": value}
                 write_json(os.path.join(folder, _BEST), best)
         except OSError as error:
@@ -153,6 +157,10 @@ def _readable(path: str) -> Iterator[str]:
             f"{path} was written by a model of another architecture than the one configured now; use the run "
             "folder's own config.gin, or another --run_dir."
         ) from error
+    except NotWhole as error:
+        raise UserError(
+            f"{path} is damaged: {error}; put its files back, or train on, which goes on from the checkpoint before."
+        ) from error
     except (tf.errors.OpError, OSError, IndexError) as error:
         if not _shows_bad_bytes(error):
             raise UserError(
@@ -189,11 +197,14 @@ def restore_weights(
         UserError: if there is none, it is damaged, or it belongs to another model.
     """
     folder = os.path.join(run_dir, "best" if best else "checkpoints")
-    found = look_into(folder)
+    # What lost its data is told and not passed over: measures of another step than the last would be taken for those.
+    found = look_into(folder, data=False)
     tell_not_whole(folder, found)
     if found.newest is None:
         raise UserError(f"{folder} holds no checkpoint that can be read: train first, or name another --run_dir.")
     path = os.path.join(folder, found.newest)
+    with _readable(path):
+        check_whole(path)
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     parts = {"model": model, "step": step} | ({} if average is None else {"average": average})
     with _readable(path) as plain:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.image import metadata as image_metadata
-from tensorflow.core.util import event_pb2
 
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
+from simone_tf.event_files import event_files, events_at, start_event
 from simone_tf.pictures.image_files import encode_gif, encode_png
 
 RESERVE_BYTES = 32 * 2**20
@@ -34,16 +34,21 @@ class Summaries:
     Args:
       log_dir: folder of the event file; made if missing.
       first_step: the first step of this session; what earlier ones logged from it on, TensorBoard leaves out.
+      kept: what they logged at `first_step` itself is shown all the same under tags that begin with this; None for
+        nothing.
 
     Raises:
       UserError: if the folder or the event file cannot be made.
     """
 
-    def __init__(self, log_dir: str | os.PathLike, first_step: int = 0):
+    def __init__(self, log_dir: str | os.PathLike, first_step: int = 0, kept: str | None = None):
         self._log_dir = os.fspath(log_dir)
         self._told = False
-        # Without an earlier session there is nothing to leave out.
-        self._start = first_step if _event_files(self._log_dir) else None
+        self._first_events: list[bytes] = []
+        if event_files(self._log_dir):
+            # Twice: TensorBoard takes the first one that it meets for the start of the run, which drops nothing.
+            self._first_events += 2 * [start_event(first_step, time.time())]
+            self._first_events += events_at(self._log_dir, first_step, kept) if kept else []
         try:
             self._writer = tf.summary.create_file_writer(self._log_dir)
         except (tf.errors.OpError, OSError) as error:
@@ -88,20 +93,13 @@ class Summaries:
             return
         try:
             with self._writer.as_default():  # which flushes the file at its end
-                if self._start is not None:
-                    self._write_start(self._start)
-                    self._start = None
+                while self._first_events:
+                    # TensorFlow 2 has no call for it that is public.
+                    tf.raw_ops.ImportEvent(writer=self._writer._resource, event=self._first_events.pop(0))
                 write()
         except tf.errors.OpError as error:
             self._tell(f"{first_line(error)}; they stop here, start again to go on")
             self._drop_writer()
-
-    def _write_start(self, step: int) -> None:
-        """Writes that a session starts at a step: TensorBoard drops what it has read from that step on."""
-        log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        event = event_pb2.Event(wall_time=time.time(), step=step, session_log=log)
-        # TensorFlow 2 has no call for it that is public.
-        tf.raw_ops.ImportEvent(writer=self._writer._resource, event=event.SerializeToString())
 
     def _drop_writer(self) -> None:
         writer, self._writer = self._writer, None
@@ -119,13 +117,6 @@ class Summaries:
 def as_markdown(operative_config: str) -> str:
     """The operative gin config as a Markdown code block, for `Summaries.text`."""
     return "\n".join(f"    {line}" for line in operative_config.splitlines())
-
-
-def _event_files(folder: str) -> list[str]:
-    try:
-        return [name for name in os.listdir(folder) if name.startswith("events.out.tfevents.")]
-    except OSError:
-        return []
 
 
 def _free_bytes(folder: str) -> float:

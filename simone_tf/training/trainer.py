@@ -152,13 +152,11 @@ class Trainer:
     def _evaluate(self, step: int, shown: Progress, is_new: bool = True) -> dict[str, float]:
         metrics = self.evaluate()
         if is_new:
-            self.draw(step)
-        self.checkpoints.save_if_best(step, metrics)
-        if is_new:
-            # Last: an evaluation that is ended before is made again, and would be shown twice.
             self.summaries.scalars(
                 step, {f"evaluation/{name}": value for name, value in metrics.items() if isinstance(value, float)}
             )
+            self.draw(step)
+        self.checkpoints.save_if_best(step, metrics)
         self.checkpoints.note_evaluated(step)
         scores = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float))
         shown.say(f"step {step}/{self.num_steps}  held-out: {scores}")

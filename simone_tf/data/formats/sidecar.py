@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from simone_tf.errors import UserError
+from simone_tf.errors import UserError, first_line
 from simone_tf.files import replacing
 
 SCHEMA_VERSION = 1
@@ -52,11 +52,13 @@ def read_sidecar(data_dir: str | os.PathLike) -> dict[str, Any] | None:
         if len(text) > MAX_SIDECAR_BYTES:
             raise ValueError(f"it has more than {MAX_SIDECAR_BYTES} bytes")
         sidecar = json.loads(text)
-    except (tf.errors.OpError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not readable JSON ({error}): restore it or delete it.") from error
+    except tf.errors.OpError as error:
+        raise UserError(f"{path} cannot be read ({first_line(error)}): make it readable.") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not readable JSON ({error}): restore it or move it away.") from error
     splits = sidecar.get("splits") if isinstance(sidecar, dict) else None
     if not isinstance(splits, dict) or not all(isinstance(info, dict) for info in splits.values()):
-        raise UserError(f"{path} has no object 'splits' of one object per split: restore it or delete it.")
+        raise UserError(f"{path} has no object 'splits' of one object per split: restore it or move it away.")
     version = sidecar.get("schema_version")
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise UserError(
