@@ -15,8 +15,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from simone_tf.interrupts import held
-
 _HERE = -100  # AT_FDCWD of Linux: paths are relative to the working directory
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux
 
@@ -41,7 +39,7 @@ def replacing(path: str | os.PathLike) -> Iterator[str]:
         _open_to_others(temporary, 0o666)
         os.replace(temporary, path)
     except BaseException:
-        with held(), contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
             os.remove(temporary)
         raise
 
@@ -73,13 +71,11 @@ def replacing_folder(path: str | os.PathLike, keep_existing: bool = False) -> It
         with contextlib.suppress(OSError):  # A file system without locks: nothing there is removed either.
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield temporary
-        with held():
-            _open_to_others(temporary, 0o777)
-            _put_in_place(temporary, path, keep_existing)
+        _open_to_others(temporary, 0o777)
+        _put_in_place(temporary, path, keep_existing)
     finally:
-        with held():
-            shutil.rmtree(temporary, ignore_errors=True)  # what failed, or the old one
-            os.close(lock)
+        shutil.rmtree(temporary, ignore_errors=True)  # what failed, or the old one
+        os.close(lock)
 
 
 def mend_folder(path: str | os.PathLike) -> None:

@@ -243,6 +243,17 @@ def test_a_wrong_sidecar_is_refused_and_kept(tmp_path, content, words):
     assert path.read_bytes() == before
 
 
+def test_a_sidecar_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    write_sidecar(tmp_path, "train", {})
+
+    def refuse(file, size):
+        raise tf.errors.PermissionDeniedError(None, None, f"{file.name}; Permission denied")
+
+    monkeypatch.setattr(tf.io.gfile.GFile, "read", refuse)
+    with pytest.raises(UserError, match=r"dataset\.json cannot be read \(.*Permission denied\): make it readable\.$"):
+        read_sidecar(tmp_path)
+
+
 @pytest.mark.parametrize("shards", [[], {"a": "many"}, {"a": -1}])
 def test_wrong_counts_in_a_sidecar_are_refused(tmp_path, shards):
     write_shard(tmp_path / shard_name("train", 0, 1), [make_clip(np.random.default_rng(0))])
