@@ -30,7 +30,8 @@ class Found(NamedTuple):
     @property
     def newest(self) -> str | None:
         """The one to go on from, None where there is none; the list may be damaged or name what is gone."""
-        return (self.listed or self.whole or [None])[-1]
+        names = self.listed or self.whole
+        return names[-1] if names else None
 
 
 def look_into(folder: str, data: bool = True) -> Found:
