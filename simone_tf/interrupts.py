@@ -8,12 +8,16 @@ import atexit
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 PATIENCE = 2.0
 """Seconds after the notice from which on another signal ends the process at once: keys are pressed in a hurry."""
+
+_AGAIN = 0.05  # seconds
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -30,6 +34,7 @@ def install(doing: str) -> None:
     _state.update(_EMPTY, doing=doing)
     for number in SIGNALS:
         signal.signal(number, _handle)
+    sys.unraisablehook = _catch_lost
     atexit.register(_ignore)
 
 
@@ -74,8 +79,9 @@ def held() -> Iterator[None]:
 
 
 def _handle(number: int, frame: object) -> None:
-    if _state["first"] is None:
-        _state["first"] = number
+    if _state["first"] is None or _state["lost"]:
+        _state["first"] = _state["first"] or number
+        _state["lost"] = False
         if _state["over"]:
             return
         if _state["held"]:
@@ -90,6 +96,22 @@ def _handle(number: int, frame: object) -> None:
     elif now - _state["told_at"] >= PATIENCE:
         _tell("Ended at once.")
         os._exit(128 + number)
+
+
+def _catch_lost(unraisable: Any) -> None:
+    """Python only prints what is raised while it frees memory; an interrupt among that is raised again."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt) or _state["first"] is None:
+        sys.__unraisablehook__(unraisable)
+    elif not _state["over"]:
+        _state["lost"] = True
+        again = threading.Timer(_AGAIN, _raise_lost)
+        again.daemon = True
+        again.start()
+
+
+def _raise_lost() -> None:
+    if _state["lost"]:
+        os.kill(os.getpid(), _state["first"])
 
 
 def _tell(text: str) -> None:
