@@ -14,6 +14,8 @@ import sys
 import time
 
 # The processes that render import this file too: what is slow to import (TensorFlow) is imported where it is used.
+from simone_tf import interrupts
+from simone_tf.cli import command
 from simone_tf.errors import UserError
 from simone_tf.scenes.preset import ScenePreset
 from simone_tf.scenes.presets import PRESETS
@@ -136,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command.
 
     Returns:
-      The exit code: 0, 2 after a mistake that the user can mend, 130 when interrupted.
+      The exit code: 0, 2 after a mistake that the user can mend, 130 after Ctrl-C.
     """
     arguments = parse_arguments(argv)
     try:
@@ -146,9 +148,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("make_dataset: interrupted; finished shards are kept, the same command continues.", file=sys.stderr)
-        return 130
+        return interrupts.exit_code()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main, interrupted="finished shards are kept")

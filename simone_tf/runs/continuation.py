@@ -63,8 +63,8 @@ def check_continuation(run_dir):
         raise UserError(f"{stored_path} cannot be read ({first_line(error)}); check its permissions.") from error
     except (ValueError, SyntaxError) as error:
         raise UserError(
-            f"{stored_path} cannot be read ({first_line(error)}); restore it, or delete it if the configuration given "
-            "is that of this run."
+            f"{stored_path} cannot be read ({first_line(error)}); restore it, or move it away if the configuration "
+            "given is that of this run."
         ) from error
     now = bindings.resolved(bindings.read_bindings(gin_files.operative_config()))
     # What both name comes first: a part that was exchanged brings arguments of its own along.

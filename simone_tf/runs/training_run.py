@@ -97,8 +97,11 @@ class TrainingRun:
             UserError: for anything the user can mend.
         """
         checkpoints = self._opened()
-        summaries = Summaries(self.run_dir)
-        summaries.text(0, "config", as_markdown(gin_files.operative_config()))
+        step = int(self.step.step.numpy())
+        # An evaluation of this step that was ended is made again.
+        first_step = step + (step > 0 and checkpoints.evaluated_step() == step)
+        summaries = Summaries(self.run_dir, first_step, kept="train/")
+        summaries.text(first_step, "config", as_markdown(gin_files.operative_config()))
         trainer = self._trainer(checkpoints, summaries)
         begin = time.time()
         with self._data_faults_told(), self._memory_of_training_told():

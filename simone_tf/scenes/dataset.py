@@ -133,7 +133,7 @@ def _check_folder(plan: SplitPlan, data_dir: str) -> None:
     if plan.split in splits and found != wanted:
         raise UserError(
             f"{data_dir} already holds a split {plan.split!r} made with other settings ({_difference(found, wanted)}): "
-            "choose another folder, repeat those settings to continue it, or delete the folder."
+            "choose another folder, or repeat those settings to continue it."
         )
     if plan.split not in splits:
         first = next(iter(plan.shards()))

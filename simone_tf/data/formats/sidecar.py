@@ -58,10 +58,10 @@ def read_sidecar(data_dir: str | os.PathLike) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as error:
         if is_lfs_pointer(text):
             raise UserError(f"{path}: {LFS_POINTER}.") from error
-        raise UserError(f"{path} is not readable JSON ({first_line(error)}): restore it or delete it.") from error
+        raise UserError(f"{path} is not readable JSON ({first_line(error)}): restore it or move it away.") from error
     splits = sidecar.get("splits") if isinstance(sidecar, dict) else None
     if not isinstance(splits, dict) or not all(isinstance(info, dict) for info in splits.values()):
-        raise UserError(f"{path} has no object 'splits' of one object per split: restore it or delete it.")
+        raise UserError(f"{path} has no object 'splits' of one object per split: restore it or move it away.")
     version = sidecar.get("schema_version")
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise UserError(

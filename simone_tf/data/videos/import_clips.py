@@ -30,6 +30,7 @@ from simone_tf.data.videos.source_files import is_file
 from simone_tf.data.videos.video_clips import ImportPlan, Source, video_clips
 from simone_tf.data.videos.video_files import find_videos, list_pictures, video_name
 from simone_tf.errors import UserError, first_line
+from simone_tf.interrupts import held
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,9 +157,11 @@ def import_split(
             raise UserError(f"None of the {len(sources)} videos has the {plan.span} frames that a clip takes.")
         shards = {shard_name(split, index, len(counts)): count for index, count in enumerate(counts)}
         info = {"num_clips": sum(counts), "shards": shards, "generator": settings, **clips.shape}
-        for index, name in enumerate(shards):
-            os.replace(os.path.join(workshop, str(index)), os.path.join(data_dir, name))
-        write_sidecar(data_dir, split, info)
+        # A part of the split without its entry would be a stranger to the next command.
+        with held():
+            for index, name in enumerate(shards):
+                os.replace(os.path.join(workshop, str(index)), os.path.join(data_dir, name))
+            write_sidecar(data_dir, split, info)
         return info
 
 
