@@ -126,11 +126,11 @@ def test_what_an_interrupted_part_answers_is_no_traceback():
 def test_an_interrupt_that_got_lost_is_raised_again(looks):
     """Python swallows what is raised while it frees an object, and prints it as a traceback."""
     work = f"""
-            {looks}
             class Freed:
                 def __del__(self):
-                    time.sleep(0.05)
-            Freed()"""
+                    time.sleep(0.1)
+            Freed()
+            {looks or "time.sleep(0.3)"}"""
     process = start(slices=1, work=work)
     read_until(process, "begun")
     process.send_signal(signal.SIGINT)
