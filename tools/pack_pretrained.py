@@ -21,6 +21,7 @@ from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else 
 import numpy as np
 
 import simone_tf
+from simone_tf import locks
 from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.config import bindings
@@ -91,7 +92,8 @@ def pack(run, name, out, *, best=False, train_command=None, notes="", overwrite=
         "notes": notes,
     }
     try:
-        with replacing_folder(folder) as workshop:
+        subject = f"{folder} is being written"
+        with locks.held(locks.beside(folder), subject, "choose another --name"), replacing_folder(folder) as workshop:
             save_weights(os.path.join(workshop, pretrained.WEIGHTS), run.model)
             size = os.path.getsize(os.path.join(workshop, pretrained.WEIGHTS))
             if size > MAX_BYTES:

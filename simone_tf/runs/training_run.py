@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 import simone_tf
+from simone_tf import locks
 from simone_tf.cli.console import say
 from simone_tf.config import gin_files
 from simone_tf.data.pipeline.batches import evaluation_batches
@@ -80,7 +81,7 @@ class TrainingRun:
         self._pictures = Pictures(self._held_out, settings.num_pictures)
 
     def train(self) -> dict:
-        """Trains, scores and draws.
+        """Trains, scores and draws; nobody else trains in `run_dir` meanwhile.
 
         Returns:
             dict of the final measures, as written to `<run_dir>/metrics.json`.
@@ -88,6 +89,14 @@ class TrainingRun:
         Raises:
             UserError: for anything the user can mend.
         """
+        subject, instead = f"--run_dir={self.run_dir} is being trained", "choose another --run_dir"
+        with contextlib.ExitStack() as stack:
+            with self._writing_told():
+                stack.enter_context(locks.held(locks.inside(self.run_dir, "train"), subject, instead))
+            return self._trained()
+
+    def _trained(self):
+        """`train` of a folder that is held."""
         checkpoints = self._opened()
         summaries = Summaries(self.run_dir)
         summaries.text(0, "config", as_markdown(gin_files.operative_config()))
@@ -107,8 +116,6 @@ class TrainingRun:
         """The run's `Checkpoints`, its newest one restored, and its config written."""
         check_continuation(self.run_dir)
         check_model(self.step.model, self.settings.num_frames, self.settings.frame_size)
-        with self._writing_told():
-            os.makedirs(self.run_dir, exist_ok=True)
         if not os.access(self.run_dir, os.W_OK):
             raise UserError(f"--run_dir={self.run_dir} cannot be written (permission denied); choose another folder.")
         parts = {"model": self.step.model, "optimizer": self.step.optimizer, "step": self.step.step}
