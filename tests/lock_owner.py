@@ -25,6 +25,24 @@ def owner_of(path):
         yield process
 
 
+_WRITE = """
+import sys
+from simone_tf.locks import replacing_held
+with replacing_held(sys.argv[1], "a folder is being made", "make another") as folder:
+    open(folder + "/mine", "w").close()
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@contextlib.contextmanager
+def writer_of(path):
+    """A process that writes a folder which takes its place when it is told a line."""
+    with python(_WRITE, path) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+
+
 @contextlib.contextmanager
 def python(code, *arguments):
     """A process that runs code which imports the library; killed at the end of the block if it still runs."""

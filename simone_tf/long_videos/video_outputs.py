@@ -23,9 +23,8 @@ import numpy as np
 from PIL import Image
 
 import simone_tf
-from simone_tf import locks
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import replacing_folder
+from simone_tf.locks import replacing_held
 from simone_tf.long_videos.frame_blend import FrameParts
 from simone_tf.pictures.colours import PALETTE
 from simone_tf.pictures.contact_sheet import ContactSheet
@@ -227,8 +226,7 @@ def output_folder(out: str, overwrite: bool) -> Iterator[str]:
     """
     _check_place(out, overwrite)
     try:
-        subject = f"--out={out} is being written"
-        with locks.held(locks.beside(out), subject, "choose another folder"), replacing_folder(out) as folder:
+        with replacing_held(out, f"--out={out} is being written", "choose another folder") as folder:
             yield folder
             _check_place(out, overwrite)  # again: another program may have filled it meanwhile
     except OSError as error:

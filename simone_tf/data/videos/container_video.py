@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from simone_tf.data.videos.pyav_version import check_version
 from simone_tf.data.videos.source_files import MAX_FRAME_PIXELS, check_size, first_bytes, missing_bytes
 from simone_tf.errors import UserError, first_line
 
@@ -24,6 +25,7 @@ def read_video(path: str) -> Iterator[np.ndarray]:
             f"{path} needs PyAV to be read, which is not installed: pip install simone_tf[video], or bring the video "
             "as a GIF or a folder of frames."
         ) from error
+    check_version(av.__version__, path)
     lacking = missing_bytes(path)
     if lacking:
         raise UserError(f"{path} is cut off (at least {lacking} bytes are missing): copy or make it again.")
