@@ -130,7 +130,7 @@ with held(sys.argv[1], "a thing is being made", "make another"):
         os.close(1)
         time.sleep(60)
     if sys.argv[2] == "ends":
-        os.wait()
+        assert os.wait()[1] == 0
     print("held", flush=True)
     sys.stdin.readline()
 """
