@@ -11,8 +11,6 @@ import errno
 import fcntl
 import json
 import os
-import random
-import re
 import stat
 import sys
 import time
@@ -20,13 +18,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import replacing_folder
 
-_NEW = "new"
+OWNER_SECONDS = 1.0
+"""How long a refusal waits for the owner's name: who has a lock says so a moment later, until then it is another's."""
+
+PAUSE_SECONDS = 0.02
+"""Between two tries."""
+
 _MAX_BYTES = 4096
-_PAUSE_SECONDS = 0.02
-# Who has the lock says so a moment later; until then the file names the one before.
-_OWNER_SECONDS = 1.0
 _TRIES = 100
 
 _OPEN: set[int] = set()
@@ -43,7 +42,9 @@ def _close_in_child() -> None:
 os.register_at_fork(after_in_child=_close_in_child)
 
 
-class _Owner(NamedTuple):
+class Owner(NamedTuple):
+    """Who holds a lock."""
+
     process: int
     host: str
     since: str
@@ -95,63 +96,6 @@ def held(path: str, subject: str, instead: str, wait_seconds: float = 0.0) -> It
                     os.rmdir(folder)
 
 
-@contextlib.contextmanager
-def replacing_held(path: str | os.PathLike, subject: str, instead: str) -> Iterator[str]:
-    """`files.replacing_folder` of a folder that one process at a time writes.
-
-    The lock lies in the new folder until that takes its place, so that nothing stands beside the folder afterwards.
-
-    Args:
-      path: the folder to be.
-      subject, instead: as for `held`.
-
-    Raises:
-      UserError: another process writes it; names its number, its host and since when.
-      OSError: the folder cannot be written, or what the block raises.
-    """
-    begin = time.monotonic()
-    while True:
-        try:
-            with replacing_folder(path) as folder, held(inside(folder, _NEW), subject, instead):
-                for other in _other_locks(path, folder):
-                    raise _TakenError(other)
-                yield folder
-                return
-        except _TakenError as taken:
-            if time.monotonic() - begin >= _OWNER_SECONDS:
-                raise UserError(_refusal(taken.path, subject, instead, taken.owner)) from None
-        # Of two that began together, and saw each other, the one that comes back first goes on.
-        time.sleep(random.uniform(1, 10) * _PAUSE_SECONDS)
-
-
-class _TakenError(Exception):
-    def __init__(self, path: str):
-        self.path, self.owner = path, None
-        with contextlib.suppress(OSError), open(path, "rb") as file:
-            self.owner = _read(file.fileno())
-
-
-def _other_locks(path: str | os.PathLike, mine: str) -> Iterator[str]:
-    """The locks, held by others, of new folders that are to take the place of `path`."""
-    parent, name = os.path.split(os.path.realpath(path))
-    for entry in os.listdir(parent):
-        lock = inside(os.path.join(parent, entry), _NEW)
-        if not re.fullmatch(rf"\.{re.escape(name)}\.[^.]+\.tmp", entry) or entry == os.path.basename(mine):
-            continue
-        try:
-            handle = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield lock
-        except OSError:
-            pass  # Its owner has said that there are no locks.
-        finally:
-            os.close(handle)
-
-
 def _acquired(path: str, subject: str, instead: str, wait_seconds: float, made: list[str]) -> int:
     """An open handle of the lock file, locked where the file system can; adds the folders made to `made`."""
     begin = time.monotonic()
@@ -161,13 +105,13 @@ def _acquired(path: str, subject: str, instead: str, wait_seconds: float, made: 
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = _read(handle)
+            owner = read_owner(handle)
             _close(handle)
             waited = time.monotonic() - begin
             known = owner is not None and not _is_dead(owner)
-            if waited >= max(wait_seconds, 0.0 if known else _OWNER_SECONDS):
-                raise UserError(_refusal(path, subject, instead, owner)) from None
-            time.sleep(_PAUSE_SECONDS)
+            if waited >= max(wait_seconds, 0.0 if known else OWNER_SECONDS):
+                raise UserError(refusal(path, subject, instead, owner)) from None
+            time.sleep(PAUSE_SECONDS)
             continue
         except OSError as error:
             _tell_unlocked(path, first_line(error))
@@ -237,18 +181,18 @@ def _is_at(handle: int, path: str) -> bool:
 
 def _write(handle: int) -> None:
     since = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    owner = _Owner(os.getpid(), os.uname().nodename, since)
+    owner = Owner(os.getpid(), os.uname().nodename, since)
     # On a full disk, or in a file of another user, it stays unsaid.
     with contextlib.suppress(OSError):
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(owner._asdict()).encode(), 0)
 
 
-def _read(handle: int) -> _Owner | None:
-    """Who has written the file last; None where that cannot be told."""
+def read_owner(handle: int) -> Owner | None:
+    """Who has written a lock file, of which this is an open handle, last; None where that cannot be told."""
     try:
         said = json.loads(os.pread(handle, _MAX_BYTES, 0))
-        owner = _Owner(said["process"], said["host"], said["since"])
+        owner = Owner(said["process"], said["host"], said["since"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     texts = (owner.host, owner.since)
@@ -257,7 +201,7 @@ def _read(handle: int) -> _Owner | None:
     return owner if all(text.isprintable() and len(text) <= 255 for text in texts) else None
 
 
-def _is_dead(owner: _Owner) -> bool:
+def _is_dead(owner: Owner) -> bool:
     if owner.host != os.uname().nodename:
         return False
     try:
@@ -269,7 +213,8 @@ def _is_dead(owner: _Owner) -> bool:
     return False
 
 
-def _refusal(path: str, subject: str, instead: str, owner: _Owner | None) -> str:
+def refusal(path: str, subject: str, instead: str, owner: Owner | None) -> str:
+    """The sentence for who comes second; the arguments are those of `held`."""
     who = f"process {owner.process} on host {owner.host} since {owner.since}" if owner else "another process"
     return (
         f"{subject} by {who}: wait until it has ended, or {instead}; if it is dead, its lock is gone with it (on a "

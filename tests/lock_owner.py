@@ -27,7 +27,7 @@ def owner_of(path):
 
 _WRITE = """
 import sys
-from simone_tf.locks import replacing_held
+from simone_tf.one_writer import replacing_held
 with replacing_held(sys.argv[1], "a folder is being made", "make another") as folder:
     open(folder + "/mine", "w").close()
     print("held", flush=True)

@@ -17,7 +17,7 @@ import pytest
 from simone_tf import locks
 from simone_tf.errors import UserError
 
-from lock_owner import owner_of, python, writer_of
+from lock_owner import owner_of, python
 
 
 def held(path, **keywords):
@@ -188,7 +188,7 @@ def test_it_waits_for_an_owner(path):
     ],
 )
 def test_a_file_of_any_content_holds_nobody_up_and_is_not_quoted(path, content, monkeypatch):
-    monkeypatch.setattr(locks, "_OWNER_SECONDS", 0.05)
+    monkeypatch.setattr(locks, "OWNER_SECONDS", 0.05)
     path.write_bytes(content)
     with held(path):
         path.write_bytes(content)
@@ -275,58 +275,3 @@ def test_where_locks_lie(tmp_path):
     (tmp_path / "link").symlink_to("real")
     assert locks.inside(tmp_path / "link", "train") == str(tmp_path / "real" / ".train.lock")
     assert locks.beside(tmp_path / "link") == locks.beside(tmp_path / "real") == str(tmp_path / ".real.lock")
-
-
-def replaced(path):
-    with locks.replacing_held(path, "The folder is being made", "make another") as folder:
-        pathlib.Path(folder, "yours").touch()
-
-
-def test_a_folder_that_is_replaced_has_one_writer_and_no_trace_of_its_lock(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "_OWNER_SECONDS", 0.1)
-    path = tmp_path / "models" / "1"
-    with writer_of(path) as owner:
-        with pytest.raises(UserError, match=f"The folder is being made by process {owner.pid} on host"):
-            replaced(path)
-        replaced(path.parent / "2")
-        owner.communicate("go on\n")
-        assert os.listdir(path) == ["mine"]
-        replaced(path)
-    assert os.listdir(path) == ["yours"]
-    assert sorted(os.listdir(path.parent)) == ["1", "2"]
-
-
-def test_a_killed_writer_of_a_folder_holds_nobody_up(tmp_path):
-    path = tmp_path / "1"
-    replaced(path)
-    with writer_of(path) as owner:
-        owner.kill()
-        owner.wait()
-        assert len(os.listdir(tmp_path)) == 2
-        replaced(path)
-    assert os.listdir(tmp_path) == ["1"]
-
-
-def test_of_writers_that_begin_together_one_goes_on(tmp_path):
-    """They see each other, both give way, and come back; none of the others ever writes beside it."""
-    path, begin, writing, most, refused = tmp_path / "1", threading.Barrier(3), [], [], []
-
-    def write():
-        begin.wait()
-        try:
-            with locks.replacing_held(path, "The folder is being made", "make another"):
-                writing.append(1)
-                most.append(len(writing))
-                time.sleep(1.5)
-                writing.pop()
-        except UserError as error:
-            refused.append(error)
-
-    threads = [threading.Thread(target=write) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert set(most) == {1}
-    assert len(most) + len(refused) == 3
-    assert os.listdir(tmp_path) == ["1"]

@@ -13,8 +13,8 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_CHAIN = 350, 80, 7
 # room or from lower floors.
 FLOORS = (
     ("errors",),
-    ("files", "checks", "pictures.pixels"),
-    ("cli", "locks", "pictures", "models.parts", "evaluation.scores", "data.clip", "data.tfrecords"),
+    ("files", "locks", "checks", "pictures.pixels"),
+    ("cli", "one_writer", "pictures", "models.parts", "evaluation.scores", "data.clip", "data.tfrecords"),
     ("models.scene_model", "data.framing"),
     ("models.simone", "data.formats"),
     ("models", "data.pipeline", "data.videos"),

@@ -26,7 +26,7 @@ from simone_tf.cli.console import say
 from simone_tf.config import bindings
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import file_sums, read_json, write_json, write_text
-from simone_tf.locks import replacing_held
+from simone_tf.one_writer import replacing_held
 from simone_tf.runs import pretrained
 from simone_tf.runs.load import load_pretrained, load_run
 from simone_tf.runs.weights import save_weights

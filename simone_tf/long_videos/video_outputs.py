@@ -24,8 +24,8 @@ from PIL import Image
 
 import simone_tf
 from simone_tf.errors import UserError, first_line
-from simone_tf.locks import replacing_held
 from simone_tf.long_videos.frame_blend import FrameParts
+from simone_tf.one_writer import replacing_held
 from simone_tf.pictures.colours import PALETTE
 from simone_tf.pictures.contact_sheet import ContactSheet
 from simone_tf.pictures.drawing import cut_out, object_colour, overlay, winners

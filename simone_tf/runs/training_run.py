@@ -99,6 +99,9 @@ class TrainingRun:
         """`train` of a folder that is held."""
         checkpoints = self._opened()
         summaries = Summaries(self.run_dir)
+        # After the summaries, by which `check_continuation` knows that the config is that of a run.
+        with self._writing_told():
+            gin_files.write_operative_config(self.run_dir)
         summaries.text(0, "config", as_markdown(gin_files.operative_config()))
         trainer = self._trainer(checkpoints, summaries)
         begin = time.time()
@@ -113,7 +116,7 @@ class TrainingRun:
         return metrics
 
     def _opened(self):
-        """The run's `Checkpoints`, its newest one restored, and its config written."""
+        """The run's `Checkpoints`, its newest one restored."""
         check_continuation(self.run_dir)
         check_model(self.step.model, self.settings.num_frames, self.settings.frame_size)
         if not os.access(self.run_dir, os.W_OK):
@@ -127,8 +130,6 @@ class TrainingRun:
         restored = checkpoints.restore_latest()
         if restored:
             say(f"Going on from {restored}.")
-        with self._writing_told():
-            gin_files.write_operative_config(self.run_dir)
         return checkpoints
 
     def _trainer(self, checkpoints, summaries):

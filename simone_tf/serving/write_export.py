@@ -8,8 +8,8 @@ import tensorflow as tf
 import simone_tf
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import file_sums, write_text
-from simone_tf.locks import replacing_held
 from simone_tf.models.scene_model import SceneModel
+from simone_tf.one_writer import replacing_held
 from simone_tf.serving import CHUNK_SIZE, serving_json, warmup
 from simone_tf.serving.saved_model import GRAPH, model_files
 from simone_tf.serving.served_model import ServedModel

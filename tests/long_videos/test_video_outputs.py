@@ -295,7 +295,7 @@ def test_without_a_recomposition_there_are_no_files_of_it(tmp_path):
 
 
 def test_of_two_decompositions_into_a_folder_the_second_is_told_before_its_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "_OWNER_SECONDS", 0.1)
+    monkeypatch.setattr(locks, "OWNER_SECONDS", 0.1)
     out = tmp_path / "out"
     with writer_of(out) as owner:
         for overwrite in (False, True):
