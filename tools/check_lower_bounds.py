@@ -3,8 +3,9 @@
     python3.11 tools/check_lower_bounds.py /tmp/lowest_versions tests/data tests/config
 
 The environment is made in the folder given, which must be new or empty. Every `>=X` of the package and its extras
-becomes `==X`, so that pip either installs these very versions or says which do not go together. Flags after the folder
-go to pytest; without any, the tests that are not slow run. Run by hand; the results are in CONTRIBUTING.md.
+becomes `==X`, so that pip either installs these very versions or says which do not go together; what only the tests
+need, and does not go with the rest, is left out by --without. Further flags go to pytest; without any, the tests that
+are not slow run. Run by hand; the results are in CONTRIBUTING.md.
 """
 
 import argparse
@@ -47,19 +48,13 @@ def lower_bounds(setup_cfg: str) -> dict[str, str]:
     return bounds
 
 
-def extras(setup_cfg: str) -> list[str]:
-    """The names of the extras of a setup.cfg."""
-    parser = configparser.ConfigParser()
-    parser.read_string(setup_cfg)
-    return sorted(parser["options.extras_require"])
-
-
 def main(argv: list[str] | None = None) -> int:
     """Makes the environment and runs the tests; returns the exit code of what failed, of pip or of pytest."""
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n\n")[0], epilog=__doc__.split("\n\n")[2].strip().replace("\n", " ")
     )
     parser.add_argument("folder", help="where the environment is made; new or empty")
+    parser.add_argument("--without", action="append", default=[], help="a requirement to leave out; repeatable")
     parser.add_argument("--install_only", action="store_true", help="run no tests")
     arguments, flags = parser.parse_known_args(argv)
     folder = os.path.abspath(arguments.folder)
@@ -69,15 +64,19 @@ def main(argv: list[str] | None = None) -> int:
     text = (REPOSITORY / "setup.cfg").read_text(encoding="utf-8")
     try:
         bounds = lower_bounds(text)
+        for name in arguments.without:
+            if bounds.pop(name, None) is None:
+                raise ValueError(
+                    f"--without={name}: setup.cfg requires no such package, write it as in the list of pip"
+                )
     except ValueError as error:
         print(f"check_lower_bounds: {error}", file=sys.stderr)
         return 2
     venv.create(folder, with_pip=True)
-    constraints = os.path.join(folder, "constraints.txt")
-    pathlib.Path(constraints).write_text("".join(f"{name}=={version}\n" for name, version in bounds.items()))
+    requirements = os.path.join(folder, "requirements.txt")
+    pathlib.Path(requirements).write_text("".join(f"{name}=={version}\n" for name, version in bounds.items()))
     python = os.path.join(folder, "bin", "python")
-    package = f"{REPOSITORY}[{','.join(extras(text))}]"
-    install = [python, "-m", "pip", "install", "--quiet", "--constraint", constraints, "--editable", package]
+    install = [python, "-m", "pip", "install", "--quiet", "--requirement", requirements, "--editable", str(REPOSITORY)]
     code = subprocess.run(install, check=False).returncode
     if code or arguments.install_only:
         return code

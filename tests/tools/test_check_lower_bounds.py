@@ -1,7 +1,9 @@
 """What the lowest versions are, read from setup.cfg; the environments themselves are made by hand."""
 
 import importlib.util
+import pathlib
 import re
+import subprocess
 
 import pytest
 
@@ -34,7 +36,6 @@ def test_every_bound_is_read_once():
         "av": "17",
         "importlib-resources": "6.0rc1",
     }
-    assert tool.extras(CONFIG) == ["a", "b"]
 
 
 @pytest.mark.parametrize("line", ["numpy", "numpy==2.0", "numpy<3", "numpy>2", "numpy>=2; python_version<'4'"])
@@ -55,6 +56,27 @@ def test_the_package_has_a_bound_for_every_requirement():
     bounds = tool.lower_bounds(text)
     assert set(bounds) == {name.replace("_", "-").lower() for name in named}
     assert (bounds["av"], bounds["pillow"]) == ("17", "10.3")
+
+
+def test_what_is_installed_is_the_lowest_without_what_is_left_out(tmp_path, monkeypatch, capsys):
+    ran = []
+
+    def run(command, **keywords):
+        ran.append(command)
+        return subprocess.CompletedProcess(command, 5 if "pytest" in command else 0)
+
+    monkeypatch.setattr(tool.venv, "create", lambda folder, with_pip: pathlib.Path(folder).mkdir())
+    monkeypatch.setattr(tool.subprocess, "run", run)
+    folder = tmp_path / "lowest"
+    assert tool.main([str(folder), "--without=openvino", "-x", "tests/data"]) == 5
+    required = (folder / "requirements.txt").read_text().splitlines()
+    assert {"av==17", "pillow==10.3", "importlib-resources==6", "tensorflow==2.21"} <= set(required)
+    assert not any("openvino" in line or ">" in line for line in required)
+    assert ran[0][-4:] == ["--requirement", str(folder / "requirements.txt"), "--editable", str(REPOSITORY)]
+    assert ran[-1] == [str(folder / "bin" / "python"), "-m", "pytest", "-x", "tests/data"]
+    assert tool.main([str(tmp_path / "other"), "--without=numpi"]) == 2
+    assert "--without=numpi: setup.cfg requires no such package" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path, capsys):
