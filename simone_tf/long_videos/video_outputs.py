@@ -25,6 +25,7 @@ from PIL import Image
 import simone_tf
 from simone_tf.errors import UserError, first_line
 from simone_tf.long_videos.frame_blend import FrameParts
+from simone_tf.npz import save_npz
 from simone_tf.one_writer import replacing_held
 from simone_tf.pictures.colours import PALETTE
 from simone_tf.pictures.contact_sheet import ContactSheet
@@ -136,7 +137,7 @@ class VideoOutputs:
             OSError: a file cannot be written.
         """
         self._movies.close()
-        np.savez(os.path.join(self._folder, "latents.npz"), allow_pickle=False, **latents)
+        save_npz(os.path.join(self._folder, "latents.npz"), latents)
         areas = {number: facts.pixels for number, facts in self._objects.items() if facts.seen}
         sheet = self._sheet.draw(areas, self._largest())
         Image.fromarray(sheet).save(os.path.join(self._folder, "contact_sheet.png"), optimize=True)
