@@ -205,6 +205,13 @@ def _listed(folder: str) -> list[str]:
     return [os.path.basename(path) for path in state.all_model_checkpoint_paths] if state else []
 
 
+def _lists_another(folder: str) -> bool:
+    """Whether TensorFlow's list names checkpoints in another folder than its own."""
+    state = tf.train.get_checkpoint_state(folder) if _listed(folder) else None
+    paths = [state.model_checkpoint_path, *state.all_model_checkpoint_paths] if state else []
+    return any(os.path.dirname(path) != os.fspath(folder) for path in paths)
+
+
 def _present(folder: str) -> list[str]:
     """Names of the checkpoints that are there, the one of the last step last."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
@@ -214,8 +221,9 @@ def _present(folder: str) -> list[str]:
 def _mend_list(folder: str) -> None:
     """Writes the folder's list of checkpoints anew where it does not say what is there.
 
-    TensorFlow starts afresh in silence when its list, the file `checkpoint`, is gone or damaged. An index file is
-    written last, so that a checkpoint is complete if it has one.
+    TensorFlow starts afresh in silence when its list, the file `checkpoint`, is gone or damaged, and one with the paths
+    of another folder, of which this is a copy, it would restore from there, and delete what is old there. An index file
+    is written last, so that a checkpoint is complete if it has one.
     """
     listed, present = _listed(folder), _present(folder)
     if listed and not present:
@@ -223,7 +231,7 @@ def _mend_list(folder: str) -> None:
             f"{os.path.join(folder, listed[-1])} is damaged, its index file is gone; put the checkpoint back, or "
             "choose another --run_dir to start afresh."
         )
-    if set(listed) <= set(present) and (listed or not present):
+    if set(listed) <= set(present) and (listed or not present) and not _lists_another(folder):
         return
     kept = [name for name in listed if name in present] or present
     path = os.path.join(folder, "checkpoint")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from simone_tf.data.videos.container_video import CONTAINER_OPTIONS
 from simone_tf.data.videos.npy_video import open_npy_video, read_npy_frames
-from simone_tf.data.videos.source_files import is_file
+from simone_tf.data.videos.source_files import check_size, is_file
 from simone_tf.data.videos.video_files import (
     ANIMATION_SUFFIXES,
     PICTURE_SUFFIXES,
@@ -89,6 +89,9 @@ def as_rate(value: float | Fraction | None) -> Fraction | None:
 
 def _facts_of_picture(path):
     with Image.open(path, formats=("GIF", "PNG", "WEBP")) as image:
+        if image.format == "WEBP":
+            check_size(path, image.width, image.height)
+            image.load()  # Only a frame that was decoded tells its time.
         milliseconds = image.info.get("duration")
         # A GIF's frames are counted by going through all of it; the first two tell its rate.
         return None, as_rate(Fraction(1000) / Fraction(milliseconds) if milliseconds else None)

@@ -49,7 +49,7 @@ def mask_errors(segments: np.ndarray, slot_masks: np.ndarray, num_objects: int) 
             f"segments must be [T, H, W] and slot_masks [K, T, H, W], got {segments.shape} and {slot_masks.shape}."
         )
     _check_ids(segments, num_objects + 1, "segments")
-    ids = segments.ravel()
+    ids = segments.ravel().astype(np.int64)
     areas = np.bincount(ids, minlength=num_objects + 1).astype(np.float64)
     # sum (1_k - m)^2 = |k| - 2 sum_k m + sum m^2: no true mask is ever laid out.
     inside, squares = [], []
@@ -68,7 +68,8 @@ def overlap_table(segments: np.ndarray, predicted: np.ndarray, num_true: int, nu
         raise ValueError(f"true segments {segments.shape} and predicted segments {predicted.shape} differ in shape.")
     _check_ids(segments, num_true, "segments")
     _check_ids(predicted, num_slots, "predicted")
-    cells = segments.ravel().astype(np.int64) * num_slots + predicted.ravel()
+    # Together with signed integers those of uint64 would become floats.
+    cells = segments.ravel().astype(np.int64) * num_slots + predicted.ravel().astype(np.int64)
     return np.bincount(cells, minlength=num_true * num_slots).reshape(num_true, num_slots)
 
 
