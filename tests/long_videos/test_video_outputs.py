@@ -289,3 +289,12 @@ def test_without_a_recomposition_there_are_no_files_of_it(tmp_path):
     assert not list(tmp_path.glob("recomposition.*"))
     assert read_gif(tmp_path / "overlay.gif")
     assert (tmp_path / "contact_sheet.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(errno.EMFILE, "ulimit -n"), (errno.ENOSPC, "free some space"), (errno.EROFS, "choose another")],
+)
+def test_the_advice_fits_the_refusal(tmp_path, code, advice):
+    with pytest.raises(UserError, match=advice), output_folder(str(tmp_path / "out"), overwrite=False):
+        raise OSError(code, os.strerror(code))
