@@ -14,6 +14,7 @@ import sys
 import time
 
 # The processes that render import this file too: what is slow to import (TensorFlow) is imported where it is used.
+from simone_tf.cli.command import check_name
 from simone_tf.errors import UserError
 from simone_tf.scenes.preset import ScenePreset
 from simone_tf.scenes.presets import PRESETS
@@ -92,6 +93,7 @@ def check_numbers(arguments: argparse.Namespace) -> None:
 def make(arguments: argparse.Namespace) -> None:
     """Makes the split, telling how far it is: a progress bar on a terminal, a line per shard elsewhere."""
     check_numbers(arguments)
+    check_name("--out=", arguments.out)
     preset = chosen_preset(arguments)
 
     # isort: off

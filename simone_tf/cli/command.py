@@ -30,15 +30,15 @@ def argument_parser(description):
 def _local_folder(path):
     if "://" in path:
         raise UserError(f"--run_dir={path} is an address: name a local folder, and copy it there afterwards.")
-    check_name("run_dir", path)
+    check_name("--run_dir=", path)
     return path
 
 
 def check_name(flag: str, path: str) -> None:
-    """Raises UserError where TensorFlow, which knows names in UTF-8 only, cannot open what `--flag=path` names."""
+    """Raises UserError where TensorFlow, which knows names in UTF-8 only, cannot open what `<flag><path>` names."""
     if not is_utf8(path):
         raise UserError(
-            f"--{flag}={_shown(path)} holds bytes that are no UTF-8, which TensorFlow cannot open: rename it, or name "
+            f"{flag}{_shown(path)} holds bytes that are no UTF-8, which TensorFlow cannot open: rename it, or name "
             "another."
         )
 
