@@ -18,7 +18,7 @@ from simone_tf.evaluation.scores.segmentation import SegmentationScores
 from simone_tf.pictures.gif_writer import GifWriter
 from simone_tf.pictures.mp4_writer import Mp4Writer
 
-from tiny_run import make_clips
+from tiny_run import REPOSITORY, make_clips
 
 
 @pytest.fixture
@@ -172,3 +172,11 @@ def test_objects_without_a_slot_count_nothing():
     scores = overlap_scores(segments, (segments - 1) // 2, 2)
     assert scores["video_miou_foreground"] == pytest.approx((0.5 + 0.5 + 0 + 0) / 4)
     assert scores["video_mbo_foreground"] == pytest.approx(0.5)
+
+
+def test_the_page_counts_its_cases():
+    page = (REPOSITORY / "docs" / "robustness.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")][1:]
+    assert {len(row) for row in rows} == {5}
+    mended = sum("**mended**" in row[-1] for row in rows)
+    assert f"Of these {len(rows)} cases {len(rows) - mended} held at first; {mended} were faults" in page
