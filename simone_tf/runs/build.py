@@ -56,8 +56,6 @@ def build_model(settings: RunSettings) -> SceneModel:
         UserError: the model cannot be built with what is configured.
     """
     keras.utils.set_random_seed(settings.seed)
-    # Another precision in the user's keras.json would be that of the optimizer's numbers.
-    keras.config.set_floatx("float32")
     keras.config.set_dtype_policy(settings.precision)
     model = _built("train.model", settings.model, SceneModel)
     try:

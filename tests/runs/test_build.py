@@ -19,11 +19,14 @@ def _as_it_was():
 
 
 def test_the_precision_of_a_users_keras_is_no_matter():
-    """`floatx` in a user's keras.json would round the learning rate."""
+    """`floatx` in a user's keras.json reaches neither weights nor optimizer."""
     kinds = []
     for floatx in ("float32", "float16", "float64"):
         keras.config.set_floatx(floatx)
-        step = build_step(tf.distribute.get_strategy(), read_settings([str(QUICKSTART)], TINY))
+        step = build_step(
+            tf.distribute.get_strategy(),
+            read_settings([str(QUICKSTART)], (*TINY, "learning_rate = 3e-4", "Adam.learning_rate = %learning_rate")),
+        )
         kinds.append(
             [(tuple(variable.shape), variable.dtype) for variable in (*step.model.weights, *step.optimizer.variables)]
         )

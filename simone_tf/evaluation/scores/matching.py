@@ -49,7 +49,7 @@ def mask_errors(segments: np.ndarray, slot_masks: np.ndarray, num_objects: int) 
             f"segments must be [T, H, W] and slot_masks [K, T, H, W], got {segments.shape} and {slot_masks.shape}."
         )
     _check_ids(segments, num_objects + 1, "segments")
-    ids = segments.ravel().astype(np.int64)
+    ids = segments.ravel()
     areas = np.bincount(ids, minlength=num_objects + 1).astype(np.float64)
     # sum (1_k - m)^2 = |k| - 2 sum_k m + sum m^2: no true mask is ever laid out.
     inside, squares = [], []
