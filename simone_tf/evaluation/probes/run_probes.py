@@ -1,6 +1,5 @@
 """All probes of a trained run: Tables 2 and 3 of the paper, and attributes, from the measures of clips."""
 
-import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -99,7 +98,6 @@ class _Probes:
         names = [name for name in probed_measures(model) if all(name in part for part in parts)]
         self._data = {name: np.concatenate([part[name] for part in parts]) for name in names}
         self._latents = probe_latents(model, self._data)
-        self._segments = any("video_ari_foreground" in part for part in parts)
         self._convention = clips.camera_convention and str(clips.camera_convention)
         self._attributes = clips.attributes
         self._settings = settings
@@ -115,11 +113,14 @@ class _Probes:
         """Kind of probe -> the beginning of a sentence on why there is none; empty where there is one."""
         objects = "" if self._latents.objects is not None else "This model has no latents of objects"
         frames = "" if self._latents.frames is not None else "This model has no latents of frames"
-        without, why = functools.partial(_without, self._data, self._segments), self.unmatched[0]
+        data, why = self._data, self.unmatched[0]
         return {
-            "camera": frames or without("camera") or _meaningless_camera(self._convention),
-            "trajectory": objects or without("object_positions", "object_slots") or why,
-            "attribute": objects or without("object_attributes", "object_slots") or _nameless(self._attributes) or why,
+            "camera": frames or _without(data, "camera") or _meaningless_camera(self._convention),
+            "trajectory": objects or _without(data, "object_positions", "object_slots") or why,
+            "attribute": objects
+            or _without(data, "object_attributes", "object_slots")
+            or _nameless(self._attributes)
+            or why,
         }
 
     def camera(self) -> list[ProbeRow]:
@@ -212,12 +213,9 @@ def _without_slots(model: SceneModel, parts: Sequence[Measures], count: int) -> 
     return "", [f"{why} in {lost} clips: their objects are left out of the probes."] if lost else []
 
 
-def _without(data: Measures, segments: bool, *names: str) -> str:
+def _without(data: Measures, *names: str) -> str:
     words = {"object_slots": "segments"}
-    missing = [name for name in names if name not in data]
-    if len(missing) > 1 and segments:
-        missing.remove("object_slots")  # They are not looked for where no field describes an object.
-    lacking = [f"`{words.get(name, name)}`" for name in missing]
+    lacking = [f"`{words.get(name, name)}`" for name in names if name not in data]
     return f"This dataset has no {' and no '.join(lacking)}" if lacking else ""
 
 

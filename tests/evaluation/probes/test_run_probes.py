@@ -131,18 +131,6 @@ def test_missing_ground_truth_is_told(names, sentences):
     assert rows
 
 
-@pytest.mark.parametrize(("measured", "words"), [((), " and no `segments`"), (("video_ari_foreground",), "")])
-def test_segments_that_are_there_are_not_said_to_lack(measured, words):
-    """Objects are not matched where no field describes them, whether there are segments or not."""
-    test = without(TEST, "object_slots", "object_positions", "object_attributes")
-    test |= {name: np.zeros(len(TEST["camera"])) for name in measured}
-    _, missing, _ = run_probes(MODEL, without(TRAIN, "object_slots"), test, CLIPS, QUICK)
-    assert missing == [
-        f"This dataset has no `object_positions`{words}: no trajectory probes.",
-        f"This dataset has no `object_attributes`{words}: no attribute probes.",
-    ]
-
-
 def test_unnamed_cameras_and_attributes_are_told():
     unnamed = types.SimpleNamespace(camera_convention=None, attributes=())
     rows, missing, _ = run_probes(MODEL, TRAIN, TEST, unnamed, QUICK)
