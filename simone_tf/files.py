@@ -252,6 +252,15 @@ def file_sums(folder: str | os.PathLike, names: Iterable[str]) -> dict[str, dict
     return sums
 
 
+def is_utf8(name: str) -> bool:
+    """Whether the bytes of a name are UTF-8; Python takes others too, and keeps them as lone surrogates."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_lfs_pointer(start: bytes) -> bool:
     """Whether the first bytes of a file (64 are enough) are those of a Git LFS pointer, which stands for the file."""
     return start.startswith(b"version https://git-lfs.github.com/spec/")

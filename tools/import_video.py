@@ -17,6 +17,7 @@ import time
 
 from simone_tf import interrupts
 from simone_tf.cli import command
+from simone_tf.cli.command import check_name
 from simone_tf.cli.console import say
 from simone_tf.cli.progress import progress
 from simone_tf.errors import UserError
@@ -76,6 +77,7 @@ def import_videos(arguments: argparse.Namespace) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_]+", arguments.split):
         raise UserError(f"--split={arguments.split} is no file name: use letters, digits and underscores.")
     size = parse_size(arguments.size)
+    check_name("--out=", arguments.out)
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing here needs a GPU, or should take its memory
     from simone_tf.cli import quiet_tensorflow  # noqa: F401, I001

@@ -16,6 +16,7 @@ import sys
 
 from simone_tf import interrupts
 from simone_tf.cli import command
+from simone_tf.cli.command import check_name
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
 
@@ -43,6 +44,8 @@ def inspect(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, flag)
         if not least <= value <= most:
             raise UserError(f"--{flag}={value} is out of range: choose {least} to {most}.")
+    for path in arguments.paths:
+        check_name("", path)
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing here needs a GPU, or should take its memory
     from simone_tf.cli import quiet_tensorflow  # noqa: F401

@@ -16,6 +16,7 @@ import time
 # The processes that render import this file too: what is slow to import (TensorFlow) is imported where it is used.
 from simone_tf import interrupts
 from simone_tf.cli import command
+from simone_tf.cli.command import check_name
 from simone_tf.errors import UserError
 from simone_tf.scenes.preset import ScenePreset
 from simone_tf.scenes.presets import PRESETS
@@ -94,6 +95,7 @@ def check_numbers(arguments: argparse.Namespace) -> None:
 def make(arguments: argparse.Namespace) -> None:
     """Makes the split, telling how far it is: a progress bar on a terminal, a line per shard elsewhere."""
     check_numbers(arguments)
+    check_name("--out=", arguments.out)
     preset = chosen_preset(arguments)
 
     # isort: off

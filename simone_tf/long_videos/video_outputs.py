@@ -45,6 +45,12 @@ _MIN_SEEN = 0.005
 
 _MAX_ID = 2**16 - 1
 
+_MENDS = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there",
+    errno.EMFILE: "allow more open files (ulimit -n 256)",
+}
+
 _OWN_FILES = {DESCRIPTION, "latents.npz", "contact_sheet.png"} | {
     f"{name}.{ending}" for name in ("overlay", "recomposition") for ending in ("gif", "mp4")
 }
@@ -241,8 +247,7 @@ def output_folder(out: str, overwrite: bool) -> Iterator[str]:
             yield folder
             _check_place(out, overwrite)  # again: another program may have filled it meanwhile
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        mend = "free some space there" if full else "choose another folder"
+        mend = _MENDS.get(error.errno, "choose another folder")
         raise UserError(f"--out={out} cannot be written ({first_line(error)}): {mend}.") from error
 
 

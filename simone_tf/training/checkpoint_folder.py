@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -79,7 +80,8 @@ def tell_not_whole(folder: str, found: Found) -> None:
 def open_for_writing(folder: str) -> Found:
     """`look_into` of a folder that a run is going to save to: leftovers are removed, and the list is put right.
 
-    TensorFlow starts afresh in silence when its list, the file `checkpoint`, is gone or damaged.
+    TensorFlow starts afresh in silence when its list, the file `checkpoint`, is gone or damaged. From a list with the
+    paths of another folder, of which this is a copy, it would restore what is there, and delete what is old there.
 
     Raises:
         UserError: checkpoints that the folder lists are gone, or the folder cannot be read or written.
@@ -93,7 +95,7 @@ def open_for_writing(folder: str) -> Found:
     tell_not_whole(folder, found)
     try:
         _remove_unfinished(folder)
-        if found.listed != found.named or (found.whole and not found.listed):
+        if found.listed != found.named or (found.whole and not found.listed) or _lists_another(folder):
             _write_list(folder, found.listed or found.whole)
     except OSError as error:
         raise unwritable(folder, error) from error
@@ -132,12 +134,27 @@ def _named(folder: str) -> list[str]:
     """Names of the checkpoints in TensorFlow's list, the newest last; none where it is not there or damaged."""
     if not os.path.isfile(os.path.join(folder, "checkpoint")):
         return []
+    with _list_of(folder) as (_, paths):
+        return [os.path.basename(path) for path in paths]
+
+
+def _lists_another(folder: str) -> bool:
+    """Whether TensorFlow's list names checkpoints in another folder than its own."""
+    if not os.path.isfile(os.path.join(folder, "checkpoint")):
+        return False
+    with _list_of(folder) as (plain, paths):
+        return any(os.path.dirname(path) != plain for path in paths)
+
+
+@contextlib.contextmanager
+def _list_of(folder: str) -> Iterator[tuple[str, list[str]]]:
+    """The folder's name for TensorFlow, and the paths in its list, the newest last; none where the list is damaged."""
     with plain_folder(folder) as plain:
         try:
             state = tf.train.get_checkpoint_state(plain)
         except (ValueError, tf.errors.OpError):
             state = None
-    return [os.path.basename(path) for path in state.all_model_checkpoint_paths] if state else []
+        yield plain, list(state.all_model_checkpoint_paths) if state else []
 
 
 def _write_list(folder: str, names: list[str]) -> None:

@@ -328,3 +328,12 @@ def test_of_two_decompositions_into_a_folder_the_second_is_told_before_its_work(
     with output_folder(str(out), False) as folder:
         open(f"{folder}/{DESCRIPTION}", "w").close()
     assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(errno.EMFILE, "ulimit -n"), (errno.ENOSPC, "free some space"), (errno.EROFS, "choose another")],
+)
+def test_the_advice_fits_the_refusal(tmp_path, code, advice):
+    with pytest.raises(UserError, match=advice), output_folder(str(tmp_path / "out"), overwrite=False):
+        raise OSError(code, os.strerror(code))

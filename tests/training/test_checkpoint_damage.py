@@ -361,3 +361,25 @@ def test_a_folder_that_the_system_refuses_is_told(stored, monkeypatch, call):
     with pytest.raises(UserError, match="Permission denied") as caught:
         Checkpoints(stored.parent, simple_parts())
     assert str(stored.parent) in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["{old}/checkpoints/", "runs/old/checkpoints/", "./", "../elsewhere/"])
+def test_a_list_with_paths_of_another_place_means_the_files_beside_it(tmp_path, place):
+    """A copied run must neither read nor delete what lies where it was made."""
+    old, copy = tmp_path / "old", tmp_path / "copy"
+    parts = simple_parts()
+    checkpoints = Checkpoints(old, parts, keep=2)
+    for step in (1, 2):
+        parts["step"].assign(step)
+        checkpoints.save(step)
+    shutil.copytree(old, copy)
+    before = sorted(path.name for path in (old / "checkpoints").iterdir())
+    listed = (copy / "checkpoints" / "checkpoint").read_text()
+    (copy / "checkpoints" / "checkpoint").write_text(listed.replace(': "ckpt', f': "{place.format(old=old)}ckpt'))
+    parts["step"].assign(7)
+    copied = Checkpoints(copy, parts, keep=2)
+    assert copied.restore_latest() == str(copy / "checkpoints" / "ckpt-2")
+    assert parts["step"].numpy() == 2
+    copied.save(3)
+    assert sorted(path.name for path in (old / "checkpoints").iterdir()) == before
+    assert sorted(path.stem for path in (copy / "checkpoints").glob("*.index")) == ["ckpt-2", "ckpt-3"]

@@ -82,3 +82,10 @@ def test_any_bytes_are_a_table_or_refused(tmp_path_factory, content, suffix):
         return
     assert camera.ndim == 2
     assert np.isfinite(camera).all()
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize(("name", "content"), [("c.csv", "x,y\n1,2.5\n3,4\n"), ("c.json", "[[1, 2.5],\n[3, 4]]\n")])
+def test_files_of_windows(tmp_path, name, content, mark):
+    (tmp_path / name).write_bytes(mark + content.replace("\n", "\r\n").encode())
+    np.testing.assert_array_equal(read_camera(tmp_path / name), [[1, 2.5], [3, 4]])
