@@ -208,12 +208,15 @@ def restore_weights(
         UserError: if there is none, it is damaged, or it belongs to another model.
     """
     folder = os.path.join(run_dir, "best" if best else "checkpoints")
-    # What lost its data is told and not passed over: measures of another step than the last would be taken for those.
     found = look_into(folder, data=False)
-    tell_not_whole(folder, found)
-    if found.newest is None:
+    # What was whole once, as the list says, and is damaged now is told and not passed over: measures of another step
+    # than the last would be taken for those. What was never finished is in no list.
+    newest = found.named[-1] if found.named and found.named[-1] in found.not_whole else found.newest
+    if newest == found.newest:
+        tell_not_whole(folder, found)
+    if newest is None:
         raise UserError(f"{folder} holds no checkpoint that can be read: train first, or name another --run_dir.")
-    path = os.path.join(folder, found.newest)
+    path = os.path.join(folder, newest)
     with _readable(path):
         check_whole(path)
     step = tf.Variable(0, dtype=tf.int64, trainable=False)

@@ -231,13 +231,22 @@ def test_a_file_that_may_not_be_read_does_not_start_the_run_afresh(stored, monke
     assert contents(stored) == before
 
 
-def test_weights_are_read_from_the_newest_that_is_whole(stored, capsys):
-    (stored / INDEX.format(3)).write_bytes(b"")
+def test_weights_are_read_from_the_newest_that_was_finished(stored, capsys):
+    for step in (3, 4):
+        (stored / INDEX.format(step)).write_bytes(b"")
+    before = contents(stored)
+    assert restore_weights(stored.parent, simple_parts()["model"]) == (str(stored / "ckpt-2"), 2)
+    assert contents(stored) == before
+    assert "nor is 1 before it: it does not count, ckpt-2 is taken" in capsys.readouterr().err
+
+
+def test_weights_that_were_whole_once_are_not_exchanged_for_older_ones(stored, capsys):
     cut(stored / INDEX.format(2), 50)
     before = contents(stored)
-    assert restore_weights(stored.parent, simple_parts()["model"]) == (str(stored / "ckpt-1"), 1)
+    with pytest.raises(UserError, match=r"ckpt-2 is damaged: .*; put its files back, or train on"):
+        restore_weights(stored.parent, simple_parts()["model"])
     assert contents(stored) == before
-    assert "nor is 1 before it: it does not count, ckpt-1 is taken" in capsys.readouterr().err
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("damage", [os.remove, lambda path: cut(path, 100)], ids=["missing", "cut"])
