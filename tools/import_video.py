@@ -3,7 +3,8 @@
     python tools/import_video.py recordings/ --split=train --frames=16 --size=64 --out=datasets/playroom
 
 A video is a file (mp4, mov, webm, animated GIF, ...; other than GIF needs `pip install simone_tf[video]`) or a folder
-with a picture per frame; a folder of videos stands for all of them. The files depend on the videos and settings only.
+with a picture per frame, of several numbered series one: 'walk/left_*'; a folder of videos stands for all of them. The
+files depend on the videos and settings only.
 A split appears as a whole or not at all: after an error or interruption, nothing is left, and the same command starts
 again.
 """
@@ -30,7 +31,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("videos", nargs="+", help="video files, folders of frames, or folders of videos")
     parser.add_argument("--out", required=True, help="folder of the dataset")
     parser.add_argument("--split", default="train", help="name of the split; part of the file names")
-    parser.add_argument("--masks", help="folder of true segments as <video name>/<frame>.png: numbers or colours")
+    parser.add_argument(
+        "--masks",
+        help="folder of true segments as <video name>/<frame>.png: numbers or colours, paired by number",
+    )
     parser.add_argument("--camera", help="folder of <video name>.npy, .csv or .json with a row of numbers per frame")
     parser.add_argument("--frames", type=int, default=16, help="frames of a clip")
     parser.add_argument("--stride", type=int, default=1, help="frame step: 2 takes every second frame")

@@ -58,11 +58,16 @@ def scene_mjcf(scene: Scene, preset: ScenePreset, free_objects: bool = False) ->
             '<texture name="sky" type="skybox" builtin="gradient" rgb1="0.55 0.7 0.9" rgb2="0.8 0.87 0.95"'
             ' width="64" height="64"/>'
         )
+    elif scene.sky is not None:
+        color = _numbers(scene.sky)
+        assets.append(
+            f'<texture name="sky" type="skybox" builtin="flat" rgb1="{color}" rgb2="{color}" width="8" height="8"/>'
+        )
     large = preset.size * preset.supersampling
     slices, stacks, squares = preset.tessellation
     xml = f"""<mujoco>
   <visual>
-    <global fovy="{preset.field_of_view!r}" offwidth="{large}" offheight="{large}"/>
+    <global fovy="{(scene.field_of_view or preset.field_of_view)!r}" offwidth="{large}" offheight="{large}"/>
     <quality shadowsize="{preset.shadow_map}" offsamples="0" numslices="{slices}" numstacks="{stacks}"
       numquads="{squares}"/>
     <headlight ambient="{_numbers([scene.ambient] * 3)}" diffuse="0 0 0" specular="0 0 0"/>

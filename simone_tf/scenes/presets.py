@@ -8,6 +8,7 @@ from simone_tf.scenes.glancing import GlancingPreset
 from simone_tf.scenes.playroom import PlayroomPreset
 from simone_tf.scenes.preset import COLORS, SATURATED_COLORS, ScenePreset
 from simone_tf.scenes.room import RoomPreset
+from simone_tf.scenes.tabletop import TabletopPreset
 from simone_tf.scenes.toys import TOYS
 
 # The easiest family that still needs the method: equal colours, shadows, changing light and a moving camera, but few,
@@ -189,6 +190,54 @@ PLAYROOM = PlayroomPreset(
     min_mean_object_fraction=0.12,
 )
 
+# In the manner of MOVi-A and MOVi-B (Greff et al., 2022): plain shapes thrown onto an open floor.
+TABLETOP = TabletopPreset(
+    name="tabletop",
+    frames=24,
+    size=64,
+    field_of_view=44.0,
+    supersampling=3,
+    shadow_map=512,
+    shadow_reach=9.0,
+    num_objects=(3, 10),
+    shapes=("sphere", "cube", "cylinder", "cone", "capsule", "disc", "pillar", "pyramid", "torus"),
+    colors=tuple(COLORS),
+    color_brightness=(0.7, 1.1),
+    hue_jitter=0.04,
+    object_size=(0.35, 0.9),
+    thrown_share=(0.3, 1.0),
+    layout_radius=3.4,
+    throw_height=(0.2, 3.0),
+    min_gap=0.05,
+    throw_speed=(0.5, 4.0),
+    fall_speed=(-1.0, 1.0),
+    spin=4.0,
+    bounce=(0.2, 0.65),
+    friction=(0.2, 0.6),
+    lens=(0.8, 1.25),
+    still_share=0.6,
+    camera_arc=(5.0, 40.0),
+    camera_distance=(8.0, 11.0),
+    camera_elevation=(14.0, 55.0),
+    look_radius=0.6,
+    look_height=(0.3, 0.9),
+    grey_share=0.4,
+    textures=("flat", "flat", "noise"),
+    floor_saturation=(0.05, 0.6),
+    floor_value=(0.3, 0.85),
+    texture_contrast=(0.02, 0.12),
+    num_lights=(1, 3),
+    light_elevation=(35.0, 75.0),
+    brightness=(0.8, 1.1),
+    ambient_share=(0.4, 0.65),
+    specular=0.3,
+    max_object_fraction=0.6,
+    min_object_fraction=0.0,
+    objects_inside_view=False,
+    min_visible_objects=3,
+    min_visible_fraction=0.002,
+)
+
 # The quickstart's scenes for long videos: the camera turns as fast per frame as there and goes on turning, while it
 # glances aside often enough for every object to leave the view and come back many times.
 QUICKSTART_LONG = GlancingPreset(
@@ -221,6 +270,7 @@ PRESETS: dict[str, ScenePreset] = {
         OBJECTS_ROOM_MOVING,
         CATER,
         PLAYROOM,
+        TABLETOP,
         QUICKSTART_LONG,
         QUICKSTART_LONG_DRIFT,
     )

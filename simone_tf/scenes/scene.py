@@ -118,6 +118,10 @@ class Scene:
     # Background that is neither floor nor wall, in the frame of the world: never an instance, never moving. Like walls,
     # fixtures throw no shadow.
     fixtures: tuple[Part, ...] = ()
+    # Colour behind everything where there are no walls, None for black.
+    sky: RGB | None = None
+    # Opening angle of this clip's camera in degrees, None for the preset's.
+    field_of_view: float | None = None
 
     def positions(self) -> np.ndarray:
         """Returns the objects' centres, `[T, N, 3] float64`."""

@@ -74,6 +74,19 @@ class TrainingStep:
         rows = self._compiled(iterator, tf.constant(num_steps)).numpy()
         return {name: rows[:, column] for column, name in enumerate(self.metrics)}
 
+    def take(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step on one batch, of one replica and outside `run`; graph code, all of it fit for XLA.
+
+        Args:
+            batch: dict of the model's `inputs`, float32, all clips of the step.
+
+        Returns:
+            dict of scalars: `metrics` but the time waited for input.
+        """
+        measured = self._update(batch, self.step.read_value())
+        self.step.assign_add(1)
+        return measured
+
     def is_finite(self) -> bool:
         """Whether all weights are finite numbers."""
         return all(np.isfinite(variable.numpy()).all() for variable in self.model.trainable_variables)

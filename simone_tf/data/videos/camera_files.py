@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+from simone_tf.data.videos.source_files import is_file, read_start
 from simone_tf.errors import UserError, first_line
 
 SUFFIXES = (".npy", ".csv", ".json")
@@ -26,8 +27,9 @@ def read_camera(path: str | os.PathLike) -> np.ndarray:
     """
     path = os.fspath(path)
     suffix = os.path.splitext(path)[1].lower()
-    if not os.path.isfile(path) or suffix not in SUFFIXES:
+    if not is_file(path) or suffix not in SUFFIXES:
         raise UserError(f"{path} is no camera file: give a {', '.join(SUFFIXES)} with a row of numbers per frame.")
+    read_start(path)
     size = os.path.getsize(path)
     if size > MAX_FILE_BYTES:
         raise UserError(f"{path} has {size} bytes, more than the {MAX_FILE_BYTES} of a camera file: check the file.")

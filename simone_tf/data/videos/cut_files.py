@@ -16,15 +16,15 @@ def missing_bytes(path: str | os.PathLike) -> int:
     """How many bytes the file lacks by its own account, at least; 0 where it is complete or does not tell.
 
     Known are MP4 and QuickTime (the sizes of the outermost boxes), WebM and Matroska (the size of the segment), AVI
-    (the size of the first RIFF chunk) and GIF (the byte that ends it).
+    and WebP (the size of the first RIFF chunk) and GIF (the lengths of its blocks). A GIF may lack the byte that ends
+    it, as some programs leave it out, and may have anything behind it: one that was cut just between two of its
+    pictures looks no different from a whole one.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         start = file.read(64)
         if start[:6] in _GIF:
-            # Some programs leave a line break or zeros behind the end.
-            file.seek(max(0, size - 64))
-            return 0 if file.read().rstrip(b"\0\r\n ").endswith(b";") else 1
+            return _gif_lacks(file)
         if start[4:8] in _MP4_BOXES:
             return max(0, _mp4_end(file, size) - size)
     if start[:4] == _EBML:
@@ -32,6 +32,54 @@ def missing_bytes(path: str | os.PathLike) -> int:
     if start[:4] == b"RIFF" and len(start) >= 12:
         return max(0, struct.unpack("<I", start[4:8])[0] + 8 - size)
     return 0
+
+
+def _gif_lacks(file) -> int:
+    """How many bytes of a block of the GIF are missing, at least; 0 where all of its pictures are whole."""
+    file.seek(6)
+    screen = file.read(7)
+    if len(screen) < 7:
+        return 7 - len(screen)
+    file.seek(_gif_colours(screen[4]), os.SEEK_CUR)
+    pictures, announced = 0, False  # A control block announces a picture.
+    while True:
+        kind = file.read(1)
+        if kind == b"!":
+            label = file.read(1)
+            announced = announced or label == b"\xf9"
+            lacking = 1 - len(label)
+        elif kind == b",":
+            head = file.read(9)
+            lacking = 9 - len(head)
+            if not lacking:
+                file.seek(_gif_colours(head[8]), os.SEEK_CUR)
+                lacking = 1 - len(file.read(1))  # the size of its codes
+            pictures, announced = pictures + 1, False
+        else:
+            # The end, with or without its byte; line breaks and zeros in its place are no loss. All else is no block.
+            ended = kind == b";" or (not (kind + file.read(64)).strip(b"\0\r\n ") and not announced and pictures)
+            return 0 if ended else 1
+        lacking = lacking or _gif_data_lacks(file)
+        if lacking:
+            return lacking
+
+
+def _gif_colours(flags: int) -> int:
+    """Bytes of the table of colours that the flags tell of."""
+    return 3 * 2 ** (flags % 8 + 1) if flags & 0x80 else 0
+
+
+def _gif_data_lacks(file) -> int:
+    """Goes past data in pieces of up to 255 bytes, which ends with one of none."""
+    while True:
+        length = file.read(1)
+        if not length:
+            return 1
+        if not length[0]:
+            return 0
+        lacking = length[0] - len(file.read(length[0]))
+        if lacking:
+            return lacking
 
 
 def _mp4_end(file, size: int) -> int:

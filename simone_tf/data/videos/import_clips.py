@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -21,8 +22,12 @@ from simone_tf.data.formats.sidecar import read_sidecar, write_sidecar
 from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.videos.camera_files import SUFFIXES as CAMERA_SUFFIXES
 from simone_tf.data.videos.camera_files import read_camera
+from simone_tf.data.videos.frame_masks import FrameMasks, check_count
 from simone_tf.data.videos.mask_files import MaskFolder
-from simone_tf.data.videos.video_clips import ImportPlan, Source, check_count, video_clips
+from simone_tf.data.videos.picture_folders import has_kubric_layer, is_picture_folder, listed
+from simone_tf.data.videos.picture_series import KUBRIC_FRAMES, KUBRIC_MASKS
+from simone_tf.data.videos.source_files import is_file
+from simone_tf.data.videos.video_clips import ImportPlan, Source, video_clips
 from simone_tf.data.videos.video_files import find_videos, list_pictures, video_name
 from simone_tf.errors import UserError, first_line
 
@@ -41,7 +46,9 @@ def find_sources(paths: Sequence[str], masks: str | None = None, camera: str | N
 
     Args:
       paths: see `video_files.find_videos`.
-      masks: folder of `<video name>/<frame>.png`; for a single video also the folder of its masks itself.
+      masks: folder of `<video name>/<frame>.png`; for a single video also the folder of its masks itself, or a pattern
+        (`folder/mask_*`). Folders as Kubric writes them hold their masks themselves: those are taken where None is
+        given and all videos are such.
       camera: folder of `<video name>.npy` (or .csv or .json); for a single video also the file itself.
 
     Raises:
@@ -50,23 +57,25 @@ def find_sources(paths: Sequence[str], masks: str | None = None, camera: str | N
     videos = find_videos(paths)
     names: dict[str, str] = {}
     for path in videos:
-        name = video_name(path)
+        name = unicodedata.normalize("NFC", video_name(path))
         if name in names and (masks or camera or os.path.abspath(names[name]) == os.path.abspath(path)):
             raise UserError(f"{names[name]} and {path} are both named {name!r}: give every video a name of its own.")
         names[name] = path
+    of_kubric = masks is None and all(has_kubric_layer(path, KUBRIC_MASKS) for path in videos)
     sources = []
     for path in videos:
         name = video_name(path)
-        mask_folder = camera_file = None
+        mask_folder = path if of_kubric else None
+        camera_file = None
         if masks is not None:
-            mask_folder = os.path.join(masks, name)
-            if len(videos) == 1 and os.path.isdir(masks) and not os.path.isdir(mask_folder):
+            mask_folder = _entry(masks, name)
+            if len(videos) == 1 and is_picture_folder(masks) and not os.path.isdir(mask_folder):
                 mask_folder = masks
         if camera is not None:
-            candidates = [os.path.join(camera, name + suffix) for suffix in CAMERA_SUFFIXES]
-            if len(videos) == 1 and os.path.isfile(camera):
+            candidates = [_entry(camera, name + suffix) for suffix in CAMERA_SUFFIXES]
+            if len(videos) == 1 and is_file(camera):
                 candidates = [camera]
-            found = [candidate for candidate in candidates if os.path.isfile(candidate)]
+            found = [candidate for candidate in candidates if is_file(candidate)]
             if len(found) != 1:
                 raise UserError(
                     f"{camera} holds {'no' if not found else 'more than one'} camera file for video {name!r}: there "
@@ -75,6 +84,16 @@ def find_sources(paths: Sequence[str], masks: str | None = None, camera: str | N
             camera_file = found[0]
         sources.append(Source(name, path, mask_folder, camera_file))
     return sources
+
+
+def _entry(folder: str, name: str) -> str:
+    """The path of what a folder holds by a name, also where that writes its accents in the other form of Unicode."""
+    path = os.path.join(folder, name)
+    if os.path.lexists(path) or not os.path.isdir(folder):
+        return path
+    wanted = unicodedata.normalize("NFC", name)
+    found = (entry for entry in listed(folder) if unicodedata.normalize("NFC", entry) == wanted)
+    return os.path.join(folder, next(found, name))
 
 
 def import_split(
@@ -104,7 +123,7 @@ def import_split(
     """
     plan.check()
     for source in sources:
-        _check_lengths(source)
+        _check_lengths(source, plan)
     settings = {
         "tool": "import_video",
         **dataclasses.asdict(plan),
@@ -196,13 +215,15 @@ class _Clips:
             )
 
 
-def _check_lengths(source: Source) -> None:
+def _check_lengths(source: Source, plan: ImportPlan) -> None:
     """Finds what can be found before anything is decoded: counts that differ, a camera file that cannot be read."""
-    masks = len(MaskFolder(source.masks)) if source.masks else None
+    masks = MaskFolder(source.masks) if source.masks else None
     camera = len(read_camera(source.camera)) if source.camera else None
-    if os.path.isdir(source.path):
+    if is_picture_folder(source.path):
         frames = len(list_pictures(source.path))
-        check_count(source.masks, masks, "masks", source.path, frames)
+        of_frames = FrameMasks(source.path, source.masks, masks)
+        of_frames.check_frames(frames)
+        of_frames.check_taken(plan.taken(frames))
         check_count(source.camera, camera, "rows", source.path, frames)
 
 
@@ -211,7 +232,8 @@ def _fingerprint(source: Source) -> dict[str, Any]:
     parts = {}
     for key, path in (("video", source.path), ("masks", source.masks), ("camera", source.camera)):
         if path is not None:
-            files = list_pictures(path) if os.path.isdir(path) else [path]
+            layer = KUBRIC_MASKS if key == "masks" else KUBRIC_FRAMES
+            files = list_pictures(path, layer) if is_picture_folder(path) else [path]
             parts[key] = {"files": len(files), "bytes": sum(os.path.getsize(file) for file in files)}
     return {"name": source.name, **parts}
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simone_tf.data.videos.source_files import check_size
+from simone_tf.data.videos.source_files import check_size, is_file, read_start
 from simone_tf.errors import UserError, first_line
 from simone_tf.pictures.pixels import as_uint8
 
@@ -37,6 +37,8 @@ def open_npy_video(path: str) -> NpyVideo:
     Raises:
         UserError: the file is missing, damaged, cut off, of another kind or shape, or its frames are too large.
     """
+    if is_file(path):
+        read_start(path)
     try:
         with open(path, "rb") as file:
             shape, fortran_order, dtype = _read_header(path, file)

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import itertools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -11,6 +10,7 @@ import tensorflow as tf
 from simone_tf.data.formats.records import MAX_CLIP_PIXELS
 from simone_tf.data.framing import MAX_SIDE, Framing
 from simone_tf.data.videos.camera_files import read_camera
+from simone_tf.data.videos.frame_masks import FrameMasks, check_count
 from simone_tf.data.videos.mask_files import MaskFolder
 from simone_tf.data.videos.video_files import read_frames
 from simone_tf.errors import UserError
@@ -49,6 +49,12 @@ class ImportPlan:
     @property
     def step(self) -> int:
         return self.hop or self.frames * self.stride
+
+    def taken(self, frames: int) -> list[int]:
+        """The frames of a video of so many that are in a clip, ascending."""
+        last = min(frames, self.end or frames) - self.start - self.span
+        starts = range(self.start, self.start + last + 1, self.step)
+        return sorted({start + k * self.stride for start in starts for k in range(self.frames)})
 
     def check(self) -> None:
         """Raises UserError when a number is out of range."""
@@ -97,7 +103,8 @@ def video_clips(
     """
     camera = read_camera(source.camera) if source.camera else None
     masks = MaskFolder(source.masks) if source.masks else None
-    mask_frames = masks.read() if masks else itertools.repeat(None)
+    mask_frames = FrameMasks(source.path, source.masks, masks)
+    mask_frames.tell()
     open_windows: list[tuple[int, list[dict[str, np.ndarray]]]] = []
     first_shape = framing = None
     used = 0
@@ -112,16 +119,7 @@ def video_clips(
                     f"{source.path}: frame {index} has {frame.shape[1]} x {frame.shape[0]} pixels, frame 0 has "
                     f"{first_shape[1]} x {first_shape[0]}: bring all frames of a video to one size."
                 )
-            mask = next(mask_frames, None)
-            if masks and mask is None:
-                raise UserError(
-                    f"{source.masks} holds {len(masks)} masks, {source.path} has more frames: add the others."
-                )
-            if mask is not None and mask.shape != frame.shape[:2]:
-                raise UserError(
-                    f"{masks.paths[index]} has {mask.shape[1]} x {mask.shape[0]} pixels, its frame has "
-                    f"{frame.shape[1]} x {frame.shape[0]}: bring them to one size."
-                )
+            mask = mask_frames.of_frame(index, frame)
             if camera is not None and index >= len(camera):
                 raise UserError(
                     f"{source.camera} has {len(camera)} rows, {source.path} has more frames: add the others."
@@ -141,12 +139,14 @@ def video_clips(
                 for window in wanting:
                     window.append(part)
             if open_windows and len(open_windows[0][1]) == plan.frames:
-                parts = open_windows.pop(0)[1]
+                start, parts = open_windows.pop(0)
+                first = plan.start + start
+                mask_frames.check_taken(range(first, first + plan.span, plan.stride))
                 yield {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
             if index + 1 == plan.end:
                 break
         else:
-            check_count(source.masks, len(masks) if masks else None, "masks", source.path, index + 1)
+            mask_frames.check_frames(index + 1)
             check_count(source.camera, None if camera is None else len(camera), "rows", source.path, index + 1)
     yield used
 
@@ -173,9 +173,3 @@ def _framing(path: str, shape: tuple[int, ...], plan: ImportPlan) -> Framing:
             f"{MAX_CLIP_PIXELS // 10**6} million that a record may hold: choose a smaller --size or fewer frames."
         )
     return Framing(crop, plan.size)
-
-
-def check_count(what: str | None, count: int | None, unit: str, path: str, frames: int) -> None:
-    """Raises UserError when masks or camera rows are not as many as the frames."""
-    if count is not None and count != frames:
-        raise UserError(f"{what} has {count} {unit}, {path} has {frames} frames: there has to be one for each frame.")

@@ -1,7 +1,8 @@
 """Reading videos as people have them: mp4, mov, webm, animated GIF, or a folder of pictures, frame by frame.
 
 `read_frames` is a generator that holds one frame at a time, so the length of a video does not matter. GIF and pictures
-are read with Pillow; all other files with PyAV (FFmpeg), which comes with `pip install simone_tf[video]`.
+are read with Pillow; all other files with PyAV (FFmpeg), which comes with `pip install simone_tf[video]`. Which it is
+the first bytes of a file tell; its name matters only where a folder is listed.
 """
 
 import os
@@ -11,55 +12,58 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from simone_tf.data.videos.container_video import read_video
-from simone_tf.data.videos.picture_files import open_picture, read_pictures, rgb_of
+from simone_tf.data.videos.file_kinds import ANIMATION_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES, is_picture
+from simone_tf.data.videos.picture_files import read_picture, read_pictures
+from simone_tf.data.videos.picture_folders import is_picture_folder, list_pictures, listed, natural_key
+from simone_tf.data.videos.picture_series import is_pattern
+from simone_tf.data.videos.sixteen_bits import WidePixels
 from simone_tf.data.videos.source_files import is_file
-from simone_tf.errors import UserError, first_line
+from simone_tf.errors import UserError
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".flv", ".wmv")
-ANIMATION_SUFFIXES = (".gif", ".apng")
+# What listing pictures and telling kinds apart takes lies in files of its own; here is where it is asked for.
+__all__ = [
+    "ANIMATION_SUFFIXES",
+    "PICTURE_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "find_videos",
+    "list_pictures",
+    "natural_key",
+    "read_frames",
+    "video_name",
+]
 
 
 def read_frames(path: str | os.PathLike) -> Iterator[np.ndarray]:
     """The frames of one video, one at a time.
 
-    Grey becomes RGB, 16 bits become 8, what is transparent lies on black, and a phone's "turned by 90 degrees" is
-    carried out. Frames come in the order they are shown, whatever their timing; pictures of a folder in the natural
-    order of their names (frame2 before frame10).
+    Grey becomes RGB, 16 bits become 8 (where all numbers of a video are small, a warning tells so), what is transparent
+    lies on black, and a phone's "turned by 90 degrees" is carried out. Frames come in the order they are shown,
+    whatever their timing; pictures of a folder in the natural order of their names (frame2 before frame10).
 
     Args:
-      path: a video file, an animated GIF, one picture (a video of one frame), or a folder of pictures.
+      path: a video file, an animated GIF, one picture (a video of one frame; the pages of a TIFF are frames), or a
+        folder of pictures. Of a folder as Kubric writes it the frames are `rgba_...`; of one with several numbered
+        series a pattern names one: `folder/left_*`.
 
     Yields:
       uint8 [H, W, 3] RGB; H and W may differ from frame to frame where the source's do.
 
     Raises:
-      UserError: the source is missing, not readable, damaged or cut off, has no frame, or has a frame of more than
-        `MAX_FRAME_PIXELS` pixels; raised when the frame in question is reached.
+      UserError: the source is missing, not readable, damaged or cut off, has no frame, has a frame of more than
+        `MAX_FRAME_PIXELS` pixels, or does not tell which of several series is meant; raised when the frame in question
+        is reached.
     """
     path = os.fspath(path)
-    if os.path.isdir(path):
-        for picture in list_pictures(path):
-            with open_picture(picture) as image:
-                yield rgb_of(picture, image)
+    if is_picture_folder(path):
+        with WidePixels(path) as wide:
+            for picture in list_pictures(path):
+                yield read_picture(picture, wide)
     elif not is_file(path):
         raise UserError(f"{path} does not exist: check its name.")
-    elif path.lower().endswith(PICTURE_SUFFIXES + ANIMATION_SUFFIXES):
+    elif is_picture(path):
         yield from read_pictures(path)
     else:
         yield from read_video(path)
-
-
-def list_pictures(folder: str) -> list[str]:
-    """The paths of the pictures of a folder in natural order; hidden files and other kinds are left out.
-
-    Raises:
-      UserError: there is none.
-    """
-    names = [name for name in _listed(folder) if name.lower().endswith(PICTURE_SUFFIXES)]
-    if not names:
-        raise UserError(f"{folder} holds no picture ({', '.join(PICTURE_SUFFIXES)}): name a folder of frames.")
-    return [os.path.join(folder, name) for name in names]
 
 
 def find_videos(paths: Sequence[str]) -> list[str]:
@@ -77,8 +81,8 @@ def find_videos(paths: Sequence[str]) -> list[str]:
     found: list[str] = []
     for path in map(os.fspath, paths):
         if os.path.isdir(path):
-            names = _listed(path)
-        elif is_file(path):
+            names = listed(path)
+        elif is_picture_folder(path) or is_file(path):
             found.append(path)
             continue
         else:
@@ -101,23 +105,17 @@ def find_videos(paths: Sequence[str]) -> list[str]:
 
 
 def video_name(path: str) -> str:
-    """What a video is called: its file's name without the ending, or its folder's name."""
+    """What a video is called: its file's name without the ending, or its folder's name.
+
+    Of a series in a folder (`walk/left_*.png`) it is both: "walk_left".
+    """
     name = os.path.basename(os.path.abspath(path))
+    if is_pattern(path):
+        folder = os.path.basename(os.path.dirname(os.path.abspath(path)))
+        series = "_".join(re.findall(r"\w+", os.path.splitext(name.replace("[0-9]", ""))[0].replace("_", " ")))
+        return f"{folder}_{series}" if series else folder
     return name if os.path.isdir(path) else os.path.splitext(name)[0]
 
 
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Key that sorts names as people count: frame2 before frame10."""
-    parts = re.split(r"([0-9]+)", name)
-    return [(0, int(part), part) if part.isascii() and part.isdigit() else (1, 0, part) for part in parts if part]
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted((name for name in os.listdir(folder) if not name.startswith(".")), key=natural_key)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be listed ({first_line(error)}): check its permissions.") from error
-
-
 def _has_pictures(path: str) -> bool:
-    return os.path.isdir(path) and any(name.lower().endswith(PICTURE_SUFFIXES) for name in _listed(path))
+    return os.path.isdir(path) and any(name.lower().endswith(PICTURE_SUFFIXES) for name in listed(path))

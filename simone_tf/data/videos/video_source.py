@@ -5,18 +5,14 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
-from PIL import Image
 
 from simone_tf.data.videos.container_video import CONTAINER_OPTIONS
+from simone_tf.data.videos.file_kinds import is_picture
 from simone_tf.data.videos.npy_video import open_npy_video, read_npy_frames
+from simone_tf.data.videos.picture_files import open_picture
+from simone_tf.data.videos.picture_folders import is_picture_folder
 from simone_tf.data.videos.source_files import is_file
-from simone_tf.data.videos.video_files import (
-    ANIMATION_SUFFIXES,
-    PICTURE_SUFFIXES,
-    list_pictures,
-    read_frames,
-    video_name,
-)
+from simone_tf.data.videos.video_files import list_pictures, read_frames, video_name
 from simone_tf.errors import UserError
 
 DEFAULT_RATE = Fraction(12)
@@ -42,7 +38,7 @@ class VideoSource:
         self.path = os.fspath(path)
         if "://" in self.path:
             raise UserError(f"{self.path} is an address: copy the video to a local file, then name that.")
-        if not os.path.isdir(self.path) and not is_file(self.path):
+        if not is_picture_folder(self.path) and not is_file(self.path):
             raise UserError(f"{self.path} does not exist: check its name.")
         self.name = video_name(self.path)
         self._npy = open_npy_video(self.path) if self.path.lower().endswith(".npy") else None
@@ -70,10 +66,10 @@ class VideoSource:
         """Number of frames and rate; None for what is not known. Faults are left to whoever reads the frames."""
         if self._npy is not None:
             return self._npy.num_frames, None
-        if os.path.isdir(self.path):
+        if is_picture_folder(self.path):
             return len(list_pictures(self.path)), None
         try:
-            if self.path.lower().endswith(ANIMATION_SUFFIXES + PICTURE_SUFFIXES):
+            if is_picture(self.path):
                 return _facts_of_picture(self.path)
             return _facts_of_video(self.path)
         except Exception:  # Whatever a damaged header leads to: the reader tells it better.
@@ -88,7 +84,7 @@ def as_rate(value: float | Fraction | None) -> Fraction | None:
 
 
 def _facts_of_picture(path):
-    with Image.open(path, formats=("GIF", "PNG", "WEBP")) as image:
+    with open_picture(path) as image:
         milliseconds = image.info.get("duration")
         # A GIF's frames are counted by going through all of it; the first two tell its rate.
         return None, as_rate(Fraction(1000) / Fraction(milliseconds) if milliseconds else None)

@@ -1,3 +1,4 @@
+import pathlib
 import struct
 
 import pytest
@@ -16,7 +17,16 @@ def box(kind, content, wide=False):
 MP4 = box(b"ftyp", b"isom") + box(b"moov", b"m" * 30) + box(b"mdat", b"d" * 50, wide=True) + box(b"free", b"f" * 5)
 MATROSKA = b"\x1a\x45\xdf\xa3\x84head" + b"\x18\x53\x80\x67" + b"\x40\x50" + b"c" * 0x50
 AVI = b"RIFF" + struct.pack("<I", 4 + 40) + b"AVI " + b"a" * 40
-GIF = b"GIF89a" + b"g" * 20 + b"\0;"
+# A picture of one pixel that has its own colours, and a comment behind it.
+GIF = (
+    b"GIF89a\1\0\1\0\x80\0\0" + b"rgb" * 2 + b"!\xf9\4\0\5\0\0\0"
+    b",\0\0\0\0\1\0\1\0\x80" + b"RGB" * 2 + b"\2\2\x44\1\0" + b"!\xfe\3end\0;"
+)
+
+
+GIF_ENDS = (len(GIF) - 8, len(GIF) - 1)
+"""Where a block ends behind the picture."""
+FAULTS = pathlib.Path(__file__).parents[1] / "files" / "faults"
 
 
 @pytest.mark.parametrize("content", [MP4, MATROSKA, AVI, GIF], ids=["mp4", "matroska", "avi", "gif"])
@@ -28,8 +38,31 @@ def test_whole_files_lack_nothing_and_cut_ones_do(tmp_path, content):
     assert missing_bytes(path) == 0
     for cut in range(len(content) - 12, len(content)):
         path.write_bytes(content[:cut])
-        # Up to the next box an MP4 does not tell that there is one.
-        assert missing_bytes(path) > 0 or (content is MP4 and cut < len(content) - 4)
+        # Up to the next box an MP4 does not tell that there is one, and between its blocks a GIF could end.
+        between = (content is MP4 and cut < len(content) - 4) or (content is GIF and cut in GIF_ENDS)
+        assert missing_bytes(path) > 0 or between
+
+
+def test_a_gif_is_whole_where_its_last_picture_is(tmp_path):
+    path = tmp_path / "a.gif"
+    for cut in range(len(GIF)):
+        path.write_bytes(GIF[:cut])
+        # Text that begins like a GIF is one for FFmpeg to tell.
+        assert (missing_bytes(path) == 0) == (cut in GIF_ENDS or cut < 6), cut
+    # A picture that is announced and does not come is missing; zeros and line breaks are no pictures, nor is what
+    # follows the end.
+    for ending, whole in ((b"!\xf9\4\0\5\0\0\0", False), (b"\0" * 70, True), (b"\r\n", True), (b";" + GIF, True)):
+        path.write_bytes(GIF[:-1] + ending)
+        assert (missing_bytes(path) == 0) == whole, ending
+    path.write_bytes(GIF[:-1] + b"text that is no block")
+    assert missing_bytes(path) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "whole"), [("gif_no_trailer", True), ("gif_54_bytes_after", True), ("gif_really_cut", False)]
+)
+def test_gifs_as_programs_leave_them(name, whole):
+    assert (missing_bytes(FAULTS / f"{name}.gif") == 0) == whole
 
 
 def test_how_much_is_missing(tmp_path):

@@ -188,3 +188,76 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file"):
         import_split(find_sources([tmp_path / "a"]), PLAN, str(tmp_path / "file"), "train")
+
+
+def test_names_in_another_form_of_unicode_are_found(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    for video, other in ((composed, decomposed), (decomposed, composed)):
+        root = tmp_path / video
+        frames_folder(root / "in" / video, 2)
+        frames_folder(root / "masks" / other, 2)
+        (root / "cameras").mkdir()
+        (root / "cameras" / f"{other}.csv").write_text("1\n2\n")
+        (source,) = find_sources([root / "in"], str(root / "masks"), str(root / "cameras"))
+        assert source.masks == str(root / "masks" / other)
+        assert source.camera == str(root / "cameras" / f"{other}.csv")
+    frames_folder(tmp_path / "both" / composed, 2)
+    frames_folder(tmp_path / "both" / decomposed, 2)
+    with pytest.raises(UserError, match="both named"):
+        find_sources([tmp_path / "both"], masks=str(tmp_path))
+
+
+def kubric_folder(folder, count=4):
+    folder.mkdir(parents=True)
+    video = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), np.uint8)
+    for index, frame in enumerate(video):
+        for layer in ("rgba", "forward_flow", "normal", "object_coordinates"):
+            shown = frame if layer == "rgba" else 255 - frame
+            Image.fromarray(shown).save(folder / f"{layer}_{index:05d}.png")
+        ids = Image.fromarray(np.full((8, 8), index + 1, np.uint8))
+        ids.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
+        ids.save(folder / f"segmentation_{index:05d}.png")
+        Image.fromarray(np.ones((8, 8), np.float32)).save(folder / f"depth_{index:05d}.tiff")
+    (folder / "metadata.json").write_text("{}")
+    return video
+
+
+def test_kubric_folders_are_imported_with_their_masks(tmp_path):
+    videos = [kubric_folder(tmp_path / "in" / name) for name in ("a", "b")]
+    for masks in (None, str(tmp_path / "in")):
+        out = tmp_path / f"out {masks is None}"
+        info = import_split(find_sources([tmp_path / "in"], masks=masks), PLAN, str(out), "train")
+        assert info["fields"] == ["video", "segments"]
+        clips = clips_of(out)
+        np.testing.assert_array_equal([clip["video"] for clip in clips], np.concatenate(videos).reshape(4, 2, 8, 8, 3))
+        assert [clip["segments"][:, 0, 0].tolist() for clip in clips] == [[1, 2], [3, 4]] * 2
+    (source,) = find_sources([tmp_path / "in" / "a"], masks=str(tmp_path / "in" / "a"))
+    assert (source.path, source.masks) == (str(tmp_path / "in" / "a"),) * 2
+    frames_folder(tmp_path / "plain", 4)
+    # Clips of one set have the same fields.
+    assert [source.masks for source in find_sources([tmp_path / "in" / "a", tmp_path / "plain"])] == [None, None]
+
+
+def test_frames_and_masks_in_one_folder_are_told_apart_by_patterns(tmp_path):
+    folder = tmp_path / "walk"
+    video = frames_folder(folder, 4)
+    for index in range(4):
+        (folder / f"{index}.png").rename(folder / f"frame_{index}.png")
+        Image.fromarray(np.full((8, 8), index + 5, np.uint8)).save(folder / f"mask_{index}.png")
+    with pytest.raises(UserError, match=r"frame_0.png to frame_3.png, mask_0.png to mask_3.png"):
+        import_split(find_sources([folder]), PLAN, str(tmp_path / "out"), "train")
+    sources = find_sources([folder / "frame_*"], masks=str(folder / "mask_*"))
+    import_split(sources, PLAN, str(tmp_path / "out"), "train")
+    clips = clips_of(tmp_path / "out")
+    np.testing.assert_array_equal(np.concatenate([clip["video"] for clip in clips]), video)
+    assert [clip["segments"][:, 0, 0].tolist() for clip in clips] == [[5, 6], [7, 8]]
+
+
+def test_masks_that_are_numbered_one_off_are_found_before_anything_is_decoded(tmp_path, monkeypatch):
+    frames_folder(tmp_path / "a", 4)
+    frames_folder(tmp_path / "masks", 5)
+    (tmp_path / "masks" / "0.png").unlink()
+    monkeypatch.setattr(import_clips, "video_clips", lambda *_: pytest.fail("it was decoded"))
+    sources = find_sources([tmp_path / "a"], masks=str(tmp_path / "masks"))
+    with pytest.raises(UserError, match=r"4 masks, .*a has 4 frames, and by number no mask is of 0\.png"):
+        import_split(sources, PLAN, str(tmp_path / "out"), "train")
