@@ -82,3 +82,14 @@ def test_any_bytes_are_a_table_or_refused(tmp_path_factory, content, suffix):
         return
     assert camera.ndim == 2
     assert np.isfinite(camera).all()
+
+
+@pytest.mark.parametrize("place", [b"(", b"{", b"'", b","])
+def test_a_header_that_pythons_parser_chokes_on_is_told(tmp_path, place):
+    path = tmp_path / "camera.npy"
+    np.save(path, np.zeros((4, 3)))
+    content = path.read_bytes()
+    start = content.index(b"(4, 3)")
+    path.write_bytes(content[:start] + 6 * place + content[start + 6 :])
+    with pytest.raises(UserError, match="is not a table of a row of numbers per frame"):
+        read_camera(path)
