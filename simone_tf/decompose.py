@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.cli.progress import progress
+from simone_tf.data.videos.damage import ON_CORRUPT
 from simone_tf.data.videos.video_source import MAX_RATE, MIN_RATE, VideoSource, as_rate
 from simone_tf.errors import UserError, first_line
 from simone_tf.long_videos import FITS
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parses flags, takes the video apart, tells what was found and where it is."""
     flags = _parser().parse_args(arguments)
     rate = None if flags.fps is None else _rate(flags.fps)
-    video = VideoSource(flags.video)
+    video = VideoSource(flags.video, flags.on_corrupt, "its camera" if flags.camera else None)
     run_flags.check_one_model(flags)
     out = flags.out or f"{video.name}_decomposition"
 
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 fit=flags.fit,
                 camera=flags.camera,
                 camera_from=flags.camera_from,
+                find_cuts=not flags.no_cuts,
                 overwrite=flags.overwrite,
                 on_frame=shown.add,
             )
@@ -66,8 +68,12 @@ def _rate(fps):
 def _print_found(found, video, out, seconds):
     count = found["frames"]
     say(f"{video.path}: {count} frame{'s' * (count != 1)}, taken apart in {seconds:.1f} s")
-    if video.num_frames not in (None, count):
+    if video.damage.told():
+        say(f"{video.damage.told()}.")
+    elif video.num_frames not in (None, count):
         say(f"The file says that it has {video.num_frames} frames: compare the end of the video with overlay.gif.")
+    if cuts := found["cuts"]:
+        say(f"Another scene begins at frame{'s' * (len(cuts) > 1)} {', '.join(map(str, cuts))}.")
     for facts in found["objects"]:
         say(
             f"object {facts['id']}: in {facts['frames_seen']} frames from {facts['first_frame']} to "
@@ -104,6 +110,15 @@ def _parser():
         "--camera_from",
         help="another video, through whose camera the objects are shown as well; of a model that is given the camera, "
         "another file of it",
+    )
+    parser.add_argument(
+        "--on_corrupt",
+        choices=ON_CORRUPT,
+        default="raise",
+        help="at damaged frames of a video file: refuse it (default), or leave them out; not together with --camera",
+    )
+    parser.add_argument(
+        "--no_cuts", action="store_true", help="take the video for one scene; by default cuts to others are looked for"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier decomposition in --out")
     return parser

@@ -10,6 +10,13 @@ class UserError(Exception):
     """
 
 
+# How TensorFlow came to an error: the places in the program that made the operation, or the steps of a dataset.
+_WAYS = re.compile(
+    r"\AGraph execution error:\s*(?:Detected at node[^\n]*\n(?:[ \t][^\n]*\n|\n)*)*"
+    r"|\AError in user-defined function passed to \S+ transformation with iterator: \S+: "
+)
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, to be quoted in a sentence: at most 200 characters, no full stop at its end.
 
@@ -20,9 +27,17 @@ def first_line(error: BaseException) -> str:
         return "it holds bytes that are no text"
     text = getattr(error, "strerror", None) or getattr(error, "message", None) or str(error)
     text = re.sub(r"\{\{.*?\}\}|\[Op:.*|\(defined at .*", "", str(text)).strip()
+    text = re.sub(_WAYS, "", text).strip()
     told = re.match(r"assertion failed: \[(.*?)\](.*)", text, re.DOTALL)
     if told:
         # Without the list that TensorFlow writes them in.
-        text = told[1].replace("\\'", "'") + told[2].replace("] [", ", ").replace("[", "").replace("]", "")
+        text = told[1].replace("\\'", "'") + told[2].replace("] [", ", ").replace("][", " ").replace("[", "").replace(
+            "]", ""
+        )
+    told = re.match(r"Expected '.*?' to be true\. Summarized data: (.*)", text, re.DOTALL)
+    if told:
+        # The same outside of a graph: first the words, as Python writes bytes, then a line for each value.
+        said, *found = (re.sub(r"\Ab?(['\"])(.*)\1\Z", r"\2", part.strip()) for part in told[1].splitlines())
+        text = f"{said} {', '.join(found)}".replace("\\'", "'").strip()
     line = next(iter(text.splitlines()), "").strip()[:200].rstrip(".")
     return "".join(character if character.isprintable() else "?" for character in line) or type(error).__name__

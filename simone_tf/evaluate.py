@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         value = getattr(flags, name)
         if value is not None and value < least:
             raise UserError(f"--{name}={value} is out of range: choose {least} or more.")
+    if flags.ignore_label is not None:
+        if flags.ignore_label < 0:
+            raise UserError(f"--ignore_label={flags.ignore_label} is out of range: choose 0 or more.")
+        flags.gin_param.append(f"train.ignore_label = {flags.ignore_label}")
     for run_dir in flags.run_dir:
         run_flags.check_params(run_dir, flags.gin_param)
 
@@ -76,6 +80,9 @@ def _parser():
         "--num_probe_clips", type=int, default=1000, help="clips of the training split that the probes are trained on"
     )
     parser.add_argument("--num_pictures", type=int, default=12, help="held-out clips drawn in the report")
+    parser.add_argument(
+        "--ignore_label", type=int, help="true segment whose pixels are in no score, often 255 (default: the run's)"
+    )
     parser.add_argument("--batch_size", type=int, help="clips decoded at a time")
     parser.add_argument("--best", action="store_true", help="the best checkpoint instead of the newest")
     parser.add_argument(

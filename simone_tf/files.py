@@ -209,8 +209,10 @@ def parse_json(content: bytes, most_bytes: int) -> Any:
     """What the bytes of a JSON file say, of a file that lies elsewhere than on this machine.
 
     Raises:
-      ValueError: there are more than `most_bytes`, or they are no JSON.
+      ValueError: there are more than `most_bytes`, or they are no JSON, as those of a Git LFS pointer are none.
     """
+    if is_lfs_pointer(content):
+        raise ValueError(LFS_POINTER)
     if len(content) > most_bytes:
         raise ValueError(f"it has more than {most_bytes} bytes")
     try:
@@ -238,3 +240,10 @@ def file_sums(folder: str | os.PathLike, names: Iterable[str]) -> dict[str, dict
 def is_lfs_pointer(start: bytes) -> bool:
     """Whether the first bytes of a file (64 are enough) are those of a Git LFS pointer, which stands for the file."""
     return start.startswith(b"version https://git-lfs.github.com/spec/")
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the system would not give a file out (permissions, a folder in its place, a failing disk), so that
+    nothing is known of its bytes. An invalid argument is what a damaged archive makes of a place in it.
+    """
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)

@@ -8,15 +8,19 @@ NUM_CLIPS, FRAMES, HEIGHT, WIDTH = 23, 5, 2, 3
 
 
 def make_clip(number, frames=FRAMES, width=WIDTH):
-    """A clip whose pixels tell where they come from: red the clip, green the frame, blue the column."""
+    """A clip whose pixels tell where they come from: red the clip, green the frame, blue the column.
+
+    What moves does so from every frame to the next.
+    """
+    moving = np.array([number % 2 == 0, True])
     clip, frame, column = np.full([frames, HEIGHT, width], number), *np.indices((frames, HEIGHT, width))[[0, 2]]
     return {
         "video": np.stack([clip, 50 + frame, 100 + column], axis=-1).astype(np.uint8),
         "segments": frame * 10 + column,
         "camera": np.stack([np.full(frames, number), np.arange(frames)], axis=1),
-        "object_positions": np.full((frames, 2, 3), number),
+        "object_positions": np.full((frames, 2, 3), number) + moving[:, None] * np.arange(frames)[:, None, None],
         "object_visible": np.tile(np.arange(frames)[:, None] % 2 == 0, (1, 2)),
-        "object_moving": np.array([number % 2 == 0, True]),
+        "object_moving": moving,
     }
 
 

@@ -10,10 +10,13 @@ import pytest
 from PIL import Image
 
 from simone_tf import decompose, export
+from simone_tf.data.formats.records import ClipRecords
+from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.long_videos import window_model
 from simone_tf.runs import load
 
 from decomposed import done, moving_square
+from made_videos import whole
 from tiny_run import SIZE, fails
 
 
@@ -220,6 +223,17 @@ def test_what_cannot_be_read_is_told_and_nothing_is_left(tmp_path, model, capsys
         assert sorted(os.listdir(tmp_path)) == ["videos"], path
 
 
+def test_damaged_frames_are_left_out_and_told(tmp_path, model, capsys):
+    pytest.importorskip("av")
+    content = whole("mpeg4.avi")
+    path = tmp_path / "torn.avi"
+    path.write_bytes(content[: len(content) // 2] + bytes(400) + content[len(content) // 2 + 400 :])
+    assert "damaged at frame" in fails(capsys, [str(path), *model, f"--out={tmp_path / 'out'}"], decompose.main)
+    frames = done(path, model, tmp_path / "out", "--on_corrupt=skip")["frames"]
+    assert 5 < frames < 30
+    assert f"torn.avi: {30 - frames} damaged frames were left out" in capsys.readouterr().out
+
+
 def test_what_is_wrong_with_the_flags_is_told(tmp_path, model, npy, capsys):
     out = f"--out={tmp_path / 'out'}"
     for flags, words in (
@@ -257,3 +271,30 @@ def test_damaged_runs_and_exports_are_told(tmp_path, run, npy, capsys):
     (exported / "variables" / "variables.index").unlink()
     assert "variables.index" in fails(capsys, [str(npy), f"--saved_model={exported}", out], decompose.main)
     assert not (tmp_path / "out").exists()
+
+
+def test_cuts_are_written_and_can_be_left_alone(tmp_path, capsys):
+    """Two scenes of the embedded set, of 6 and 4 frames."""
+    reader = ClipRecords("package:quickstart", "test")
+    first, second = next(iter(evaluation_batches(reader, batch_size=2, num_frames=4).as_numpy_iterator()))["video"]
+    np.save(tmp_path / "a.npy", np.concatenate([first, first[:-3:-1], second]).astype(np.float32))
+    content = done(tmp_path / "a.npy", ["--pretrained=quickstart"], tmp_path / "out")
+    assert content["cuts"] == [6]
+    assert "Another scene begins at frame 6." in capsys.readouterr().out
+    frames = {entry["id"]: (entry["first_frame"], entry["last_frame"]) for entry in content["objects"]}
+    assert {last < 6 for number, (_, last) in frames.items() if number < 4} == {True}
+    assert {begin >= 6 for number, (begin, _) in frames.items() if number >= 4} == {True}
+    assert sum(entry["uncoloured_in_overlay"] for entry in content["objects"]) == 2
+    for index in range(10):
+        with Image.open(tmp_path / "out" / "masks" / f"frame_{index:06d}.png") as mask:
+            assert {*np.unique(np.asarray(mask)).tolist()} <= ({0, 1, 2, 3} if index < 6 else {4, 5, 6, 7})
+    with np.load(tmp_path / "out" / "latents.npz", allow_pickle=False) as latents:
+        assert latents["window_starts"].tolist() == [0, 2, 6]
+        assert latents["merged_object_ids"].tolist() == [*range(8)]
+
+    content = done(tmp_path / "a.npy", ["--pretrained=quickstart"], tmp_path / "one", "--no_cuts")
+    assert content["cuts"] is None
+    assert "Another scene" not in capsys.readouterr().out
+    assert {entry["first_frame"] for entry in content["objects"]} != {6}
+    with np.load(tmp_path / "one" / "latents.npz", allow_pickle=False) as latents:
+        assert latents["window_starts"].tolist() == [0, 2, 4, 6]

@@ -26,3 +26,28 @@ from simone_tf.errors import first_line
 )
 def test_first_line(error, line):
     assert first_line(error) == line
+
+
+def test_what_a_graph_or_a_check_outside_of_one_found_is_told_in_its_words():
+    found = tf.constant([6, 4])
+
+    @tf.function
+    def in_a_graph(condition):
+        tf.debugging.Assert(condition, ["It's wrong; found:", found, 3])
+        return condition
+
+    def in_a_dataset(condition):
+        return list(tf.data.Dataset.from_tensors(condition).map(in_a_graph.python_function))
+
+    for check in (in_a_graph, in_a_graph.python_function, in_a_dataset):
+        with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+            check(tf.constant(False))
+        assert first_line(raised.value).replace("6, 4", "6 4") == "It's wrong; found: 6 4, 3"
+
+
+def test_the_way_to_an_error_in_a_graph_is_left_out():
+    decode = tf.function(tf.io.decode_png)
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        decode(tf.constant("nothing"))
+    assert "Detected at node" in str(raised.value)
+    assert first_line(raised.value).startswith("Unknown image file format")

@@ -14,6 +14,7 @@ from tiny_run import fails
         (["--run_dir=nowhere"], "nowhere holds no run (no config.gin)"),
         (["--run_dir=x", "--num_clips=0"], "--num_clips=0 is out of range"),
         (["--run_dir=x", "--num_pictures=-1"], "--num_pictures=-1 is out of range"),
+        (["--run_dir=x", "--ignore_label=-1"], "--ignore_label=-1 is out of range: choose 0 or more"),
         (["--run_dir=x", "--batch_size=0"], "--batch_size=0 is out of range"),
     ],
 )

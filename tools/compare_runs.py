@@ -198,7 +198,7 @@ def spread(values, digits=3):
     return text + (f" (of {len(there)})" if len(there) < len(values) else "")
 
 
-_ALIKE = ("dataset", "split", "num_clips", "probe clips", "frames", "resolution", "step")
+_ALIKE = ("dataset", "split", "num_clips", "probe clips", "frames", "resolution", "ignore_label", "step")
 
 
 def differences(groups):

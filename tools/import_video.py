@@ -46,6 +46,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--clips_per_shard", type=int, default=500, help="clips per file")
     parser.add_argument("--skip_short", action="store_true", help="leave out videos too short for one clip")
+    parser.add_argument(
+        "--on_corrupt",
+        choices=("raise", "skip"),
+        default="raise",
+        help="at damaged frames of a video file: refuse it, or leave them out (never with masks or camera)",
+    )
     return parser.parse_intermixed_args(argv)
 
 
@@ -84,6 +90,7 @@ def import_videos(arguments: argparse.Namespace) -> None:
         end=arguments.end,
         clips_per_shard=arguments.clips_per_shard,
         skip_short=arguments.skip_short,
+        on_corrupt=arguments.on_corrupt,
     )
     sources = find_sources(arguments.videos, arguments.masks, arguments.camera)
     begin = time.monotonic()
@@ -105,7 +112,15 @@ def import_videos(arguments: argparse.Namespace) -> None:
                     f"({done} of {len(sources)} videos)"
                 )
 
-        info = import_split(sources, plan, arguments.out, arguments.split, on_video=on_video, on_frame=on_frame)
+        info = import_split(
+            sources,
+            plan,
+            arguments.out,
+            arguments.split,
+            on_video=on_video,
+            on_frame=on_frame,
+            on_damage=shown.say,
+        )
     seconds = time.monotonic() - begin
     result = (
         f"{arguments.out}: split {arguments.split!r} is complete, {info['num_clips']} clips of {info['frames']} frames "

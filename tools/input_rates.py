@@ -28,7 +28,9 @@ def measure(settings):
     """
     import tensorflow as tf
 
-    reader = settings.clips
+    from simone_tf.data.pipeline.mixture import alone
+
+    reader = alone(settings.clips, "This", "train.clips")
     batch_size = 16
     streams = {"records": _bare(reader, batch_size)}
     if reader.pictures is not None:

@@ -4,8 +4,8 @@
 
 Takes files and folders in any format that simone_tf reads, compressed or not, and writes nothing, except pictures where
 --out says so: for each set of files a sheet of its first clips over their segments (PNG) and an animation (GIF). Exit
-code: 0 when all is well; 1 when records are damaged, the files of a set do not fit together, or no reader fits; 2 when
-there is nothing that can be inspected.
+code: 0 when all is well; 1 when records are damaged, the files of a set do not fit together or one is missing, or no
+reader fits; 2 when there is nothing that can be inspected.
 """
 
 import argparse
@@ -62,10 +62,17 @@ def inspect(arguments: argparse.Namespace) -> int:
     if len(unreadable) == sum(len(report.files) for report in reports):
         raise UserError(unreadable[0].fault)
     if arguments.json:
-        say(json.dumps([report.to_json() | {"all_faults": report.all_faults()} for report in reports], indent=2))
+        say(json.dumps([report.to_json() | {"all_faults": faults(report)} for report in reports], indent=2))
     else:
         say("\n\n".join(texts))
-    return int(any(report.all_faults() or report.format is None for report in reports))
+    return int(any(faults(report) or report.format is None for report in reports))
+
+
+def faults(report) -> list[str]:
+    """Every sentence on what is wrong with a set, once; a file that is missing is a fault where all belong to it."""
+    found, missing = report.all_faults(), report.missing_sentence()
+    told = any(name in fault for name in report.missing_files[:1] for fault in found)
+    return [*found, missing] if missing and not told and not report.may_lack_files else found
 
 
 def lines(report) -> list[str]:
@@ -77,6 +84,8 @@ def lines(report) -> list[str]:
         text.append(f"  {os.path.basename(file.path)}: {file.bytes:,} bytes, {kind}{count(file)}")
     if total > 8:
         text.append(f"  and {total - len(report.files[:8])} more files ({report.unread_files} of {total} not opened)")
+    if report.missing_files and report.may_lack_files:
+        text.append(f"  {report.missing_sentence()}")
     if report.clips:
         text.append(f"  in {report.clips} clips:" if report.clips > 1 else "  in one clip:")
     for name, field in report.fields.items():
@@ -92,7 +101,7 @@ def lines(report) -> list[str]:
         for name, (kind, number, sizes) in report.features.items():
             first = f", of {', '.join(map(str, sizes))}{' ...' * (number > len(sizes))} bytes" if sizes else ""
             text.append(f"    {name}: {number} {kind}{first}")
-    return [printable(line) for line in [*text, *(f"  FAULT: {fault}" for fault in report.all_faults())]]
+    return [printable(line) for line in [*text, *(f"  FAULT: {fault}" for fault in faults(report))]]
 
 
 def format_sentence(report) -> str:

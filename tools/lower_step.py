@@ -21,6 +21,7 @@ from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
+from simone_tf.data.pipeline.mixture import sets_of
 from simone_tf.files import replacing
 from simone_tf.runs.build import build_step
 from simone_tf.runs.lowered_step import MODULE, write_lowered_step
@@ -31,11 +32,21 @@ CLIPS = "clips.npz"
 
 
 def first_clips(settings, inputs, count):
-    """The model's inputs of the first `count` clips, `[count, T, ...]` each, in their own length; video as uint8."""
-    reader = settings.clips
-    fields = dict(batch_size=1, num_frames=reader.clip_shape()[0], num_clips=count, fields=inputs)
-    with data_faults_told(reader, inputs):
-        batches = list(evaluation_batches(reader, **fields, frame_size=settings.frame_size).as_numpy_iterator())
+    """The model's inputs of the first `count` clips, `[count, T, ...]` each; video as uint8.
+
+    T is the clips' own length. Of a mixture every set gives its share, and T is that of the shortest.
+    """
+    sets = sets_of(settings.clips).values()
+    weights = getattr(settings.clips, "weights", (1,))
+    frames = min(reader.clip_shape()[0] for reader in sets)
+    batches = []
+    for reader, weight in zip(sets, weights, strict=True):
+        share = max(1, round(count * weight / sum(weights)))
+        sizes = {"num_frames": frames, "frame_size": settings.frame_size}
+        with data_faults_told(reader, inputs):
+            batches += evaluation_batches(
+                reader, batch_size=1, num_clips=share, fields=inputs, **sizes
+            ).as_numpy_iterator()
     clips = {name: np.concatenate([batch[name] for batch in batches]) for name in inputs}
     return clips | {"video": np.rint(clips["video"] * 255.0).astype(np.uint8)}
 

@@ -12,7 +12,7 @@ import gin
 
 from simone_tf.config import bindings, registry
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import write_text
+from simone_tf.files import LFS_POINTER, is_lfs_pointer, write_text
 
 CONFIG_FILE = "config.gin"
 
@@ -157,7 +157,10 @@ def _read_file(path, folder, including):
         with open(path, encoding="utf-8") as file:
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a gin file ({first_line(error)}); check its name.") from error
+        mend = "name and permissions" if isinstance(error, OSError) else "name"
+        raise UserError(f"{path} cannot be read as a gin file ({first_line(error)}); check its {mend}.") from error
+    if lines and is_lfs_pointer(lines[0].encode()):
+        raise UserError(f"{path}: {LFS_POINTER}.")
     pieces, begin = [], 0
 
     def read_up_to(end):

@@ -13,6 +13,10 @@ absent, never faked. Only `video` is required.
 | `object_moving`    | [N]          | bool    | whether instance k = index + 1 moves by itself during the clip         |
 | `object_attributes`| [N, A]       | float32 | what instance k = index + 1 is; `ClipReader.attributes` names columns  |
 
+All are those of the frames that are given: of a window of a stored clip `object_moving` is judged anew, of cropped and
+resized frames `object_visible`, and an augmentation is refused beside a field that it would make wrong. World positions
+and camera poses are those of the scene, whatever part of a frame is cut out.
+
 On disk, in memory caches and in the scene generator `video` is uint8 in [0, 255]; `as_float` is the one conversion.
 """
 

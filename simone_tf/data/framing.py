@@ -12,10 +12,11 @@ MAX_SIDE = 2**14
 
 
 class Framing:
-    """Crops and resizes `video` and `segments`; every other field, the camera too, is left as it is.
+    """Crops and resizes `video` and `segments`; every other field but `object_visible`, the camera too, is left as is.
 
     `video` is averaged over the area of each new pixel (box filter, also where the factor is no whole number) and
-    rounded to uint8 where it was uint8. `segments` are taken from the stored pixel under each new pixel's centre.
+    rounded to uint8 where it was uint8. `segments` are taken from the stored pixel under each new pixel's centre. What
+    does not show in these any more is not `object_visible`; without `segments` a crop with that field is refused.
 
     Args:
       crop: (top, left, height, width) in pixels of the stored frames, None for whole frames.
@@ -35,17 +36,30 @@ class Framing:
         Raises:
           tf.errors.InvalidArgumentError: the crop goes beyond the frames.
         """
-        return {
+        framed = {
             name: self._applied(name, value) if name in ("video", "segments") else value for name, value in clip.items()
         }
+        if "object_visible" in clip and "segments" in clip and framed["segments"] is not clip["segments"]:
+            framed["object_visible"] = clip["object_visible"] & _shown(framed["segments"], clip["object_visible"])
+        return framed
+
+    @property
+    def changes_frames(self) -> bool:
+        """Whether there is a crop or a size to bring frames to."""
+        return self.crop is not None or self.resize is not None
 
     def check(self, clip: Mapping[str, tf.Tensor], where: str) -> None:
-        """Raises UserError when the crop goes beyond this clip's frames.
+        """Raises UserError when the crop goes beyond this clip's frames, or a field could not be told of it.
 
         Args:
           clip: as stored.
           where: names the data in the error.
         """
+        if self.crop is not None and "object_visible" in clip and "segments" not in clip:
+            raise UserError(
+                f"{where} has no segments to tell by what is object_visible in the part of a frame that crop = "
+                f"{self.crop} takes: leave out object_visible, or the crop."
+            )
         for name in ("video", "segments"):
             if name in clip and self.crop is not None:
                 top, left, height, width = self.crop
@@ -60,7 +74,12 @@ class Framing:
         if self.crop is not None:
             top, left, height, width = self.crop
             rest = frames.shape.rank - 3
-            # tf.slice, unlike an index, fails where the crop goes beyond the frame.
+            rows, columns = tf.shape(frames)[1], tf.shape(frames)[2]
+            text = f"The crop {self.crop} (top, left, height, width) goes beyond the frames; rows and columns found:"
+            fits = (top + height <= rows) & (left + width <= columns)
+            check = tf.debugging.Assert(fits, [text, rows, columns])
+            with tf.control_dependencies([check] if check is not None else []):
+                frames = tf.identity(frames)
             frames = tf.slice(frames, [0, top, left, *[0] * rest], [-1, height, width, *[-1] * rest])
         if self.resize is None or frames.shape[1:3] == self.resize:
             return frames
@@ -72,6 +91,15 @@ class Framing:
         # In float32 from the start: of uint8, TensorFlow converts every pixel as often as it is used.
         resized = tf.image.resize(tf.cast(frames, tf.float32), self.resize, tf.image.ResizeMethod.AREA)
         return tf.cast(tf.round(resized), tf.uint8) if frames.dtype == tf.uint8 else resized
+
+
+def _shown(segments: tf.Tensor, visible: tf.Tensor) -> tf.Tensor:
+    """bool [T, N], whether instance k = index + 1 has a pixel in the segments [T, H, W]."""
+    frames, count = tf.shape(visible)[0], tf.shape(visible)[1]
+    found = tf.math.bincount(
+        tf.reshape(segments, [frames, -1]), minlength=count + 1, maxlength=count + 1, axis=-1, binary_output=True
+    )
+    return found[:, 1:] > 0
 
 
 def _whole_numbers(name: str, values: tuple[int, ...], parts: tuple[str, ...]) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from simone_tf.data.formats.detect import FeatureSummary, detect_reader, summari
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.formats.records import ClipRecords
 from simone_tf.data.formats.sidecar import SIDECAR
-from simone_tf.data.tfrecords import tfrecord
+from simone_tf.data.tfrecords import shard_names, tfrecord
 from simone_tf.data.tfrecords.faults import DATA_ERRORS
 from simone_tf.data.tfrecords.salvage import Damage, salvage
 from simone_tf.data.videos.video_files import ANIMATION_SUFFIXES, VIDEO_SUFFIXES
@@ -75,6 +75,7 @@ class SetReport:
       split: the split as that reader would be told it.
       files: what was found in each file.
       unread_files: number of files that were not opened.
+      missing_files: names of the files that are not there, by the numbers in the names of the others.
       features: of the first readable record: name -> (kind, count, sizes); None where it is no Example.
       clips: number of records that were parsed.
       fields: of the clips.
@@ -89,6 +90,7 @@ class SetReport:
     split: str | None = None
     files: list[FileReport] = dataclasses.field(default_factory=list)
     unread_files: int = 0
+    missing_files: list[str] = dataclasses.field(default_factory=list)
     features: dict[str, FeatureSummary] | None = None
     clips: int = 0
     fields: dict[str, FieldReport] = dataclasses.field(default_factory=dict)
@@ -112,12 +114,27 @@ class SetReport:
         """Every sentence on what is wrong, once."""
         return list(dict.fromkeys([*(file.fault for file in self.files if file.fault), *self.faults]))
 
+    def missing_sentence(self) -> str | None:
+        """One sentence on the files that are not there, None where there are all."""
+        missing = self.missing_files
+        if not missing:
+            return None
+        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        total = len(self.files) + self.unread_files + len(missing)
+        verb = "is" if len(missing) == 1 else "are"
+        return f"{self.name} has {total - len(missing)} of {total} files: {shown} {verb} missing."
+
+    @property
+    def may_lack_files(self) -> bool:
+        """Whether a part of the files is a set of its own, as of GQN, whose files are random parts."""
+        return self.format == "GQNRooms"
+
 
 def find_sets(path: str) -> dict[str, list[str]]:
     """The TFRecord files of a folder, and of the folders in it, that belong together; or one file.
 
     Returns:
-      Path with `N` for numbers -> sorted paths.
+      Path with `N` for numbers -> sorted paths; where sets of several sizes lie in a folder, with the size of each.
 
     Raises:
       UserError: there is no such path, or no file with `.tfrecord` in its name.
@@ -126,20 +143,27 @@ def find_sets(path: str) -> dict[str, list[str]]:
         return {path: [path]}
     if not os.path.isdir(path):
         raise UserError(f"{path} does not exist: name a TFRecord file or a folder of them.")
-    found = []
-    for folder, subfolders, names in os.walk(path):
+    found: list[str] = []
+    refused: list[OSError] = []
+    for folder, subfolders, names in os.walk(path, onerror=refused.append):
         if os.path.relpath(folder, path).count(os.sep) >= _MAX_DEPTH:
             subfolders.clear()
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         found += [os.path.join(folder, name) for name in sorted(names) if ".tfrecord" in name and name[0] != "."]
+    if not found and refused:
+        raise UserError(
+            f"{refused[0].filename} cannot be looked into ({first_line(refused[0])}): check its permissions."
+        )
     if not found:
         raise UserError(f"{path} holds no TFRecord file (a file with .tfrecord in its name): name another folder.")
-    sets: dict[str, list[str]] = {}
-    for file in found:
-        folder, name = os.path.split(file)
-        numbered = re.sub(r"\d+(?=-of-)|(?<=-of-)\d+", lambda match: "N" * len(match[0]), name)
-        sets.setdefault(os.path.join(folder, numbered), []).append(file)
-    return sets
+    names: dict[str, list[str]] = {}
+    for folder, name in map(os.path.split, found):
+        names.setdefault(folder, []).append(name)
+    return {
+        os.path.join(folder, pattern): [os.path.join(folder, name) for name in members]
+        for folder, there in names.items()
+        for pattern, members in shard_names.group(there).items()
+    }
 
 
 def inspect_set(name: str, paths: list[str], max_records: int = 400, max_files: int = 8, samples: int = 4) -> SetReport:
@@ -168,7 +192,23 @@ def inspect_set(name: str, paths: list[str], max_records: int = 400, max_files: 
                 _look_at(report, parse, file, index, record, samples)
     if report.format == "ClipRecords":
         _check_sidecar(report, reader)
+    if paths != [name]:
+        _check_names(report, paths)
     return report
+
+
+def _check_names(report: SetReport, paths: list[str]) -> None:
+    """Adds what the names of the files say of others that are missing, or that should not lie beside them."""
+    folder = os.path.dirname(paths[0])
+    names = [os.path.basename(path) for path in paths]
+    report.missing_files = shard_names.missing(names)
+    sizes = shard_names.sizes_beside(names[0], os.listdir(folder or "."))
+    if len(sizes) > 1:
+        split = f" for split {report.split!r}" if report.split else ""
+        report.faults.append(
+            f"{folder} holds shards of {len(sizes)} different sets{split} (-of-{' and -of-'.join(sizes)}): "
+            "move all but one set away."
+        )
 
 
 def _records(file: FileReport, most: int) -> Iterator[tuple[int, bytes]]:

@@ -10,7 +10,11 @@ from simone_tf.evaluation.scores.image_quality import image_quality
 from simone_tf.evaluation.scores.matching import UNMATCHED, match_by_mask_error
 from simone_tf.evaluation.scores.overlap import overlap_scores
 from simone_tf.evaluation.scores.segmentation import SegmentationScores
+from simone_tf.evaluation.scores.void import TrueSegments, without_label
 from simone_tf.models.scene_model import Decomposition, SceneModel
+
+IGNORED_SHARE = "ignored_share"
+"""The measure that there is of a clip where a label is ignored."""
 
 COPIED_FIELDS = ("camera", "object_positions", "object_visible", "object_moving", "object_attributes")
 
@@ -21,9 +25,11 @@ class ClipMeasures:
     Args:
         model: built `SceneModel`.
         chunk_size: pixels of a clip decoded at a time; None for all at once.
+        ignore_label: the true segment whose pixels are in no score; None for none.
     """
 
-    def __init__(self, model: SceneModel, chunk_size: int | None = 4096):
+    def __init__(self, model: SceneModel, chunk_size: int | None = 4096, ignore_label: int | None = None):
+        self._ignore_label = ignore_label
         self._inputs = model.inputs
         self._num_slots = model.num_slots
 
@@ -48,7 +54,8 @@ class ClipMeasures:
             `COPIED_FIELDS`. Of a model with a likelihood: `nats_per_pixel` (at the posterior means, nats). With
             `segments`, of a model that divides clips into slots: the scores of `segmentation.SCORES` and
             `overlap.OVERLAP_SCORES`, and, if the number of objects is known, `object_slots` `[N]`
-            (`matching.match_by_mask_error`), all `UNMATCHED` in a clip whose segments count more objects.
+            (`matching.match_by_mask_error`), all `UNMATCHED` in a clip whose segments count more objects. With an
+            `ignore_label`: `ignored_share`, the share of the pixels that have it.
         """
         decomposition, nats = self._take_apart({name: batch[name] for name in self._inputs})
         real = np.flatnonzero(batch["clip_mask"])
@@ -60,8 +67,9 @@ class ClipMeasures:
         }
         ari = None
         if "segments" in batch and self._num_slots > 1:
+            true = without_label(batch["segments"].numpy(), self._ignore_label)
             scores = SegmentationScores()
-            scores.update(batch["segments"].numpy(), decomposition.segments.numpy(), batch["clip_mask"].numpy())
+            scores.update(true.segments, decomposition.segments.numpy(), batch["clip_mask"].numpy(), true.valid)
             ari = scores.per_clip()
         clips = []
         for number, index in enumerate(map(int, real)):
@@ -74,20 +82,24 @@ class ClipMeasures:
             clip |= {name: batch[name][index].numpy() for name in COPIED_FIELDS if name in batch}
             if ari is not None:
                 clip |= {name: values[number] for name, values in ari.items()}
-                clip |= self._overlaps(batch["segments"][index].numpy(), decomposition, index, clip)
+                clip |= self._overlaps(true, decomposition, index, clip)
             clips.append({name: np.asarray(value) for name, value in clip.items()})
         return clips
 
     def _overlaps(
-        self, segments: np.ndarray, decomposition: Decomposition, index: int, clip: Mapping[str, np.ndarray]
+        self, true: TrueSegments, decomposition: Decomposition, index: int, clip: Mapping[str, np.ndarray]
     ) -> dict[str, Any]:
-        measures: dict[str, Any] = overlap_scores(segments, decomposition.segments[index].numpy(), self._num_slots)
+        segments, valid = true.segments[index], None if true.valid is None else true.valid[index]
+        predicted = decomposition.segments[index].numpy()
+        measures: dict[str, Any] = overlap_scores(segments, predicted, self._num_slots, valid)
+        if valid is not None:
+            measures[IGNORED_SHARE] = 1.0 - valid.mean()
         counts = [clip[name].shape[axis] for name, axis in _OBJECT_AXES.items() if name in clip]
         if counts:
             measures["object_slots"] = np.full(counts[0], UNMATCHED, np.int64)
             if segments.max() <= counts[0]:
                 masks = decomposition.slot_masks[index].numpy()
-                measures["object_slots"] = match_by_mask_error(segments, masks, counts[0])
+                measures["object_slots"] = match_by_mask_error(segments, masks, counts[0], valid=valid)
         return measures
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import replacing, write_text
+from simone_tf.files import LFS_POINTER, is_lfs_pointer, is_refusal, replacing, write_text
 
 _KEY_FILE = "key.json"
 _MAX_BYTES = 2**31
@@ -28,7 +28,7 @@ class ClipStore:
             so are those behind a gap.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or what is in it cannot be read.
     """
 
     def __init__(self, folder: str, key: Any):
@@ -97,7 +97,7 @@ class ClipStore:
             dict of name -> `[n, ...]` for the next n clips, those of the names that were stored.
 
         Raises:
-            UserError: a file is damaged.
+            UserError: a file is damaged or cannot be read.
         """
         left = self._end if num_clips is None else num_clips
         for path in self._paths:
@@ -141,6 +141,10 @@ class ClipStore:
                 if list(value.shape[1:]) != arrays[name] or value.dtype.kind not in "biuf":
                     raise ValueError(f"its {name} is another array than was measured")
         except _DAMAGE as error:
+            if is_refusal(error):
+                raise _unreadable(path, error) from error
+            if _is_pointer(path):
+                raise UserError(f"{path}: {LFS_POINTER}.") from error
             raise UserError(
                 f"{path} is damaged ({first_line(error)}): delete it and run the same command again, which measures "
                 "its clips anew."
@@ -149,11 +153,19 @@ class ClipStore:
 
     def _stored(self) -> tuple[Any, dict[str, list[int]] | None]:
         """Key and shapes of the arrays of the measures that are there; (None, None) where it cannot be read."""
+        path = os.path.join(self._folder, _KEY_FILE)
         try:
-            with open(os.path.join(self._folder, _KEY_FILE), encoding="utf-8") as file:
+            with open(path, encoding="utf-8") as file:
                 stored = json.load(file)
             return stored["key"], dict(stored["arrays"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except FileNotFoundError:
+            return None, None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            # What may not be read is no reason to delete what was measured.
+            if is_refusal(error):
+                raise _unreadable(path, error) from error
+            if _is_pointer(path):
+                raise UserError(f"{path}: {LFS_POINTER}.") from error
             return None, None
 
     def _unwritable(self, error: OSError) -> UserError:
@@ -161,6 +173,18 @@ class ClipStore:
             f"{self._folder} cannot be written ({first_line(error)}): free space or mend its permissions, then run the "
             "same command again; measured clips are kept."
         )
+
+
+def _unreadable(path: str, error: BaseException) -> UserError:
+    return UserError(
+        f"{path} cannot be read ({first_line(error)}): mend its permissions, then run the same command again; measured "
+        "clips are kept."
+    )
+
+
+def _is_pointer(path: str) -> bool:
+    with open(path, "rb") as file:
+        return is_lfs_pointer(file.read(64))
 
 
 def _first_and_end(path: str) -> tuple[int, int]:

@@ -25,6 +25,9 @@ class EvaluatedSettings(Protocol):
     def seed(self) -> int: ...
 
     @property
+    def ignore_label(self) -> int | None: ...
+
+    @property
     def evaluation_batch_size(self) -> int: ...
 
     @property
@@ -51,3 +54,8 @@ class EvaluatedRun(Protocol):
 
     @property
     def run_dir(self) -> str: ...
+
+
+def ignored_label(run: EvaluatedRun) -> int | None:
+    """The true segment whose pixels are in no score; None for none, and where settings know nothing of it."""
+    return getattr(run.settings, "ignore_label", None)

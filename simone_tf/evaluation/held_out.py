@@ -1,12 +1,17 @@
 """Scores of a model on held-out clips, clip by clip in bounded memory."""
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from simone_tf.evaluation.scores.segmentation import SegmentationScores
+from simone_tf.evaluation.scores.void import without_label
 from simone_tf.models.scene_model import Decomposition, SceneModel
+from simone_tf.pictures.colours import VOID_ID
+
+_LOG = logging.getLogger(__name__)
 
 
 class TakenApart(NamedTuple):
@@ -26,9 +31,18 @@ class HeldOut:
         batches: re-iterable dataset of dicts with the model's `inputs`, `video [B, T, H, W, 3]` among them,
             `clip_mask [B]` and, where the dataset has them, `segments [B, T, H, W]`.
         chunk_size: pixels of a clip decoded at a time, which bounds the memory; None for all at once.
+        ignore_label: the true segment whose pixels are in no score, and drawn black; None for none.
     """
 
-    def __init__(self, model: SceneModel, batches: tf.data.Dataset, chunk_size: int | None = 4096):
+    def __init__(
+        self,
+        model: SceneModel,
+        batches: tf.data.Dataset,
+        chunk_size: int | None = 4096,
+        ignore_label: int | None = None,
+    ):
+        self._ignore_label = ignore_label
+        self._told = ignore_label is None
         self._model = model
         self._batches = batches
         self._decompose = tf.function(lambda batch: model.decompose(batch, chunk_size))
@@ -42,7 +56,7 @@ class HeldOut:
             divides clips into slots, the scores of `SegmentationScores.result()`.
         """
         scores = SegmentationScores()
-        squared_error, num_clips, has_scores = 0.0, 0, False
+        squared_error, num_clips, has_scores, is_ignored = 0.0, 0, False, False
         for batch in self._batches:
             clip_mask = batch["clip_mask"].numpy()
             decomposition = self._decompose(self._inputs_of(batch))
@@ -51,10 +65,15 @@ class HeldOut:
             num_clips += int(clip_mask.sum())
             if "segments" in batch and self._model.num_slots > 1:
                 has_scores = True
-                scores.update(batch["segments"].numpy(), decomposition.segments.numpy(), clip_mask)
+                segments, valid = without_label(batch["segments"].numpy(), self._ignore_label)
+                is_ignored |= valid is not None and not valid[clip_mask].all()
+                scores.update(segments, decomposition.segments.numpy(), clip_mask, valid)
         result = {"reconstruction_mse": squared_error / max(num_clips, 1), "num_clips": num_clips}
         if has_scores:
             result = {**scores.result(), **result}
+        if not self._told and not is_ignored:
+            _LOG.warning("No true segment of the held-out clips is %s: nothing is ignored.", self._ignore_label)
+        self._told = True
         return result
 
     def first_clips(self, count: int) -> list[TakenApart]:
@@ -68,6 +87,9 @@ class HeldOut:
         taken_apart = []
         for index, clip in enumerate(clips[:count]):
             next_clip = clips[(index + 1) % len(clips)]
+            if "segments" in clip and self._ignore_label is not None:
+                true = clip["segments"].astype(np.int64)
+                clip = clip | {"segments": np.where(true == self._ignore_label, VOID_ID, true)}
             inputs = self._inputs_of(_with_batch(clip))
             decomposition, recomposition = _without_batch(self._decompose(inputs)), None
             if self._model.recomposes:

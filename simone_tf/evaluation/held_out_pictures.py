@@ -6,7 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from simone_tf.errors import UserError, first_line
-from simone_tf.evaluation.held_out import HeldOut, TakenApart
+from simone_tf.evaluation.held_out import TakenApart
+from simone_tf.evaluation.held_out_sets import HeldOutSets
 from simone_tf.pictures import figures
 from simone_tf.pictures.colours import arrange_slots
 from simone_tf.pictures.image_files import save_gif, save_png
@@ -22,11 +23,11 @@ class Pictures:
     """Draws the first held-out clips.
 
     Args:
-        held_out: `HeldOut` of the model.
+        held_out: `HeldOutSets` of the model.
         count: number of clips.
     """
 
-    def __init__(self, held_out: HeldOut, count: int):
+    def __init__(self, held_out: HeldOutSets, count: int):
         self._held_out = held_out
         self._count = count
 

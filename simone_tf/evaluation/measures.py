@@ -11,9 +11,10 @@ import simone_tf
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
-from simone_tf.evaluation.clip_measures import COPIED_FIELDS, ClipMeasures
+from simone_tf.data.pipeline.window import can_be_told
+from simone_tf.evaluation.clip_measures import COPIED_FIELDS, IGNORED_SHARE, ClipMeasures
 from simone_tf.evaluation.clip_store import ClipStore
-from simone_tf.evaluation.evaluated_run import EvaluatedRun
+from simone_tf.evaluation.evaluated_run import EvaluatedRun, ignored_label
 from simone_tf.evaluation.model_inputs import check_inputs
 from simone_tf.evaluation.scores.overlap import OVERLAP_SCORES
 from simone_tf.evaluation.scores.segmentation import SCORES
@@ -50,7 +51,7 @@ def measure_clips(
     check_inputs(run.model, clips)
     store = ClipStore(store_dir, _key(run, clips))
     wanted = (*run.model.inputs, "segments", *COPIED_FIELDS)
-    fields = tuple(name for name in dict.fromkeys(wanted) if name in clips.fields)
+    fields = can_be_told(clips, tuple(dict.fromkeys(wanted)), settings.num_frames)
     finished = store.count()
     on_clips(finished if num_clips is None else min(finished, num_clips))
     if num_clips is not None and finished >= num_clips:
@@ -64,7 +65,7 @@ def measure_clips(
             num_clips=num_clips,
             fields=fields,
         )
-        measures = ClipMeasures(run.model, settings.evaluation_chunk_size)
+        measures = ClipMeasures(run.model, settings.evaluation_chunk_size, ignored_label(run))
         for number, batch in enumerate(batches.skip(finished // batch_size)):
             # Another batch size than before may leave a batch of which some clips are finished.
             done = finished % batch_size if number == 0 else 0
@@ -95,6 +96,8 @@ def summarize(run: EvaluatedRun, clips: ClipReader, store: ClipStore, num_clips:
     values, nats = _go_through(model.latents, store, num_clips)
     count = len(values["mse"])
     not_computed, notes = [], []
+    label = ignored_label(run)
+    besides = "" if label is None else f" but for the ignored {label}"
     empty = int(np.isnan(values["video_ari_foreground"]).sum()) if "video_ari_foreground" in values else 0
     if model.num_slots == 1:
         not_computed.append(
@@ -107,13 +110,15 @@ def summarize(run: EvaluatedRun, clips: ClipReader, store: ClipStore, num_clips:
         )
     elif empty == count:
         not_computed.append(
-            "The `segments` of these clips are 0, background, everywhere: there are no foreground scores."
+            f"The `segments` of these clips are 0, background, everywhere{besides}: there are no foreground scores."
         )
     elif empty:
         notes.append(
-            f"The `segments` of {empty} of {count} clips are 0, background, everywhere: foreground scores are those of "
-            "the others."
+            f"The `segments` of {empty} of {count} clips are 0, background, everywhere{besides}: foreground scores are "
+            "those of the others."
         )
+    if label is not None and IGNORED_SHARE in values:
+        notes.append(_ignored(label, values[IGNORED_SHARE]))
     if "nats_per_pixel" not in values:
         not_computed.append("This model has no likelihood: no nats per pixel.")
     if points := [f"`{name}`" for name in model.latents if name not in nats]:
@@ -131,7 +136,8 @@ def summarize(run: EvaluatedRun, clips: ClipReader, store: ClipStore, num_clips:
             "resolution": list(run.settings.frame_size),
             "num_slots": model.num_slots,
             "version": simone_tf.__version__,
-        },
+        }
+        | ({} if label is None else {"ignore_label": label}),
         "segmentation": {name: _spread(values[name]) for name in (*SCORES, *OVERLAP_SCORES) if name in values},
         "reconstruction": {name: _spread(values[name]) for name in RECONSTRUCTION if name in values},
         # nats of a latent (per object, per frame), and the nats of each of its dimensions
@@ -153,7 +159,13 @@ def _go_through(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Scores of each clip, and the mean KL of each latent dimension; latents are held of one file at a time."""
     posteriors = {name: (f"{name}_mean", f"{name}_log_scale") for name in latents}
-    kept = (*SCORES, *OVERLAP_SCORES, *RECONSTRUCTION, *(part for parts in posteriors.values() for part in parts))
+    kept = (
+        *SCORES,
+        *OVERLAP_SCORES,
+        *RECONSTRUCTION,
+        IGNORED_SHARE,
+        *(part for parts in posteriors.values() for part in parts),
+    )
     gathered: dict[str, list[np.ndarray]] = {}
     kl_sums: dict[str, np.ndarray] = {}
     for part in store.parts(kept, num_clips):
@@ -191,7 +203,23 @@ def _key(run: EvaluatedRun, clips: ClipReader) -> dict[str, Any]:
         "num_frames": run.settings.num_frames,
         "frame_size": list(run.settings.frame_size),
         "version": simone_tf.__version__,
-    }
+    } | _key_of_choices(run, clips)
+
+
+def _key_of_choices(run: EvaluatedRun, clips: ClipReader) -> dict[str, Any]:
+    """What measures depend on in some evaluations only; nothing of it in the others, whose measures stay theirs."""
+    choices: dict[str, Any] = {}
+    if ignored_label(run) is not None:
+        choices["ignore_label"] = ignored_label(run)
+    if "object_moving" in clips.fields and clips.clip_shape()[0] > run.settings.num_frames:
+        choices["object_moving"] = "of the window"
+    return choices
+
+
+def _ignored(label: int, shares: np.ndarray) -> str:
+    if not shares.any():
+        return f"No pixel of the `segments` has the label {label}: nothing was left out of the scores."
+    return f"{shares.mean():.2%} of the pixels have the label {label} in the `segments`: they are in no score."
 
 
 def _spread(values: np.ndarray) -> dict[str, float | int | None]:

@@ -4,6 +4,9 @@ Every window of T frames is taken apart by itself; `Tracker` says which of its s
 and what windows say of the frames they share is combined. A window counts for a frame by the inverse of the squared
 error of its reconstruction, of the frame times of the window as a whole: where a window draws badly what it saw, its
 masks are bad too. Besides latents, nothing is kept of what lies behind: the memory does not grow with the video.
+
+At a cut to another scene (`cuts`) windows end and begin anew, and so do identities: no object, and nothing that is
+combined over windows, belongs to two scenes.
 """
 
 import itertools
@@ -12,11 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from simone_tf.errors import UserError
+from simone_tf.long_videos.cuts import CutFinder
 from simone_tf.long_videos.frame_blend import FrameBlend, FrameParts, WindowFrame
 from simone_tf.long_videos.tracks import SlotNumbers, Tracker, Unlinked, WindowSlots
 from simone_tf.long_videos.video_latents import VideoLatents
 from simone_tf.long_videos.window_model import Posterior, Rendering, WindowModel
-from simone_tf.long_videos.windows import Window, check_overlap, cut_windows, default_overlap
+from simone_tf.long_videos.windows import Window, as_float_frames, check_overlap, cut_windows, default_overlap
 
 # Mean squared error of a rendering that is as good as any: one hundredth of the range of a colour.
 _LEAST_ERROR = 1e-4
@@ -27,7 +31,7 @@ class VideoDecomposition:
 
     Args:
       window_model: what takes one window apart.
-      frames: `[H, W, 3]` each, uint8 or floating point in [0, 1], at the model's size. A video shorter than a window is
+      frames: `[H, W, 3]` each, uint8 or floating point in [0, 1], at the model's size. A scene shorter than a window is
         filled up by holding its last frame; nothing of that is given out.
       overlap: frames that neighbouring windows share; default half a window. The last window may share more.
       given: what else the model is given, by name of `window_model.given`: `[F, C]`, a row for every frame of the
@@ -39,6 +43,7 @@ class VideoDecomposition:
         from the scene has none.
       tracker: what identifies the slots, default `Tracker()`.
       windows_at_a_time: windows that the model takes at a time.
+      find_cuts: whether cuts to other scenes are looked for; else the video is taken for one scene.
 
     Raises:
       UserError: `overlap` is out of range, `given` or `viewpoint` is not what the model takes; and while iterating,
@@ -58,15 +63,18 @@ class VideoDecomposition:
         recompose: bool = True,
         tracker: Tracker | SlotNumbers | Unlinked | None = None,
         windows_at_a_time: int = 4,
+        find_cuts: bool = True,
     ):
         num_frames = window_model.num_frames
         self._model = window_model
         self._overlap = default_overlap(num_frames) if overlap is None else overlap
         check_overlap(self._overlap, num_frames)
-        self._frames = iter(frames)
+        self._frames = as_float_frames(frames, window_model.frame_size)
         self._tracker = tracker or Tracker()
         self._given = self._checked_given(given or {})
         self._viewpoint = None if viewpoint is None else self._checked_viewpoint(viewpoint)
+        self._finder = CutFinder(window_model, self._frames, self._given) if find_cuts else None
+        self._scene_start = 0
         self._recompose = recompose and window_model.recomposes
         self._windows_at_a_time = windows_at_a_time
         self._started = self._finished = False
@@ -91,7 +99,12 @@ class VideoDecomposition:
         """
         if not self._finished:
             raise ValueError("The latents are known after the last frame: iterate first.")
-        return self._latents.arrays()
+        return self._latents.arrays(has_cuts=bool(self.cuts))
+
+    @property
+    def cuts(self) -> list[int]:
+        """The frames that begin another scene, as far as they were given out or read ahead, ascending."""
+        return sorted(self._finder.cuts) if self._finder else []
 
     def _checked_given(self, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         arrays = {}
@@ -123,7 +136,8 @@ class VideoDecomposition:
     def _iterate(self) -> Iterator[FrameParts]:
         waiting: dict[int, FrameBlend] = {}
         size = self._model.frame_size
-        windows = cut_windows(self._frames, self._model.num_frames, size, self._overlap, self._given)
+        frames, cuts = (self._finder, self._finder.cuts) if self._finder else (self._frames, ())
+        windows = cut_windows(frames, self._model.num_frames, size, self._overlap, self._given, cuts)
         for window, posteriors, rendering, recomposition in self._taken_apart(windows):
             # The last window may start before the end of the one before it; nothing before its start changes any more.
             for index in sorted(index for index in waiting if index < window.start):
@@ -141,20 +155,24 @@ class VideoDecomposition:
             given = {name: np.stack([window.given[name] for window in batch]) for name in self._given}
             posteriors = self._model.encode({"video": np.stack([window.video for window in batch]), **given})
             means = {name: posterior.mean for name, posterior in posteriors.items()}
+            self._check_finite(*means.values())
             rendering = self._model.render(means, given)
+            self._check_finite(rendering.slot_masks)
             recomposed: Sequence[np.ndarray | None] | np.ndarray = [None] * len(batch)
             if self._recompose:
                 seen = self._seen_by(means, given)
                 others = {name: seen.get(name, mean) for name, mean in means.items()}
                 recomposed = self._model.render(others, {name: seen[name] for name in given}).reconstruction
-            if not all(np.isfinite(values).all() for values in (*means.values(), rendering.slot_masks)):
-                raise UserError(
-                    f"{self._model.source} gives numbers that are not finite: its training has diverged; take another "
-                    "checkpoint, such as the best, or another model."
-                )
             for index, window in enumerate(batch):
                 of_window = {name: _at(posterior, index) for name, posterior in posteriors.items()}
                 yield window, of_window, Rendering(*(value[index] for value in rendering)), recomposed[index]
+
+    def _check_finite(self, *values: np.ndarray) -> None:
+        if not all(np.isfinite(array).all() for array in values):
+            raise UserError(
+                f"{self._model.source} gives numbers that are not finite: its training has diverged; take another "
+                "checkpoint, such as the best, or another model."
+            )
 
     def _seen_by(self, means: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Latents `[B, T, D]` and given fields `[B, T, C]` that the recomposition shows a batch of windows by."""
@@ -179,6 +197,9 @@ class VideoDecomposition:
         painted = np.einsum("kthw,kthwc->kc", rendering.slot_masks[:, real], rendering.slot_rgb[:, real])
         colours = painted / np.maximum(visible, 1e-6)[:, np.newaxis]
         compared = self._compared(posteriors, window.num_frames)
+        if window.scene_start != self._scene_start:
+            self._scene_start = window.scene_start
+            self._tracker.start_scene()
         identities = self._tracker.identify(
             WindowSlots(window.start, window.video, rendering.slot_masks, compared, colours, error)
         )

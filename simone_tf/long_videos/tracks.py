@@ -109,6 +109,11 @@ class Tracker:
         self._remember(slots, identities, shown, 1 / doubt)
         return identities
 
+    def start_scene(self) -> None:
+        """After a cut: nothing that was seen before is compared with any more, and all identities are new ones."""
+        self._objects, self._maps, self._errors = {}, IdentityMaps(), []
+        self._last_identities = np.zeros(0, np.int32)
+
     def _costs(self, slots: WindowSlots, masks: np.ndarray, predicted: np.ndarray, known: list[int]) -> np.ndarray:
         """Cost of every known object for every slot, `[len(known), K]`."""
         iou, latents, colours = np.zeros((3, len(known), len(masks)))
@@ -163,11 +168,19 @@ class Tracker:
 
 
 class SlotNumbers:
-    """No matching: a slot's number is its identity in every window."""
+    """No matching: a slot's number is its identity in every window of a scene."""
+
+    def __init__(self):
+        self._first = self._count = 0
 
     def identify(self, slots: WindowSlots) -> np.ndarray:
-        """`[K]` int32: 0 to K - 1."""
-        return np.arange(len(slots.masks), dtype=np.int32)
+        """`[K]` int32: 0 to K - 1, in the next scene K to 2 K - 1, and so on."""
+        self._count = len(slots.masks)
+        return np.arange(self._first, self._first + self._count, dtype=np.int32)
+
+    def start_scene(self) -> None:
+        """After a cut."""
+        self._first += self._count
 
 
 class Unlinked:
@@ -180,6 +193,9 @@ class Unlinked:
         """`[K]` int32, never used before."""
         self._count += len(slots.masks)
         return np.arange(self._count - len(slots.masks), self._count, dtype=np.int32)
+
+    def start_scene(self) -> None:
+        """After a cut: its slots are new ones anyway."""
 
 
 def _mean_pair_distance(latents: np.ndarray) -> float:

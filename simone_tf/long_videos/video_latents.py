@@ -5,6 +5,8 @@ Of a video of F frames, cut into M windows, that shows N objects, arrays by name
     window_starts          [M] int32, first frame of each window
     window_object_ids      [M, K] int32, the identity of every slot
     merged_object_ids      [N] int32, ascending
+    window_num_frames      [M] int32, frames that are the video's, at the window's beginning; only of a video with cuts,
+                           where a scene may be shorter than a window
 
 and of every kind of latent, called `<name>` here (`object` and `frame`, of a model that names its latents so):
 
@@ -35,7 +37,7 @@ class VideoLatents:
         self._latents = latents
         self._of_slots = object_latents(latents)
         self._of_frames = viewpoint_latents(latents)
-        self._num_frames = 0
+        self._num_frames: list[int] = []
         # Lists of arrays, without anything around each of them that a long video would have to keep.
         self._starts: list[int] = []
         self._identities: list[np.ndarray] = []
@@ -57,12 +59,13 @@ class VideoLatents:
 
         Args:
             start: index of its first frame in the video.
-            num_frames: frames that are the video's, of which a window has fewer than T only where it is the only one.
+            num_frames: frames that are the video's, of which a window has fewer than T only where it is the only one of
+                its scene.
             identities: `[K]` int32.
             weights: `[K]`, what each slot counts.
             posteriors: by name, `[*axes, D]`.
         """
-        self._num_frames = num_frames
+        self._num_frames.append(num_frames)
         self._starts.append(start)
         self._identities.append(identities)
         self._weights.append(weights)
@@ -72,12 +75,14 @@ class VideoLatents:
         """Adds a frame, of which all windows that hold it have been heard: `[D]` by name of the latents of frames."""
         self._add(posteriors)
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self, has_cuts: bool = False) -> dict[str, np.ndarray]:
         """All of them by name; at least one window was added."""
         identities, weights = np.stack(self._identities), np.stack(self._weights)
         log_scales = {name: np.stack(values) for name, values in self._log_scales.items()}
         gathered = {name: Posterior(np.stack(means), log_scales.get(name)) for name, means in self._means.items()}
         arrays = {"window_starts": np.array(self._starts, np.int32), "window_object_ids": identities}
+        if has_cuts:
+            arrays["window_num_frames"] = np.array(self._num_frames, np.int32)
         for name in self._of_slots:
             arrays |= _named(name, gathered[name])
         arrays["merged_object_ids"] = np.unique(identities)
@@ -103,13 +108,14 @@ class VideoLatents:
     def _merged(self, name: str, gathered: Posterior, chosen: np.ndarray, weights: np.ndarray) -> Posterior:
         """One object's latents `[D]` over all slots of all windows that show it, `chosen [M, K]`."""
         in_frames = "frame" in self._latents[name].axes
+        counts = np.array(self._num_frames)[np.nonzero(chosen)[0]]
 
         def of_object(values: np.ndarray) -> np.ndarray:
             values = values[chosen]
-            return values[:, : self._num_frames].reshape(-1, values.shape[-1]) if in_frames else values
+            return values[np.arange(values.shape[1]) < counts[:, np.newaxis]] if in_frames else values
 
         log_scales = None if gathered.log_scale is None else of_object(gathered.log_scale)
-        weights = np.repeat(weights[chosen], self._num_frames if in_frames else 1)
+        weights = np.repeat(weights[chosen], counts if in_frames else 1)
         return Posterior(*pool_with_spread(of_object(gathered.mean), log_scales, weights))
 
 

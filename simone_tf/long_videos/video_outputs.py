@@ -6,7 +6,7 @@
     masks/frame_000000.png              identity of each pixel, at the model's size; a palette gives the colours
     latents.npz                         all latents, see `video_latents`; no pickle
     contact_sheet.png                   the whole on one page
-    decomposition.json                  what was done, and the objects with colours and frames
+    decomposition.json                  what was done, the frames of cuts, and the objects with colours and frames
 
 MP4 files need PyAV. A mask is an 8-bit palette picture; one of a frame with an identity above 255 is a 16-bit grey one.
 """
@@ -66,6 +66,8 @@ class VideoOutputs:
         self._num_pixels = frame_size[0] * frame_size[1]
         self._sheet = ContactSheet(frame_size)
         self._objects: dict[int, _ObjectFacts] = {}
+        self._earlier: set[int] = set()  # the objects of scenes that are over, and of these the largest of each scene
+        self._grounds: set[int] = set()
         self._count = 0
         self._movies = contextlib.ExitStack()
         self._object_movies: dict[int, GifWriter] = {}
@@ -86,6 +88,12 @@ class VideoOutputs:
 
     def __exit__(self, *error: object) -> None:
         self._movies.close()
+
+    def start_scene(self) -> None:
+        """After a cut: the next frame begins another scene, of other objects."""
+        if len(self._objects) > len(self._earlier):
+            self._grounds.add(self._largest())
+            self._earlier.update(self._objects)
 
     def add(self, parts: FrameParts, shown: np.ndarray) -> None:
         """Appends a frame.
@@ -137,8 +145,9 @@ class VideoOutputs:
         """
         self._movies.close()
         np.savez(os.path.join(self._folder, "latents.npz"), allow_pickle=False, **latents)
+        self.start_scene()
         areas = {number: facts.pixels for number, facts in self._objects.items() if facts.seen}
-        sheet = self._sheet.draw(areas, self._largest())
+        sheet = self._sheet.draw(areas, self._grounds)
         Image.fromarray(sheet).save(os.path.join(self._folder, "contact_sheet.png"), optimize=True)
         content = {
             "format": FORMAT,
@@ -155,8 +164,9 @@ class VideoOutputs:
         return content
 
     def _largest(self):
-        """What covers most of the video so far, the background as a rule, is shown without colour."""
-        return max(self._objects, key=lambda number: self._objects[number].pixels)
+        """What covers most of the scene so far, the background as a rule, is shown without colour."""
+        of_scene = (number for number in self._objects if number not in self._earlier)
+        return max(of_scene, key=lambda number: self._objects[number].pixels)
 
     def _movie(self, name, kind):
         movie = kind(os.path.join(self._folder, name), self._rate)
@@ -192,7 +202,7 @@ class VideoOutputs:
         return {
             "id": number,
             "colour": "#" + bytes(object_colour(number)).hex(),
-            "uncoloured_in_overlay": number == self._largest(),
+            "uncoloured_in_overlay": number in self._grounds,
             "first_frame": facts.first_frame,
             "last_frame": facts.last_frame,
             "frames_seen": facts.seen,

@@ -1,7 +1,7 @@
-"""A video of any length cut into overlapping windows of T frames, as it streams in."""
+"""A video of any length cut into overlapping windows of T frames, as it streams in; no window holds two scenes."""
 
 import collections
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ class Window(NamedTuple):
     video: np.ndarray  # [T, H, W, 3] float32 in [0, 1]
     num_frames: int  # frames that are the video's; the others, at the end, repeat the last one
     given: dict[str, np.ndarray]  # what else the model is given of these frames, [T, C] by name
+    scene_start: int = 0  # index of the first frame of the scene that the window lies in
 
 
 def default_overlap(num_frames: int) -> int:
@@ -39,18 +40,21 @@ def cut_windows(
     frame_size: tuple[int, int],
     overlap: int,
     given: Mapping[str, np.ndarray] | None = None,
+    cuts: Container[int] = (),
 ) -> Iterator[Window]:
     """Cuts a stream of frames; holds one window of them.
 
-    The last window is shifted back so that it ends with the video, and shares more frames with the one before. A video
-    shorter than a window is one window in which its last frame is held.
+    The last window of a scene, of which a video without cuts has one, is shifted back so that it ends with the scene,
+    and shares more frames with the one before. A scene shorter than a window is one window in which its last frame is
+    held.
 
     Args:
       frames: `[H, W, 3]` each, uint8 or floating point in [0, 1].
       num_frames: T.
       frame_size: (H, W).
-      overlap: frames that a window shares with the next.
+      overlap: frames that a window shares with the next of its scene.
       given: what else the model is given, by name a row `[C]` for every frame of the video; None for nothing.
+      cuts: indices of the frames that begin another scene; those of a frame are asked for once it has come.
 
     Raises:
       UserError: there is no frame at all, `overlap` is out of range, or there are not as many rows as frames.
@@ -58,20 +62,30 @@ def cut_windows(
     """
     check_overlap(overlap, num_frames)
     last: collections.deque[np.ndarray] = collections.deque(maxlen=num_frames)
-    count = end = 0  # frames seen, end of the last window
+    count = begin = end = 0  # frames seen, first frame of the scene, end of the scene's last window
     given = given or {}
 
     def window(start: int, video: list[np.ndarray], shown: int) -> Window:
         rows = np.minimum(np.arange(start, start + num_frames), start + shown - 1)
-        return Window(start, np.stack(video), shown, {name: table[rows] for name, table in given.items()})
+        return Window(start, np.stack(video), shown, {name: table[rows] for name, table in given.items()}, begin)
+
+    def rest_of_scene() -> Iterator[Window]:
+        if count - begin < num_frames:
+            yield window(begin, [*last, *[last[-1]] * (num_frames - len(last))], count - begin)
+        elif count > end:
+            yield window(count - num_frames, [*last], num_frames)
 
     for frame in frames:
         for name, table in given.items():
             if count == len(table):
                 raise UserError(f"`{name}` has {count} rows, the video has more frames: give every frame its row.")
+        if count and count in cuts:
+            yield from rest_of_scene()
+            last.clear()
+            begin = end = count
         last.append(_float_frame(frame, frame_size, count))
         count += 1
-        if count == (end - overlap if end else 0) + num_frames:
+        if count == (end - overlap if end > begin else begin) + num_frames:
             yield window(count - num_frames, [*last], num_frames)
             end = count
     if not count:
@@ -79,10 +93,17 @@ def cut_windows(
     for name, table in given.items():
         if count < len(table):
             raise UserError(f"`{name}` has {len(table)} rows, the video has {count} frames: give every frame one row.")
-    if not end:
-        yield window(0, [*last, *[last[-1]] * (num_frames - count)], count)
-    elif count > end:
-        yield window(count - num_frames, [*last], num_frames)
+    yield from rest_of_scene()
+
+
+def as_float_frames(frames: Iterable[np.ndarray], frame_size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """The frames as float32 in [0, 1].
+
+    Raises:
+      ValueError: a frame is not `[H, W, 3]`, uint8 or floating point.
+    """
+    for index, frame in enumerate(frames):
+        yield _float_frame(frame, frame_size, index)
 
 
 def _float_frame(frame: np.ndarray, frame_size: tuple[int, int], index: int) -> np.ndarray:

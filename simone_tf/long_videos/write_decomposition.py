@@ -23,6 +23,7 @@ def write_decomposition(
     fit: str = "crop",
     camera: str | None = None,
     camera_from: str | None = None,
+    find_cuts: bool = True,
     overwrite: bool = False,
     on_frame: Callable[[], object] = lambda: None,
 ) -> dict:
@@ -38,6 +39,7 @@ def write_decomposition(
         camera: file of the camera of every frame, of a model that is given it, see `given_of_video`.
         camera_from: through what camera the objects are shown in the recomposition, see `viewpoint_of`; None for that
             of the window's first frame, held still.
+        find_cuts: whether cuts to other scenes are looked for.
         overwrite: whether an earlier decomposition in `out` is replaced.
         on_frame: called after each frame written.
 
@@ -55,9 +57,13 @@ def write_decomposition(
     frames = FittedFrames(video, size, fit)
     viewpoint = viewpoint_of(window_model, camera_from, fit)
     with output_folder(out, overwrite) as folder, contextlib.closing(frames):
-        decomposition = VideoDecomposition(window_model, frames, overlap, given=given, viewpoint=viewpoint)
+        decomposition = VideoDecomposition(
+            window_model, frames, overlap, given=given, viewpoint=viewpoint, find_cuts=find_cuts
+        )
         with VideoOutputs(folder, rate or video.rate, size, display_scale(size), window_model.recomposes) as outputs:
             for parts in decomposition:
+                if parts.index in decomposition.cuts:
+                    outputs.start_scene()
                 outputs.add(parts, frames.take_shown())
                 on_frame()
             description = {
@@ -69,6 +75,7 @@ def write_decomposition(
                     "num_slots": window_model.num_slots,
                 },
                 "overlap": overlap,
+                "cuts": decomposition.cuts if find_cuts else None,
                 **({} if camera is None else {"camera": camera}),
                 **_recomposition(window_model, camera_from),
             }

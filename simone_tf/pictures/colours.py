@@ -15,6 +15,12 @@ PALETTE: np.ndarray = np.array([list(bytes.fromhex(code)) for code in _PALETTE_H
 BACKGROUND: np.ndarray = np.array([64, 64, 64], np.uint8)
 """Colour of true segment 0."""
 
+VOID_ID = -(2**31)
+"""In true segments: a pixel that nobody knows the segment of."""
+
+VOID: np.ndarray = np.array([0, 0, 0], np.uint8)
+"""Colour of `VOID_ID`."""
+
 PAPER: tuple[int, int, int] = (255, 255, 255)
 """Colour around the pictures of a sheet."""
 
@@ -26,10 +32,13 @@ def colour_segments(segments: np.ndarray, colours: np.ndarray | None = None) -> 
     """Paints segments `[..., H, W]` int as `[..., H, W, 3]` uint8.
 
     Args:
-      segments: non-negative ids.
+      segments: non-negative ids; true segments may have `VOID_ID`.
       colours: `[N, 3]` uint8, colour of each id; by default those of true segments: `BACKGROUND`, then `PALETTE`.
     """
     segments = np.asarray(segments)
+    if colours is None and _has_void(segments):
+        painted = colour_segments(np.where(segments == VOID_ID, 0, segments))
+        return np.where((segments == VOID_ID)[..., np.newaxis], VOID, painted)
     if not np.issubdtype(segments.dtype, np.integer) or (segments.size and segments.min() < 0):
         raise ValueError("segments must be non-negative integers.")
     if colours is not None:
@@ -101,12 +110,19 @@ def arrange_slots(slot_masks: np.ndarray, segmentation: np.ndarray, segments: np
     return sorted((int(slot) for slot in seen), key=lambda slot: (matches.get(slot) or np.inf, -mass[slot]))
 
 
+def _has_void(segments: np.ndarray) -> bool:
+    return bool(segments.size and segments.min() == VOID_ID)
+
+
 def _palette_index(ids: np.ndarray) -> np.ndarray:
     return (ids - 1) % len(PALETTE)
 
 
 def _overlaps(segmentation: np.ndarray, segments: np.ndarray, num_slots: int) -> tuple[np.ndarray, np.ndarray]:
-    """True ids that occur `[N]`, and the pixels that each shares with each slot `[N, K]`."""
+    """True ids that occur `[N]`, `VOID_ID` not among them, and the pixels that each shares with each slot `[N, K]`."""
+    segments, segmentation = np.asarray(segments), np.asarray(segmentation)
+    if _has_void(segments):
+        segmentation, segments = segmentation[segments != VOID_ID], segments[segments != VOID_ID]
     true_ids, rows = np.unique(segments, return_inverse=True)
     cells = np.ravel(rows) * num_slots + np.ravel(segmentation)
     counts = np.bincount(cells.astype(np.int64), minlength=len(true_ids) * num_slots)

@@ -1,6 +1,6 @@
 """One picture of a whole video taken apart: frames spread evenly over it, a row for each part and for each object."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -50,12 +50,12 @@ class ContactSheet:
             self._kept = self._kept[::2]
             self._stride *= 2
 
-    def draw(self, areas: Mapping[int, float], plain_id: int | None = None) -> np.ndarray:
+    def draw(self, areas: Mapping[int, float], plain_id: int | Collection[int] | None = None) -> np.ndarray:
         """The sheet, uint8 `[H', W', 3]`.
 
         Args:
             areas: identity -> pixels over the whole video; the largest objects are shown, largest first.
-            plain_id: the identity that the pictures do not colour; named without a colour.
+            plain_id: the identity that the pictures do not colour, or several; named without a colour.
         """
         chosen = np.unique(np.linspace(0, len(self._kept) - 1, min(len(self._kept), _COLUMNS)).round().astype(int))
         columns = [self._kept[index] for index in chosen]
@@ -63,10 +63,11 @@ class ContactSheet:
         objects = sorted((number for number in areas if number in seen), key=lambda number: -areas[number])
         blank = checker(self._tile_size)
         rows = [(name, None, [tiles[name] for _, tiles, _ in columns]) for name in columns[0][1]]
+        plain = plain_id if isinstance(plain_id, Collection) else {plain_id}
         parts = len(rows)
         for number in objects[:_MAX_OBJECTS]:
             tiles = [cut_outs.get(number, blank) for _, _, cut_outs in columns]
-            colour = PAPER if number == plain_id else tuple(int(value) for value in object_colour(number))
+            colour = PAPER if number in plain else tuple(int(value) for value in object_colour(number))
             rows.append((f"object {number}", colour, tiles))
         return self._draw_rows([f"{index}" for index, _, _ in columns], rows, parts)
 

@@ -59,7 +59,9 @@ def check_continuation(run_dir):
     try:
         with open(stored_path, encoding="utf-8") as file:
             before = bindings.resolved(bindings.read_bindings(file.read()))
-    except (OSError, ValueError, SyntaxError) as error:
+    except OSError as error:
+        raise UserError(f"{stored_path} cannot be read ({first_line(error)}); check its permissions.") from error
+    except (ValueError, SyntaxError) as error:
         raise UserError(
             f"{stored_path} cannot be read ({first_line(error)}); restore it, or delete it if the configuration given "
             "is that of this run."

@@ -8,6 +8,7 @@ from typing import Any
 from simone_tf.cli.console import say
 from simone_tf.cli.progress import progress
 from simone_tf.data.formats.reader import ClipReader
+from simone_tf.data.pipeline.mixture import Mixture, alone, sets_of
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.clip_store import ClipStore
 from simone_tf.evaluation.measures import clip_scores, measure_clips, summarize
@@ -56,7 +57,8 @@ def evaluate_run(
     Raises:
         UserError: for anything the user can mend.
     """
-    held_out, training = run.settings.held_out_clips, run.settings.clips
+    held_out = alone(run.settings.held_out_clips, "An evaluation", "train.held_out_clips")
+    training = _same_set(run.settings.clips, held_out)
     folder = os.path.join(run.run_dir, FOLDER)
     batch_size = batch_size or run.settings.evaluation_batch_size
     # What is resumed apart is kept apart.
@@ -124,6 +126,12 @@ def _probe(
     settings = ProbeSettings(seed=run.settings.seed)
     rows, missing, notes = run_probes(run.model, train, test.load(probed, num_tested), held_out, settings)
     return rows, problems + missing, notes
+
+
+def _same_set(training: ClipReader | Mixture, held_out: ClipReader) -> ClipReader:
+    """Of a mixture the set that the held-out clips are of, as far as the folder tells; else its first."""
+    sets = list(sets_of(training).values())
+    return next((clips for clips in sets if clips.data_dir == held_out.data_dir), sets[0])
 
 
 def _sharing(held_out: ClipReader, training: ClipReader, path: str) -> str:

@@ -4,8 +4,9 @@ import os
 import re
 
 from simone_tf.data.formats.records import PACKAGE_PREFIX
+from simone_tf.data.pipeline.mixture import sets_of
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import read_json
+from simone_tf.files import LFS_POINTER, read_json
 from simone_tf.runs.load import Run
 from simone_tf.runs.pretrained import CARD, read_card
 from simone_tf.serving import CHUNK_SIZE
@@ -26,17 +27,21 @@ def export_run(run: Run, export_dir: str, chunk_size: int = CHUNK_SIZE) -> None:
     Raises:
         UserError: the folder holds something else, or cannot be written; the run's metrics cannot be read.
     """
-    settings, clips = run.settings, run.settings.clips
+    settings = run.settings
     # A pretrained model has its metrics in its card.
     card = os.path.join(run.run_dir, CARD)
     metrics = read_card(run.run_dir).get("metrics") if os.path.isfile(card) else _read_metrics(run.run_dir)
     if metrics and isinstance(metrics.get("data"), str):
         metrics["data"] = _portable(metrics["data"])
+    training = [
+        {"reader": type(clips).__name__, "data_dir": _portable(clips.data_dir), "split": clips.split}
+        for clips in sets_of(settings.clips).values()
+    ]
     origin = {
         "step": run.step,
         "checkpoint": os.path.basename(os.path.dirname(run.checkpoint)) + "/" + os.path.basename(run.checkpoint),
         "precision": settings.precision,
-        "training_data": {"reader": type(clips).__name__, "data_dir": _portable(clips.data_dir), "split": clips.split},
+        "training_data": training[0] if len(training) == 1 else training,
         "metrics": metrics,
         "config": run.config,
     }
@@ -58,6 +63,7 @@ def _read_metrics(run_dir):
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read as the run's metrics ({first_line(error)}): mend it or delete it."
-        ) from error
+        mend = "check its permissions" if isinstance(error, OSError) else "mend it or delete it"
+        if str(error) == LFS_POINTER:
+            raise UserError(f"{path}: {LFS_POINTER}.") from error
+        raise UserError(f"{path} cannot be read as the run's metrics ({first_line(error)}): {mend}.") from error

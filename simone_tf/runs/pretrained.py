@@ -9,7 +9,7 @@ card.md       the same for people
 import os
 
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import file_sums, read_json
+from simone_tf.files import LFS_POINTER, file_sums, is_lfs_pointer, read_json
 
 WEIGHTS, CONFIG, CARD, CARD_TEXT = "weights.npz", "config.gin", "card.json", "card.md"
 
@@ -70,9 +70,14 @@ def read_card(folder: str) -> dict:
         found = file_sums(folder, SUMMED)
     except (OSError, ValueError) as error:
         place = getattr(error, "filename", None) or path
+        if str(error) == LFS_POINTER:
+            raise UserError(f"{place}: {LFS_POINTER}.") from error
         raise UserError(f"{place} cannot be read ({first_line(error)}): install or pack the model again.") from error
     for name, sums in found.items():
         if card["files"].get(name) != sums:
+            with open(os.path.join(folder, name), "rb") as file:
+                if is_lfs_pointer(file.read(64)):
+                    raise UserError(f"{os.path.join(folder, name)}: {LFS_POINTER}.")
             raise UserError(
                 f"{os.path.join(folder, name)} is not the file that {CARD} describes (another size or SHA-256): "
                 "install or pack the model again."

@@ -10,6 +10,7 @@ import tensorflow as tf
 from simone_tf.checks import Check, check_values, number, one_of, optional, pair_of_sizes, whole
 from simone_tf.config import gin_files as config
 from simone_tf.data.formats.reader import ClipReader
+from simone_tf.data.pipeline.mixture import Mixture
 from simone_tf.errors import UserError
 from simone_tf.evaluation.scores.segmentation import SCORES
 from simone_tf.models import MODELS
@@ -20,7 +21,10 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 # The largest seed that TensorFlow's stateless generators take as an int32.
 _MAX_SEED = 2**31 - 1
 
-_READER = Check("a reader of clips, such as @training/ClipRecords()", lambda value: isinstance(value, ClipReader))
+_READER = Check(
+    "a reader of clips, such as @training/ClipRecords(), or a @Mixture() of several",
+    lambda value: isinstance(value, ClipReader | Mixture),
+)
 
 
 def _maker(example: str) -> Check:
@@ -45,6 +49,9 @@ CHECKS = {
     ),
     "optimizer": _maker("@Adam"),
     "seed": whole(0, _MAX_SEED),
+    "initialize_from": optional(
+        Check("'pretrained:NAME' or a run folder", lambda value: isinstance(value, str) and value)
+    ),
     "clip_norm": optional(number(0, above=True)),
     "average_decay": optional(number(0, below=1)),
     "precision": one_of(*PRECISIONS),
@@ -56,6 +63,7 @@ CHECKS = {
     "checkpoint_every": whole(0),
     "keep_checkpoints": whole(1),
     "best_metric": one_of(*SCORES),
+    "ignore_label": optional(whole(0)),
     "evaluation_batch_size": whole(1),
     "evaluation_chunk_size": optional(whole(1)),
     "num_held_out_clips": optional(whole(1)),
@@ -75,9 +83,9 @@ class RunSettings:
     # () -> unbuilt model.
     model: Callable[[], SceneModel]
     # What is trained on.
-    clips: ClipReader
-    # What is scored.
-    held_out_clips: ClipReader
+    clips: ClipReader | Mixture
+    # What is scored; of a mixture every set by itself as well.
+    held_out_clips: ClipReader | Mixture
     # `training_batches`, its options (cache, augmentations, ...) bound.
     batches: Callable[..., tf.data.Dataset]
     # Length of the run.
@@ -92,6 +100,8 @@ class RunSettings:
     optimizer: Callable[[], keras.optimizers.Optimizer]
     # Of weights, data order and noise.
     seed: int = 0
+    # Whose weights a fresh run starts from, 'pretrained:NAME' or a run folder; None for drawn ones.
+    initialize_from: str | None = None
     # Global norm that the gradient is clipped to, None for no clipping.
     clip_norm: float | None = None
     # Decay of the moving average of the weights that is evaluated instead of them, None for none.
@@ -114,6 +124,8 @@ class RunSettings:
     keep_checkpoints: int = 3
     # Held-out score, of which more is better, that decides which checkpoint is the best.
     best_metric: str = "video_ari_foreground"
+    # True segment whose pixels are in no score (of many sets 255: nobody knows what is there); None for none.
+    ignore_label: int | None = None
     # Held-out clips taken apart at a time.
     evaluation_batch_size: int = 8
     # Queries of each of them decoded at a time; None for all.

@@ -13,13 +13,16 @@ from simone_tf.cli.console import say
 from simone_tf.config import gin_files
 from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
+from simone_tf.data.pipeline.mixture import sets_of
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.held_out import HeldOut
 from simone_tf.evaluation.held_out_pictures import Pictures
+from simone_tf.evaluation.held_out_sets import HeldOutSets
 from simone_tf.evaluation.model_inputs import check_inputs
 from simone_tf.files import write_json
 from simone_tf.runs.build import build_step
 from simone_tf.runs.continuation import check_continuation
+from simone_tf.runs.initial_weights import start_from
 from simone_tf.runs.model_check import check_model
 from simone_tf.runs.settings import RunSettings
 from simone_tf.training.checkpoints import Checkpoints
@@ -63,21 +66,26 @@ class TrainingRun:
         if data_service is not None:
             self._read = functools.partial(self._read, data_service=data_service)
         # Before any file is written: what is missing or does not fit is said here, and no run is left half written.
-        for clips in (settings.clips, settings.held_out_clips):
+        training, held_out = sets_of(settings.clips), sets_of(settings.held_out_clips)
+        for clips in (*training.values(), *held_out.values()):
             check_inputs(self.step.model, clips)
         self._read(batch_size=self._replica_batch_size)
-        truth = ("segments",) if "segments" in settings.held_out_clips.fields else ()
-        self._held_out_fields = (*self.step.model.inputs, *truth)
-        held_out_batches = evaluation_batches(
-            settings.held_out_clips,
-            batch_size=settings.evaluation_batch_size,
-            num_frames=settings.num_frames,
-            num_clips=settings.num_held_out_clips,
-            fields=self._held_out_fields,
-            frame_size=settings.frame_size,
-        )
-        self._held_out = HeldOut(self.step.model, held_out_batches, settings.evaluation_chunk_size)
+        self._held_out = HeldOutSets({name: self._held_out_of(clips) for name, clips in held_out.items()})
         self._pictures = Pictures(self._held_out, settings.num_pictures)
+
+    def _held_out_of(self, clips):
+        batches = evaluation_batches(
+            clips,
+            batch_size=self.settings.evaluation_batch_size,
+            num_frames=self.settings.num_frames,
+            num_clips=self.settings.num_held_out_clips,
+            fields=self._held_out_fields(clips),
+            frame_size=self.settings.frame_size,
+        )
+        return HeldOut(self.step.model, batches, self.settings.evaluation_chunk_size, self.settings.ignore_label)
+
+    def _held_out_fields(self, clips):
+        return (*self.step.model.inputs, *(("segments",) if "segments" in clips.fields else ()))
 
     def train(self) -> dict:
         """Trains, scores and draws.
@@ -120,6 +128,8 @@ class TrainingRun:
         restored = checkpoints.restore_latest()
         if restored:
             say(f"Going on from {restored}.")
+        elif self.settings.initialize_from is not None:
+            say(f"Starting from the weights of {start_from(self.step, self.settings.initialize_from)}.")
         with self._writing_told():
             gin_files.write_operative_config(self.run_dir)
         return checkpoints
@@ -169,18 +179,19 @@ class TrainingRun:
 
     def _description(self, seconds):
         """What `metrics.json` holds besides the measures."""
-        clips = self.settings.held_out_clips
+        held_out = list(sets_of(self.settings.held_out_clips).values())
+        data, splits = ([getattr(clips, name) for clips in held_out] for name in ("data_dir", "split"))
         return {
             "step": int(self.step.step.numpy()),
             "parameters": int(sum(np.prod(variable.shape) for variable in self.step.model.trainable_variables)),
             "frames": self.settings.num_frames,
             "resolution": list(self.settings.frame_size),
-            "data": clips.data_dir,
-            "split": clips.split,
+            "data": data if len(data) > 1 else data[0],
+            "split": splits if len(splits) > 1 else splits[0],
             "seed": self.settings.seed,
             "session_seconds": round(seconds, 1),
             "version": simone_tf.__version__,
-        }
+        } | ({} if self.settings.ignore_label is None else {"ignore_label": self.settings.ignore_label})
 
     def _memory_of_training_told(self):
         clips = self.settings.microbatch_size or self._replica_batch_size
@@ -195,8 +206,11 @@ class TrainingRun:
     @contextlib.contextmanager
     def _data_faults_told(self):
         settings, inputs = self.settings, self.step.model.inputs
-        held_out = data_faults_told(settings.held_out_clips, self._held_out_fields, settings.num_frames)
-        with held_out, data_faults_told(settings.clips, inputs, settings.num_frames):
+        with contextlib.ExitStack() as stack:
+            for clips in sets_of(settings.held_out_clips).values():
+                stack.enter_context(data_faults_told(clips, self._held_out_fields(clips), settings.num_frames))
+            for clips in sets_of(settings.clips).values():
+                stack.enter_context(data_faults_told(clips, inputs, settings.num_frames))
             yield
 
     @contextlib.contextmanager

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from simone_tf.errors import UserError, first_line
+from simone_tf.files import LFS_POINTER, is_lfs_pointer
 
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
@@ -53,9 +54,16 @@ def load_weights(path: str | os.PathLike, model: keras.Model) -> None:
             "that change the architecture."
         ) from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        if not isinstance(error, OSError) and _is_pointer(path):
+            raise UserError(f"{path}: {LFS_POINTER}.") from error
         raise UserError(f"{path} cannot be read ({first_line(error)}): install or pack it again.") from error
     for name, variable in variables.items():
         variable.assign(arrays[name])
+
+
+def _is_pointer(path):
+    with open(path, "rb") as file:
+        return is_lfs_pointer(file.read(64))
 
 
 def _read(archive, info, shape):

@@ -10,6 +10,7 @@ from simone_tf.models.parts.queries import Query
 from simone_tf.models.scene_model import DecodesQueries, Rendering, SceneModel, decomposition_of
 from simone_tf.serving import CHUNK_SIZE
 from simone_tf.serving.chunks import queries_at_a_time
+from simone_tf.serving.input_checks import checked
 from simone_tf.serving.signatures import DEFAULT, UINT8, Signature, signature_table
 from simone_tf.serving.sizes import Sizes
 
@@ -32,7 +33,8 @@ class ServedModel(tf.Module):
         self.weights = tuple(variable.value for variable in model.variables)
         functions = _Functions(model, sizes, chunk_size)
         self._traced = {
-            name: _traced(_function(functions, name), signature) for name, signature in signature_table(sizes).items()
+            name: _traced(_function(functions, name), name, signature)
+            for name, signature in signature_table(sizes).items()
         }
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
@@ -133,20 +135,21 @@ def _of_uint8(function: Callable[..., _Tensors]) -> Callable[..., _Tensors]:
     return call
 
 
-def _traced(function: Callable[..., _Tensors], signature: Signature) -> tf.types.experimental.ConcreteFunction:
+def _traced(
+    function: Callable[..., _Tensors], name: str, signature: Signature
+) -> tf.types.experimental.ConcreteFunction:
     def call(**inputs: tf.Tensor) -> _Tensors:
         # A call of a signature does not look at shapes: video of another layout would give segments of nothing.
-        outputs = function(
-            **{name: tf.ensure_shape(inputs[name], text.shape) for name, text in signature.inputs.items()}
-        )
+        shaped = {key: tf.ensure_shape(inputs[key], text.shape) for key, text in signature.inputs.items()}
+        outputs = function(**checked(name, signature, shaped))
         # A free size that the graph lost sight of would make a client guess.
         return {
-            name: tf.identity(tf.ensure_shape(outputs[name], text.shape), name=name)
-            for name, text in signature.outputs.items()
+            key: tf.identity(tf.ensure_shape(outputs[key], text.shape), name=key)
+            for key, text in signature.outputs.items()
         }
 
     specs = {
-        name: tf.TensorSpec(text.shape, tf.dtypes.as_dtype(text.dtype), name=name)
-        for name, text in signature.inputs.items()
+        key: tf.TensorSpec(text.shape, tf.dtypes.as_dtype(text.dtype), name=key)
+        for key, text in signature.inputs.items()
     }
     return tf.function(call).get_concrete_function(**specs)

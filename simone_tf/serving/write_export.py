@@ -10,6 +10,7 @@ from simone_tf.errors import UserError, first_line
 from simone_tf.files import file_sums, replacing_folder, write_text
 from simone_tf.models.scene_model import SceneModel
 from simone_tf.serving import CHUNK_SIZE, serving_json, warmup
+from simone_tf.serving.input_checks import CHECKED, UNCHECKED
 from simone_tf.serving.saved_model import GRAPH, model_files
 from simone_tf.serving.served_model import ServedModel
 from simone_tf.serving.signatures import DEFAULT, signature_table
@@ -54,6 +55,8 @@ def write_export(export_dir: str, model: SceneModel, sizes: Sizes, origin: dict,
                 "tensorflow_version": tf.version.VERSION,
                 "chunk_size": chunk_size,
                 "serving_default": DEFAULT,
+                "checked": CHECKED,
+                "unchecked": UNCHECKED,
                 "signatures": serving_json.describe_signatures(table),
                 **origin,
                 "files": file_sums(folder, model_files(folder)),

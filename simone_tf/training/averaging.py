@@ -33,6 +33,12 @@ class WeightAverage(tf.Module):
         for average, variable in zip(self.averages, variables, strict=True):
             average.assign(average + rate * (variable.value - average))
 
+    def start_again(self, model: keras.Model) -> None:
+        """The averages become the weights as they are, which may have come from elsewhere."""
+        self.updates.assign(0)
+        for average, variable in zip(self.averages, model.trainable_variables, strict=True):
+            average.assign(variable.value)
+
     def assign_to(self, model: keras.Model) -> None:
         """Gives the model the averaged weights."""
         for average, variable in zip(self.averages, model.trainable_variables, strict=True):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import mend_folder, read_json, replacing, replacing_folder, write_json, write_text
+from simone_tf.files import LFS_POINTER, mend_folder, read_json, replacing, replacing_folder, write_json, write_text
 from simone_tf.models.scene_model import SceneModel
 from simone_tf.training.averaging import WeightAverage
 
@@ -103,10 +103,21 @@ class Checkpoints:
         return True
 
     def best_value(self) -> float:
-        """The best value so far, minus infinity when there is none."""
+        """The best value so far, minus infinity when there is none.
+
+        Raises:
+            UserError: there is one that cannot be read, so that nobody could tell whether another is better.
+        """
+        path = os.path.join(self._best_dir, _BEST)
         try:
-            return float(read_json(os.path.join(self._best_dir, _BEST), _MAX_BEST_BYTES)["value"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return float(read_json(path, _MAX_BEST_BYTES)["value"])
+        except (FileNotFoundError, KeyError, TypeError):
+            return float("-inf")
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({first_line(error)}): check its permissions.") from error
+        except ValueError as error:
+            if str(error) == LFS_POINTER:
+                raise UserError(f"{path}: {LFS_POINTER}.") from error
             return float("-inf")
 
     def note_evaluated(self, step: int) -> None:

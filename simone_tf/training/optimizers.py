@@ -12,7 +12,7 @@ def make_adam(
     """Adam; the training step clips the all-reduced gradient itself.
 
     Args:
-        learning_rate: a number or a `LearningRateSchedule` (paper's setting: 2e-4, constant).
+        learning_rate: a number or a `LearningRateSchedule` (recovered from reproductions: 2e-4, constant).
         beta_1, beta_2: decay of the first and second moment.
         epsilon: added to the root of the second moment.
 

@@ -15,7 +15,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up to a peak, then constant, or a cosine down to a fraction of it.
 
     Args:
-        peak: learning rate after the warm-up (paper's setting: 2e-4, constant).
+        peak: learning rate after the warm-up (recovered from reproductions: 2e-4, constant).
         warmup_steps: steps of the linear warm-up, 0 for none.
         decay_steps: step at which the cosine ends, counted from step 0; 0 keeps the peak.
         final_fraction: learning rate at the end, as a fraction of the peak.

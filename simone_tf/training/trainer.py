@@ -153,7 +153,13 @@ class Trainer:
         self.draw(step)
         self.checkpoints.save_if_best(step, metrics)
         self.checkpoints.note_evaluated(step)
-        scores = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float))
+        # Of each of several sets the one score that decides; all others stand in TensorBoard.
+        shown_here = ("/" not in name or name.endswith(f"/{self.checkpoints.best_metric}") for name in metrics)
+        scores = "  ".join(
+            f"{name} {value:.4f}"
+            for (name, value), is_shown in zip(metrics.items(), shown_here, strict=True)
+            if is_shown and isinstance(value, float)
+        )
         shown.say(f"step {step}/{self.num_steps}  held-out: {scores}")
         return metrics
 

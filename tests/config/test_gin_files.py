@@ -319,3 +319,30 @@ def test_a_value_that_nobody_set_is_named(tmp_path):
     with pytest.raises(UserError, match="clips"):
         train.main([f"--gin_file={tmp_path / 'main.gin'}", f"--run_dir={tmp_path / 'run'}"])
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_that_is_not_there_itself_is_not_called_wrong(tmp_path, monkeypatch):
+    path = tmp_path / "a.gin"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n")
+    with pytest.raises(UserError) as raised:
+        gin_files.parse_config([str(path)], [])
+    assert str(raised.value) == f"{path}: it is a Git LFS pointer, not the file itself: run git lfs pull."
+
+    def withheld(name, *arguments, **named):
+        raise PermissionError(13, "Permission denied", name)
+
+    monkeypatch.setattr("builtins.open", withheld)
+    with pytest.raises(UserError) as raised:
+        gin_files.parse_config([str(path)], [])
+    assert str(raised.value) == (
+        f"{path} cannot be read as a gin file (Permission denied); check its name and permissions."
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if not name.startswith(("training/", "optimization/"))])
+def test_only_cater_is_trained_on_the_first_frames(name):
+    gin_files.parse_config([str(GIN / name)], [])
+    bound = gin.get_bindings("training_batches", resolve_references=False)
+    assert bound.get("window") == ("start" if name == "simone/cater.gin" else None)
+    gin_files.parse_config([str(GIN / name)], ["training_batches.window = 'random'"])
+    assert gin.get_bindings("training_batches", resolve_references=False)["window"] == "random"

@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simone_tf.data.formats.records import ClipRecords
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.framing import Framing
-from simone_tf.errors import UserError
+from simone_tf.data.pipeline.batches import evaluation_batches
+from simone_tf.errors import UserError, first_line
 
 
 def make_clip(frames=3, height=12, width=18, seed=0):
@@ -126,3 +129,61 @@ def test_a_crop_beyond_the_frames_fails_and_is_told():
 def test_values_that_make_no_sense_are_told(kwargs):
     with pytest.raises(UserError, match="whole numbers of pixels"):
         Framing(**kwargs)
+
+
+def with_objects():
+    """Instance 1 top left, 2 top right of a single pixel, 3 hidden though it is there, 4 at the bottom in one frame."""
+    segments = np.zeros((2, 8, 8), np.int32)
+    segments[:, :2, :2], segments[:, 1, 7], segments[1, 6:, 4:6] = 1, 2, 4
+    visible = np.array([[True, True, True, False], [True, True, True, True]])
+    return {"video": np.zeros((2, 8, 8, 3), np.uint8), "segments": segments, "object_visible": visible}
+
+
+@pytest.mark.parametrize(
+    ("crop", "resize", "shown"),
+    [
+        ((0, 0, 4, 4), None, [[1, 0, 0, 0], [1, 0, 0, 0]]),
+        ((0, 4, 8, 4), None, [[0, 1, 0, 0], [0, 1, 0, 1]]),
+        (None, (2, 2), [[0, 0, 0, 0], [0, 0, 0, 1]]),  # The pixels (2, 2), (2, 6), (6, 2) and (6, 6) of each frame.
+        ((4, 4, 4, 4), (1, 1), [[0, 0, 0, 0], [0, 0, 0, 0]]),
+        (None, (16, 16), [[1, 1, 0, 0], [1, 1, 0, 1]]),
+    ],
+)
+def test_what_does_not_show_any_more_is_not_visible(tmp_path, crop, resize, shown):
+    clip = with_objects()
+    if resize == (2, 2):
+        clip["segments"][1, 6, 6] = 4
+    write_shard(tmp_path / shard_name("train", 0, 1), [clip])
+    reader = ClipRecords(tmp_path, "train", crop=crop, resize=resize)
+    record = reader.first_record()
+    for fields in (("object_visible",), ("segments", "object_visible", "video")):
+        parsed = reader.parse(record, fields)
+        assert tuple(parsed) == fields
+        np.testing.assert_array_equal(parsed["object_visible"], np.array(shown, bool))
+        np.testing.assert_array_equal(reader.first_clip(fields)["object_visible"], np.array(shown, bool))
+    (batch,) = evaluation_batches(reader, batch_size=1, num_frames=2, fields=("video", "object_visible"))
+    np.testing.assert_array_equal(batch["object_visible"][0], np.array(shown, bool))
+    whole = ClipRecords(tmp_path, "train").parse(record, ("object_visible",))
+    np.testing.assert_array_equal(whole["object_visible"], clip["object_visible"])
+
+
+def test_what_shows_in_a_crop_nobody_knows_without_segments(tmp_path):
+    clip = with_objects()
+    del clip["segments"]
+    write_shard(tmp_path / shard_name("train", 0, 1), [clip])
+    reader = ClipRecords(tmp_path, "train", crop=(0, 0, 4, 4))
+    with pytest.raises(UserError, match="has no segments to tell by what is object_visible"):
+        reader.first_clip(("video", "object_visible"))
+    reader.first_clip(("video",))
+
+
+def test_a_later_frame_that_is_too_small_is_told_with_its_size():
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
+    def cropped(video):
+        return Framing(crop=(0, 0, 4, 4)).apply({"video": video})["video"]
+
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        cropped(np.zeros((1, 3, 5, 3), np.uint8))
+    assert first_line(raised.value) == (
+        "The crop (0, 0, 4, 4) (top, left, height, width) goes beyond the frames; rows and columns found: 3, 5"
+    )

@@ -207,3 +207,45 @@ def test_a_video_is_sent_to_the_tool_that_imports_it(tmp_path):
     path = tmp_path / "clip.gif"
     path.write_bytes(b"GIF89a" + bytes(50))
     assert "tools/import_video.py" in inspect_set("clip", [str(path)]).files[0].fault
+
+
+def names_of(total, *numbers):
+    return [shard_name("train", number, total) for number in numbers]
+
+
+def test_missing_shards_are_named(tmp_path):
+    for name in names_of(5, 0, 1, 3, 4):
+        write(tmp_path / name, [clip(0)])
+    report = inspect(tmp_path)
+    assert report.missing_files == names_of(5, 2)
+    assert report.all_faults() == []
+    pattern = tmp_path / "train-NNNNN-of-NNNNN.tfrecord"
+    assert report.missing_sentence() == f"{pattern} has 4 of 5 files: {names_of(5, 2)[0]} is missing."
+    write(tmp_path / names_of(5, 2)[0], [clip(0)])
+    assert (inspect(tmp_path).missing_files, inspect(tmp_path).missing_sentence()) == ([], None)
+    # Of one file that was named by itself nobody asked for the others.
+    assert inspect(tmp_path / names_of(5, 2)[0]).missing_files == []
+
+
+def test_two_sets_in_a_folder_are_two_sets(tmp_path):
+    for name in (*names_of(2, 0, 1), *names_of(3, 0, 2)):
+        write(tmp_path / name, [clip(0)])
+    sets = find_sets(str(tmp_path))
+    assert {os.path.basename(name): list(map(os.path.basename, paths)) for name, paths in sets.items()} == {
+        "train-NNNNN-of-00002.tfrecord": names_of(2, 0, 1),
+        "train-NNNNN-of-00003.tfrecord": names_of(3, 0, 2),
+    }
+    reports = [inspect_set(name, paths) for name, paths in sets.items()]
+    for report, lacking in zip(reports, ([], names_of(3, 1)), strict=True):
+        assert report.all_faults() == [
+            f"{tmp_path} holds shards of 2 different sets for split 'train' (-of-00002 and -of-00003): "
+            "move all but one set away."
+        ]
+        assert report.missing_files == lacking
+
+
+def test_a_pointer_of_git_lfs_is_called_one(tmp_path):
+    path = tmp_path / names_of(1, 0)[0]
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n")
+    (fault,) = inspect(tmp_path).all_faults()
+    assert fault == f"{path}: it is a Git LFS pointer, not the file itself: run git lfs pull."

@@ -178,3 +178,22 @@ def test_what_a_model_has_not_is_not_measured(num_slots):
     for clip in ClipMeasures(Points(num_slots))(make_batch(object_visible=VISIBLE)):
         found = {"mse", "psnr", "object_mean", "object_visible"}
         assert set(clip) == found | ({*SCORES, *OVERLAP_SCORES, "object_slots"} if num_slots > 1 else set())
+
+
+def test_a_label_that_is_ignored_is_in_no_measure_of_segments():
+    """Whatever the model says of its pixels, and however many objects the label would make of them."""
+    batch = make_batch(object_visible=VISIBLE)
+    rng = np.random.default_rng(5)
+    void = rng.random((2, T, H, W)) < 0.3
+    segments = np.where(void, 255, batch["segments"].numpy()).astype(np.int32)
+    video = np.where(void[..., None], 0.3, batch["video"].numpy()).astype(np.float32)  # Slot of segment 3.
+    marked = make_batch(segments=segments, video=video, object_visible=VISIBLE)
+    for index, clip in enumerate(ClipMeasures(Reader(), ignore_label=255)(marked)):
+        for name in (*SCORES, *OVERLAP_SCORES):
+            assert clip[name] == 1.0, name
+        np.testing.assert_array_equal(clip["object_slots"], ORDER[1:])
+        assert clip["ignored_share"] == pytest.approx(void[index].mean())
+    for clip in ClipMeasures(Reader())(marked):
+        assert clip["video_ari"] < 1.0
+        np.testing.assert_array_equal(clip["object_slots"], [-1] * N)
+        assert "ignored_share" not in clip

@@ -156,3 +156,36 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         ClipStore(str(tmp_path / "file" / "store"), KEY)
+
+
+@pytest.mark.parametrize("name", ["key.json", "clips-00000000-00000002.npz"])
+def test_what_may_not_be_read_is_neither_deleted_nor_called_damaged(tmp_path, monkeypatch, name):
+    filled(tmp_path, 2, 4)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    opened = open
+
+    def withheld(path, *arguments, **named):
+        if str(path).endswith(name):
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        for module in ("builtins", "io", "zipfile.io"):
+            patch.setattr(f"{module}.open", withheld)
+        with pytest.raises(UserError) as raised:
+            ClipStore(str(tmp_path), KEY).load()
+    assert str(raised.value) == (
+        f"{tmp_path / name} cannot be read (Permission denied): mend its permissions, then run the same command again; "
+        "measured clips are kept."
+    )
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert ClipStore(str(tmp_path), KEY).load()["mse"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["key.json", "clips-00000000-00000002.npz"])
+def test_a_pointer_of_git_lfs_is_called_one(tmp_path, name):
+    filled(tmp_path, 2, 4)
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n")
+    with pytest.raises(UserError, match=f"{name}: it is a Git LFS pointer, not the file itself: run git lfs pull"):
+        ClipStore(str(tmp_path), KEY).load()
+    assert len(list(tmp_path.glob("*.npz"))) == 2

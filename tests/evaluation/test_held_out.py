@@ -5,7 +5,9 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.evaluation.held_out import HeldOut
+from simone_tf.evaluation.held_out_pictures import sheets
 from simone_tf.models.scene_model import Decomposition
+from simone_tf.pictures import colours
 
 SHAPE = (2, 4, 4)
 
@@ -111,3 +113,34 @@ def test_a_model_gets_all_that_it_is_given(colour_model):
         np.testing.assert_allclose(parts.decomposition.slot_masks, whole.slot_masks[index], atol=1e-6)
         np.testing.assert_allclose(parts.recomposition.slot_masks, recomposed.slot_masks[index], atol=1e-6)
         assert np.abs(parts.recomposition.slot_masks - parts.decomposition.slot_masks).max() > 1e-3
+
+
+def test_an_ignored_label_is_in_no_score_and_drawn_as_such(caplog):
+    batches = make_batches(4, 3)
+    kept = HeldOut(ByColour(), batches, 7).evaluate()
+    # A column of the first object becomes the label, whose pixels a model cannot know: it says anything there.
+    held_out = HeldOut(ByColour(), batches.map(marked), 7, ignore_label=255)
+    found = held_out.evaluate()
+    assert found["video_ari_foreground"] == found["static_ari_foreground"] == 1.0
+    assert kept["video_ari_foreground"] == 0.0
+    assert not caplog.records
+    (parts,) = held_out.first_clips(1)
+    drawn = np.unique(colours.colour_segments(parts.clip["segments"]).reshape(-1, 3), axis=0)
+    expected = [colours.VOID, colours.BACKGROUND, colours.PALETTE[0]]
+    np.testing.assert_array_equal(drawn, np.unique(np.stack(expected), axis=0))
+    sheet = sheets(parts)["decomposition"].reshape(-1, 3)
+    assert (sheet == colours.VOID).all(axis=1).any()
+    assert not (sheet == colours.PALETTE[(255 - 1) % len(colours.PALETTE)]).all(axis=1).any()
+
+
+def marked(batch):
+    return batch | {"segments": tf.where(batch["segments"] == 2, 255, batch["segments"])}
+
+
+def test_a_label_that_no_clip_has_is_told_once(caplog):
+    held_out = HeldOut(ByColour(), make_batches(4, 3), 7, ignore_label=9)
+    assert held_out.evaluate() == HeldOut(ByColour(), make_batches(4, 3), 7).evaluate()
+    held_out.evaluate()
+    assert [record.getMessage() for record in caplog.records] == [
+        "No true segment of the held-out clips is 9: nothing is ignored."
+    ]

@@ -189,3 +189,39 @@ def test_what_a_model_has_not_is_told(tmp_path):
     assert summary["segmentation"] == summary["latents"] == {}
     assert list(summary["reconstruction"]) == ["mse", "psnr"]
     assert set(clip_scores(run.model, make_store(tmp_path / "again", clips))) == {"mse", "psnr"}
+
+
+def test_an_ignored_label_is_told_and_measured_apart(tmp_path):
+    run, clips = described()
+    run.settings.ignore_label = 255
+    shares = [0.25, 0.0, 0.0, 0.05]
+    measured = [clip | {"ignored_share": np.array(share)} for clip, share in zip(measures(4), shares, strict=True)]
+    summary = summarize(run, clips, make_store(tmp_path / "some", measured))
+    assert summary["run"]["ignore_label"] == 255
+    assert summary["notes"] == [
+        "The `segments` of 1 of 4 clips are 0, background, everywhere but for the ignored 255: foreground scores are "
+        "those of the others.",
+        "7.50% of the pixels have the label 255 in the `segments`: they are in no score.",
+    ]
+    nothing = [clip | {"ignored_share": np.array(0.0)} for clip in measures(1)]
+    assert summarize(run, clips, make_store(tmp_path / "none", nothing))["notes"] == [
+        "No pixel of the `segments` has the label 255: nothing was left out of the scores."
+    ]
+    run.settings.ignore_label = None
+    assert "ignore_label" not in summarize(run, clips, make_store(tmp_path / "plain", measures(2)))["run"]
+
+
+def test_measures_of_another_label_or_of_whole_clips_flags_are_not_taken(tmp_path):
+    run, clips = described(("video", "segments", "object_moving", "object_positions"))
+    (tmp_path / "ckpt-7.index").write_bytes(b"checksums")
+    run.checkpoint, run.config = str(tmp_path / "ckpt-7"), "model"
+    clips.files = types.SimpleNamespace(shards=lambda: ())
+    clips.settings = lambda: {"data_dir": "data"}
+    keys = []
+    for label, frames in ((None, T), (255, T), (0, T), (None, T + 1), (255, T + 1)):
+        run.settings.ignore_label = label
+        clips.clip_shape = lambda frames=frames: (frames, 8, 9)
+        keys.append(_key(run, clips))
+    assert all(one != other for index, one in enumerate(keys) for other in keys[:index])
+    # Measures from before there was a choice stay what they are.
+    assert not {"ignore_label", "object_moving"} & set(keys[0])

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from simone_tf.errors import UserError
+from simone_tf.long_videos import cuts
 from simone_tf.long_videos.decomposition import VideoDecomposition
 from simone_tf.long_videos.tracks import SlotNumbers, Unlinked
 
@@ -180,3 +181,46 @@ def test_a_model_that_has_diverged_is_told(monkeypatch):
     monkeypatch.setattr(model, "render", lost)
     with pytest.raises(UserError, match="squares gives numbers that are not finite"):
         list(VideoDecomposition(model, draw(wandering(9))[0]))
+
+
+def _by_floor(model, before, after):
+    """Hand-made evidence: scenes have floors of their own brightness."""
+    del model
+    return abs(before.frames[-1][0, 0, 0] - after.frames[0][0, 0, 0]) > 0.2
+
+
+@pytest.mark.parametrize("lengths", [(9, 8), (4, 4), (6, 2, 3, 5), (2, 2, 2)])
+def test_scenes_are_taken_apart_each_by_itself(monkeypatch, lengths):
+    """`SquareModel` knows a window's floor by one brightness, and fails where there are two."""
+    monkeypatch.setattr(cuts, "scene_changes", _by_floor)
+    videos = []
+    for number, count in enumerate(lengths):
+        columns, light = wandering(count, leave=False), np.full(count, 0.4 * (number % 2))
+        # In every other scene red and blue have changed places: in another light alone it would be the same picture.
+        videos.append(draw(columns[:, :: (-1) ** number], light)[0])
+    decomposition = VideoDecomposition(SquareModel(shuffle=False), np.concatenate(videos))
+    parts = list(decomposition)
+    starts = np.cumsum([0, *lengths])
+    assert decomposition.cuts == starts[1:-1].tolist()
+    assert [part.index for part in parts] == list(range(sum(lengths)))
+    latents, seen = decomposition.latents(), set()
+    assert latents["frame_means"].shape == (sum(lengths), 1)
+    row = 0
+    for number, (video, begin) in enumerate(zip(videos, starts, strict=False)):
+        alone = VideoDecomposition(SquareModel(shuffle=False), video)
+        for part, wanted in zip(parts[begin : begin + len(video)], alone, strict=True):
+            np.testing.assert_array_equal(part.object_ids, wanted.object_ids + SLOTS * number)
+            for field in ("frame", "reconstruction", "masks", "rgb", "recomposition"):
+                np.testing.assert_allclose(getattr(part, field), getattr(wanted, field), atol=1e-5, err_msg=field)
+        of_scene = alone.latents()
+        windows = slice(row, row + len(of_scene["window_starts"]))
+        row = windows.stop
+        np.testing.assert_array_equal(latents["window_starts"][windows], of_scene["window_starts"] + begin)
+        np.testing.assert_array_equal(latents["window_num_frames"][windows], min(len(video), FRAMES))
+        np.testing.assert_allclose(latents["object_means"][windows], of_scene["object_means"], atol=1e-5)
+        ours = latents["merged_object_means"][SLOTS * number : SLOTS * (number + 1)]
+        np.testing.assert_allclose(ours, of_scene["merged_object_means"], atol=1e-5)
+        numbers = {*latents["window_object_ids"][windows].ravel().tolist()}
+        assert not seen & numbers
+        seen |= numbers
+    assert row == len(latents["window_starts"])

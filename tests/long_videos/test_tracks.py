@@ -199,3 +199,25 @@ def test_without_matching():
         np.testing.assert_array_equal(numbers.identify(window), [0, 1, 2])
     np.testing.assert_array_equal(unlinked.identify(window), [0, 1, 2])
     np.testing.assert_array_equal(unlinked.identify(window), [3, 4, 5])
+
+
+def test_after_a_cut_all_identities_are_new_and_nothing_is_remembered():
+    tracker, alone = Tracker(), Tracker()
+    objects = [everywhere(RED), everywhere(BLUE, 6)]
+    first = tracker.identify(slots(0, objects, error=1e-6))
+    tracker.start_scene()
+    # The same objects, of which one shows next to nothing; drawn much worse than the scene before.
+    for start in (4, 6):
+        window = slots(start, [everywhere(RED), None], error=0.1)
+        after, wanted = tracker.identify(window), alone.identify(window)
+        np.testing.assert_array_equal(after, wanted + 3)
+    assert not {*first.tolist()} & {*after.tolist()}
+
+
+def test_without_matching_a_cut_gives_new_numbers_too():
+    window = slots(0, [everywhere(RED), everywhere(BLUE, 6)])
+    for tracker, wanted in ((SlotNumbers(), [3, 4, 5]), (Unlinked(), [6, 7, 8])):
+        tracker.identify(window)
+        tracker.identify(window)
+        tracker.start_scene()
+        np.testing.assert_array_equal(tracker.identify(window), wanted)

@@ -58,6 +58,22 @@ def test_frames_that_are_held_at_the_end_are_not_merged():
     np.testing.assert_allclose(arrays["merged_object_means"], put_in[0]["object"].mean[:, 0], atol=1e-6)
 
 
+def test_scenes_of_other_lengths_are_merged_over_their_own_frames_and_say_so():
+    rng, latents = np.random.default_rng(0), VideoLatents({"object": Latent(("slot", "frame"), 5)})
+    put_in = [posterior(rng, K, T, 5) for _ in range(3)]
+    for (start, count, identities), window in zip(
+        [(0, T, [0, 1]), (3, 1, [2, 3]), (4, 2, [4, 5])], put_in, strict=True
+    ):
+        latents.add_window(start, count, np.array(identities, np.int32), np.array([1.0, 2.0]), {"object": window})
+    arrays = latents.arrays(has_cuts=True)
+    assert arrays["window_num_frames"].tolist() == [T, 1, 2]
+    assert arrays["window_num_frames"].dtype == np.int32
+    wanted = [
+        window.mean[slot, :count].mean(0) for window, count in zip(put_in, (T, 1, 2), strict=True) for slot in (0, 1)
+    ]
+    np.testing.assert_allclose(arrays["merged_object_means"], wanted, atol=1e-6)
+
+
 def test_points_have_no_scales_and_are_merged_by_their_weights():
     put_in, arrays = gathered({"object": Latent(("slot",), 5, True)}, {"object": (K, 5)}, point=True)
     assert not [name for name in arrays if name.endswith("log_scales")]

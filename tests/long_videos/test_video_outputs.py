@@ -109,6 +109,29 @@ def test_movies_hold_every_frame(tmp_path):
                 assert sum(1 for _ in container.decode(video=0)) == 5
 
 
+def test_every_scene_has_a_background_of_its_own(tmp_path):
+    """The second scene is the shorter one: what is largest in it covers less of the video than what was before."""
+    shown = np.full((SIDE * SCALE, SIDE * SCALE, 3), 90, np.uint8)
+    with VideoOutputs(str(tmp_path), Fraction(10), (SIDE, SIDE), SCALE) as outputs:
+        for index, ids in enumerate([(0, 1)] * 4 + [(5, 6)] * 2):
+            if index == 4:
+                outputs.start_scene()
+            outputs.add(parts_of(index, ids), shown)
+        content = outputs.finish(LATENTS, {"cuts": [4]})
+    assert content["cuts"] == [4]
+    facts = {entry["id"]: entry for entry in content["objects"]}
+    assert {number: entry["uncoloured_in_overlay"] for number, entry in facts.items()} == {
+        0: True,
+        1: False,
+        5: True,
+        6: False,
+    }
+    assert [(facts[k]["first_frame"], facts[k]["last_frame"]) for k in (0, 1, 5, 6)] == [(0, 3)] * 2 + [(4, 5)] * 2
+    for picture in read_gif(tmp_path / "overlay.gif")[0]:
+        assert (picture[:, -40:] == 90).all()
+    assert read_gif(tmp_path / "objects" / "object_5.gif")[1] == [100] * 2
+
+
 def test_an_object_that_leaves_and_comes_back(tmp_path):
     frames, content = write(tmp_path, [(0,), (0, 9), (0,), (0,), (0, 9)])
     facts = {entry["id"]: entry for entry in content["objects"]}

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -89,3 +91,22 @@ def test_what_else_is_given_goes_with_its_frames():
 def test_rows_that_are_not_as_many_as_the_frames_are_told(rows, words):
     with pytest.raises(UserError, match=f"`camera` {words}"):
         list(cut_windows(numbered(7), 3, SIZE, 1, {"camera": np.zeros((rows, 2))}))
+
+
+@given(lengths(), st.sets(st.integers(1, 59)))
+def test_no_window_holds_two_scenes(sizes, cuts):
+    """Every scene is cut as a video of its own, but for where it lies."""
+    count, num_frames, overlap = sizes
+    edges = [0, *sorted(cut for cut in cuts if cut < count), count]
+    rows = np.arange(count, dtype=np.float32)[:, np.newaxis]
+    windows = list(cut_windows(numbered(count), num_frames, SIZE, overlap, {"row": rows}, cuts))
+    wanted = [
+        (begin, begin + window.start, window.num_frames, window.video + begin)
+        for begin, end in itertools.pairwise(edges)
+        for window in cut_windows(numbered(end - begin), num_frames, SIZE, overlap)
+    ]
+    assert len(windows) == len(wanted)
+    for window, (begin, start, shown, video) in zip(windows, wanted, strict=True):
+        assert (window.scene_start, window.start, window.num_frames) == (begin, start, shown)
+        np.testing.assert_array_equal(window.video, video)
+        np.testing.assert_array_equal(window.given["row"][:, 0], video[:, 0, 0, 0])

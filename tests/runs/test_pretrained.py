@@ -69,3 +69,10 @@ def test_models_are_found_by_name_or_folder(folder, monkeypatch):
     monkeypatch.setattr(pretrained, "SHIPPED", str(folder / "nothing"))
     with pytest.raises(UserError, match="installed with the library: none"):
         find_pretrained("mine")
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, CONFIG, CARD])
+def test_a_pointer_of_git_lfs_is_called_one(folder, name):
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n")
+    sentence = refused(folder)
+    assert sentence == f"{folder / name}: it is a Git LFS pointer, not the file itself: run git lfs pull."

@@ -38,3 +38,11 @@ def test_segments_are_the_librarys(compiled, tiny_model, batch):
     chosen = np.take_along_axis(masks, segments[:, None], axis=1)[:, 0]
     np.testing.assert_allclose(chosen, masks.max(axis=1), atol=1e-3)
     assert len(np.unique(segments)) > 1
+
+
+def test_the_checks_are_left_out(compiled):
+    """It answers what TensorFlow refuses, as `serving.json` says."""
+    video = np.random.default_rng(0).random((2, 3, 8, 16, 3), np.float32)
+    for nonsense in (video * 255, np.full_like(video, np.nan)):
+        segments = compiled({"video": nonsense})["segments"]
+        assert segments.shape == (2, 3, 8, 16)

@@ -1,6 +1,7 @@
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -85,3 +86,21 @@ def test_the_command_in_a_process_of_its_own_says_only_its_own(tmp_path):
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=environment)
     assert done.returncode == 2
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["import_video"], done.stderr
+
+
+def test_damaged_frames_are_left_out_and_told(main, tmp_path, capsys):
+    pytest.importorskip("av")
+    from made_videos import whole
+
+    content = whole("mpeg4.avi")
+    start = content.index(b"01wb") if b"01wb" in content else len(content) // 2
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "torn.avi").write_bytes(content[:start] + bytes(400) + content[start + 400 :])
+    flags = [str(tmp_path / "in"), f"--out={tmp_path / 'out'}", "--frames=3", "--size=16"]
+    assert main(flags) == 2
+    assert "is damaged at frame" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main([*flags, "--on_corrupt=skip"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "left out" in line]
+    assert len(lines) == 1
+    assert re.search(r"torn\.avi: [1-9][0-9]* damaged frames were left out", lines[0])

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import gqn_set
+
 ROOT = pathlib.Path(__file__).parents[2]
 QUICKSTART = ROOT / "simone_tf" / "data" / "embedded" / "quickstart"
 FILES = ROOT / "tests" / "data" / "files"
@@ -118,3 +120,26 @@ def test_names_cannot_move_the_cursor(main, tmp_path, capsys):
     shutil.copy(FILES / "sketchy_without_pictures.tfrecords", path)
     main([str(path)])
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_missing_shard_is_a_finding(main, tmp_path, capsys):
+    names = [f"train-{number:05d}-of-00003.tfrecord" for number in range(3)]
+    for name in (names[0], names[2]):
+        shutil.copy(QUICKSTART / name, tmp_path)
+    assert main([str(tmp_path), "--max_records=1"]) == 1
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "FAULT" in line)
+    assert line.endswith(f"has 2 of 3 files: {names[1]} is missing.")
+    shutil.copy(QUICKSTART / "dataset.json", tmp_path)  # It says the same, in its own words.
+    assert main([str(tmp_path), "--max_records=1", "--json"]) == 1
+    (report,) = json.loads(capsys.readouterr().out)
+    (fault,) = report["all_faults"]
+    assert f"lacks {names[1]}" in fault
+    assert report["missing_files"] == [names[1]]
+
+
+def test_parts_of_gqn_are_sets_of_their_own(main, tmp_path, capsys):
+    gqn_set.write(tmp_path / "rooms_ring_camera" / "train" / "2-of-4.tfrecord", [gqn_set.scene(0)])
+    assert main([str(tmp_path)]) == 0
+    output = capsys.readouterr().out
+    assert "has 1 of 4 files: 1-of-4.tfrecord, 3-of-4.tfrecord, 4-of-4.tfrecord are missing." in output
+    assert "FAULT" not in output

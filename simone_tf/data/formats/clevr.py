@@ -44,7 +44,7 @@ class ClevrWithMasks(OneByteStringImages):
     Fields: `video` uint8 [1, 240, 320, 3], `segments` int32 [1, 240, 320] (0 = background, k = entity k),
     `object_positions` float32 [1, 10, 3] (world), `object_visible` bool [1, 10], `object_attributes` float32 [10, 4]
     (codes of shape, size, material and color); the objects are entities 1 to 10. Sizes are those before `crop` and
-    `resize`; an object outside the crop keeps its `object_visible`.
+    `resize`; an object outside the crop is not `object_visible`.
 
     Args:
       split: "train" is what was published; the file is `clevr_with_masks_<split>.tfrecords`.
@@ -57,7 +57,13 @@ class ClevrWithMasks(OneByteStringImages):
     float_features = _FLOAT_FEATURES
     attribute_features = ("shape", "size", "material", "color")
     # CLEVR has 3 shapes, 2 sizes, 2 materials and 8 colours; 0 is for entities that are not there.
-    attributes = (category("shape", 4), category("size", 3), category("material", 3), category("color", 9))
+    # Each of the shapes is its own mirror image.
+    attributes = (
+        category("shape", 4, falsified_by=()),
+        category("size", 3),
+        category("material", 3),
+        category("color", 9),
+    )
 
     @property
     def file_pattern(self) -> str:

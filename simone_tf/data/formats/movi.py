@@ -31,9 +31,10 @@ from simone_tf.data.formats import png
 from simone_tf.data.formats.graph_checks import checked
 from simone_tf.data.formats.reader import Attribute, ClipReader
 from simone_tf.data.formats.records import MAX_CLIP_PIXELS
+from simone_tf.data.tfrecords.faults import reason_of
 from simone_tf.data.tfrecords.split_files import Listing
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import parse_json
+from simone_tf.files import LFS_POINTER, parse_json
 
 FEATURES_FILE, INFO_FILE = "features.json", "dataset_info.json"
 MAX_METADATA_BYTES = 2**24
@@ -209,7 +210,7 @@ class MOVi(ClipReader):
                     return folder
             except tf.errors.OpError as error:  # A bucket out of reach, or of a kind that TensorFlow does not know.
                 raise UserError(
-                    f"{folder} cannot be looked into ({first_line(error)}): copy the set to a local folder."
+                    f"{folder} cannot be looked into ({reason_of(error)}): copy the set to a local folder."
                 ) from error
         stand_in = self.stand_in.replace("{data_dir}", self.data_dir)
         if self.name is None:
@@ -277,9 +278,12 @@ def _read_json(path: str) -> Any:
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             return parse_json(file.read(MAX_METADATA_BYTES + 1), MAX_METADATA_BYTES)
-    except (tf.errors.OpError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} is not readable JSON ({reason}): copy the whole set again.") from error
+    except tf.errors.OpError as error:
+        raise UserError(f"{path} cannot be read ({reason_of(error)}): check its name and permissions.") from error
+    except ValueError as error:
+        if str(error) == LFS_POINTER:
+            raise UserError(f"{path}: {LFS_POINTER}.") from error
+        raise UserError(f"{path} is not readable JSON ({first_line(error)}): copy the whole set again.") from error
 
 
 def _check_classes(path: str) -> None:

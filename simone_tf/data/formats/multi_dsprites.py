@@ -92,7 +92,8 @@ class MultiDSprites(OneByteStringImages):
     @property
     def attributes(self) -> tuple[Attribute, ...]:
         colour = ("brightness",) if self._channels == 1 else ("red", "green", "blue")
-        return (category("shape", 4), *map(Attribute, (*colour, "x", "y", "scale", "orientation")))
+        # Ovals, hearts and squares are their own mirror images, turned at most, which `orientation` tells.
+        return (category("shape", 4, falsified_by=()), *map(Attribute, (*colour, "x", "y", "scale", "orientation")))
 
     @property
     def _channels(self) -> int:

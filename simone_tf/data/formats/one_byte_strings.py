@@ -247,9 +247,9 @@ class OneByteStringImages(ClipReader):
         return tf.concat(columns, axis=-1)[self.num_background :]  # [N, A]
 
 
-def category(name: str, num_codes: int) -> Attribute:
+def category(name: str, num_codes: int, falsified_by: tuple[str, ...] | None = None) -> Attribute:
     """A column of integer codes from 0 on whose meaning the format does not tell: each is called by its number."""
-    return Attribute(name, tuple(str(code) for code in range(num_codes)))
+    return Attribute(name, tuple(str(code) for code in range(num_codes)), falsified_by)
 
 
 def _published_count(published_files: Mapping[str, tuple[int, int]], shard: str) -> int | None:

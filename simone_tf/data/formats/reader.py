@@ -16,10 +16,14 @@ from simone_tf.errors import UserError
 
 
 class Attribute(NamedTuple):
-    """One column of `object_attributes`: its name, and the names of its values 0, 1, ... where it is a category."""
+    """One column of `object_attributes`: its name, and the names of its values 0, 1, ... where it is a category.
+
+    `falsified_by` names the augmentations that make it wrong; with None its name decides, see `pipeline.falsified`.
+    """
 
     name: str
     values: tuple[str, ...] = ()
+    falsified_by: tuple[str, ...] | None = None
 
 
 class ClipReader(abc.ABC):
@@ -163,9 +167,17 @@ class ClipReader(abc.ABC):
     def _decode(self, record: Any, fields: Sequence[str]) -> Clip:
         """`decode` of what `extract` gave, at the stored size: what a format implements."""
 
+    def fields_to_decode(self, fields: Sequence[str]) -> tuple[str, ...]:
+        """The fields, and what else of a clip is needed for them: what shows in cropped or resized frames is told by
+        their `segments`.
+        """
+        shown = "object_visible" in fields and "segments" not in fields and self.framing.changes_frames
+        return (*fields, "segments") if shown and "segments" in self.fields else tuple(fields)
+
     def decode(self, extracted: tf.Tensor | dict[str, tf.Tensor], fields: Sequence[str]) -> Clip:
-        """Turns what `extract` gave for the same fields into a clip, cropped and resized; graph code."""
-        return self.framing.apply(self._decode(extracted, fields))
+        """Turns what `extract` gave for `fields_to_decode(fields)` into a clip, cropped and resized; graph code."""
+        framed = self.framing.apply(self._decode(extracted, self.fields_to_decode(fields)))
+        return {name: framed[name] for name in fields}
 
     def parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
         """Turns one serialized record into a clip that holds `fields`, cropped and resized; graph code.
@@ -176,7 +188,7 @@ class ClipReader(abc.ABC):
         Raises:
           tf.errors.InvalidArgumentError: the record is not of this format.
         """
-        return self.decode(self.extract(serialized, fields), fields)
+        return self.decode(self.extract(serialized, self.fields_to_decode(fields)), fields)
 
     def _parse(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
         """`parse` at the stored size."""
@@ -219,19 +231,22 @@ class ClipReader(abc.ABC):
             return self._first_clips[tuple(fields)]
         try:
             with tf.device("CPU:0"):
-                stored = self._parse(self.first_record(), fields)
+                stored = self._parse(self.first_record(), self.fields_to_decode(fields))
                 self.framing.check(stored, where)
-                return self.framing.apply(stored)
+                framed = self.framing.apply(stored)
+                return {name: framed[name] for name in fields}
         except DATA_ERRORS as error:
             shard, index = self.files.shards()[0], self.files.records[0]
             raise UserError(self.parse_fault(shard, index, self.first_record(), error)) from error
 
     def _first_usable_clip(self, fields: Sequence[str], where: str) -> Clip:
         with tf.device("CPU:0"):
-            parsed = self.files.serialized().map(lambda record: self._parse(record, fields))
+            read = self.fields_to_decode(fields)
+            parsed = self.files.serialized().map(lambda record: self._parse(record, read))
             for clip in parsed.ignore_errors():
                 self.framing.check(clip, where)
-                return self.framing.apply(clip)
+                framed = self.framing.apply(clip)
+                return {name: framed[name] for name in fields}
         raise UserError(self.files.nothing_usable())
 
     def clip_shape(self) -> tuple[int, int, int]:

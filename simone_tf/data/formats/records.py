@@ -164,27 +164,38 @@ class ClipRecords(ClipReader):
         for name in ("camera_width", "attribute_width", "num_objects"):
             if name in record:
                 # To a reshape, -1 would be whatever fits.
-                tf.debugging.assert_non_negative(record[name], f"{name} is negative.")
+                refusal = f"{name} is negative or beyond {MAX_CLIP_PIXELS}; found:"
+                fits = (record[name] >= 0) & (record[name] <= MAX_CLIP_PIXELS)
+                record[name] = checked(record[name], fits, refusal, record[name])
         shape = _checked_shape(record["schema_version"], record["shape"])
         frames, height, width = shape[0], shape[1], shape[2]
         clip = {}
+
+        def filled(name, values, *sides):
+            """The values in their shape, once there are as many as it takes."""
+            wanted = tf.reduce_prod(tf.stack([tf.cast(side, tf.int64) for side in sides]))
+            found = tf.size(values, tf.int64)
+            refusal = f"{name} has another number of values than its sizes say; found, and wanted:"
+            return tf.reshape(checked(values, found == wanted, refusal, found, wanted), sides)
+
         for name in fields:
             values = record[name]
             if name in ("video", "segments"):
-                tf.debugging.assert_equal(
-                    tf.size(values, tf.int64) * record["frames_per_image"], frames, "Pictures and frames disagree."
-                )
+                count, per_image = tf.size(values, tf.int64), record["frames_per_image"]
+                refusal = f"{name} has other pictures than its frames need; pictures, frames in each, and frames found:"
+                fits = (per_image > 0) & (per_image <= frames) & (count * per_image == frames)
+                values = checked(values, fits, refusal, count, per_image, frames)
                 clip[name] = png.decode_frames(values, frames, height, width, channels=3 if name == "video" else 1)
             elif name == "camera":
-                clip[name] = tf.reshape(values, [frames, record["camera_width"]])
+                clip[name] = filled(name, values, frames, record["camera_width"])
             elif name == "object_positions":
-                clip[name] = tf.reshape(values, [frames, record["num_objects"], 3])
+                clip[name] = filled(name, values, frames, record["num_objects"], 3)
             elif name == "object_visible":
-                clip[name] = tf.reshape(values, [frames, record["num_objects"]]) > 0
+                clip[name] = filled(name, values, frames, record["num_objects"]) > 0
             elif name == "object_moving":
-                clip[name] = tf.reshape(values, [record["num_objects"]]) > 0
+                clip[name] = filled(name, values, record["num_objects"]) > 0
             elif name == "object_attributes":
-                clip[name] = tf.reshape(values, [record["num_objects"], record["attribute_width"]])
+                clip[name] = filled(name, values, record["num_objects"], record["attribute_width"])
         return clip
 
     def _parse_videos(self, serialized: tf.Tensor, num_frames: int) -> tf.Tensor:
@@ -195,10 +206,13 @@ class ClipRecords(ClipReader):
         spec = {name: tf.io.FixedLenFeature([len(values)], tf.int64) for name, values in layout.items()}
         spec["schema_version"] = tf.io.FixedLenFeature([], tf.int64)
         record = tf.io.parse_example(serialized, spec | {"video": tf.io.FixedLenFeature([count], tf.string)})
-        tf.debugging.assert_less_equal(record["schema_version"], tf.constant(SCHEMA_VERSION, tf.int64))
-        for name, values in layout.items():
-            tf.debugging.assert_equal(record[name], tf.constant([values], tf.int64), "A clip has another size.")
         images = tf.reshape(record["video"], [batch * count])
+        newest = tf.reduce_max(record["schema_version"])
+        images = checked(images, newest <= SCHEMA_VERSION, f"schema_version is beyond {SCHEMA_VERSION}:", newest)
+        for name, values in layout.items():
+            wanted = "x".join(map(str, values))  # Brackets would be taken for those of the list of what was found.
+            refusal = f"A clip of the batch has another {name} than the first, which has {wanted}; found:"
+            images = checked(images, tf.reduce_all(record[name] == [values]), refusal, record[name], summarize=30)
         frames = png.decode_frames(images, batch * num_frames, height, width, channels=3)
         return tf.reshape(frames, [batch, num_frames, height, width, 3])
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from simone_tf.errors import UserError
-from simone_tf.files import replacing
+from simone_tf.data.tfrecords.faults import reason_of
+from simone_tf.errors import UserError, first_line
+from simone_tf.files import LFS_POINTER, is_lfs_pointer, replacing
 
 SCHEMA_VERSION = 1
 """Of the clip records and of the sidecar alike."""
@@ -52,8 +53,12 @@ def read_sidecar(data_dir: str | os.PathLike) -> dict[str, Any] | None:
         if len(text) > MAX_SIDECAR_BYTES:
             raise ValueError(f"it has more than {MAX_SIDECAR_BYTES} bytes")
         sidecar = json.loads(text)
-    except (tf.errors.OpError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not readable JSON ({error}): restore it or delete it.") from error
+    except tf.errors.OpError as error:
+        raise UserError(f"{path} cannot be read ({reason_of(error)}): check its permissions.") from error
+    except (ValueError, RecursionError) as error:
+        if is_lfs_pointer(text):
+            raise UserError(f"{path}: {LFS_POINTER}.") from error
+        raise UserError(f"{path} is not readable JSON ({first_line(error)}): restore it or delete it.") from error
     splits = sidecar.get("splits") if isinstance(sidecar, dict) else None
     if not isinstance(splits, dict) or not all(isinstance(info, dict) for info in splits.values()):
         raise UserError(f"{path} has no object 'splits' of one object per split: restore it or delete it.")

@@ -47,7 +47,8 @@ class Tetrominoes(OneByteStringImages):
     byte_features = _BYTE_FEATURES
     float_features = _FLOAT_FEATURES
     attribute_features = ("shape", "color", "x", "y")
-    attributes = (category("shape", 20), *map(Attribute, ("red", "green", "blue", "x", "y")))
+    # A mirrored piece is another piece.
+    attributes = (category("shape", 20, falsified_by=("mirror",)), *map(Attribute, ("red", "green", "blue", "x", "y")))
 
     @property
     def file_pattern(self) -> str:

@@ -5,22 +5,19 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from simone_tf.data.clip import FRAME_FIELDS, Clip
+from simone_tf.data.clip import Clip
+from simone_tf.data.formats.reader import Attribute
+from simone_tf.data.pipeline.falsified import falsifies
 from simone_tf.data.pipeline.order import fold_in
+from simone_tf.data.pipeline.window import window_of
 from simone_tf.errors import UserError
 
-
-def window_of(clip: Clip, num_frames: int, draw: tf.Tensor | None) -> Clip:
-    """`num_frames` frames of a clip: from a uniformly drawn one on, or the first ones."""
-    if all(clip[name].shape[0] == num_frames for name in clip if name in FRAME_FIELDS):
-        return clip  # As of images: there is nothing to draw.
-    start = tf.constant(0, tf.int64)
-    if draw is not None:
-        total = next(tf.shape(clip[name], tf.int64)[0] for name in clip if name in FRAME_FIELDS)
-        start = tf.random.stateless_uniform(
-            [], draw, maxval=tf.maximum(total - num_frames, 0) + 1, dtype=tf.int64, alg="philox"
-        )
-    return {name: v[start : start + num_frames] if name in FRAME_FIELDS else v for name, v in clip.items()}
+_FALSIFIED = {
+    "mirror": ("camera", "object_positions"),
+    "reverse_time": ("camera", "object_positions", "object_visible"),
+    "permute_colours": (),
+}
+"""Choice -> the fields of a clip that it would make wrong, whatever the data set; `object_attributes` by column."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,21 +41,26 @@ class Drawn:
     permute_colours: bool = False
     reverse_time: bool = False
 
-    def check(self, fields: Sequence[str]) -> None:
-        """Raises UserError when there is no such window, or a choice would make one of the fields wrong."""
+    def check(self, fields: Sequence[str], attributes: Sequence[Attribute] = ()) -> None:
+        """Raises UserError when there is no such window, or a choice would make one of the fields wrong.
+
+        Args:
+          fields: what of a clip is asked for.
+          attributes: the columns of `object_attributes`, as far as they are named; what no name is known of is taken
+            to be falsified.
+        """
         if self.window not in ("random", "start"):
             raise UserError(f'window is {self.window!r}: choose "random" or "start".')
-        falsified = {
-            "mirror": ("camera", "object_positions"),
-            "reverse_time": ("camera", "object_positions", "object_visible"),
-        }
-        for choice, falsified_fields in falsified.items():
-            for field in falsified_fields:
-                if getattr(self, choice) and field in fields:
-                    raise UserError(
-                        f"{choice} = True would make {field} wrong, which is among the fields {tuple(fields)}: "
-                        f"set training_batches.{choice} = False, or leave {field} out."
-                    )
+        for choice in filter(lambda choice: getattr(self, choice), _FALSIFIED):
+            for field in _FALSIFIED[choice]:
+                if field in fields:
+                    raise UserError(_refusal(choice, field, field, fields))
+            if "object_attributes" not in fields:
+                continue
+            wrong = [attribute.name for attribute in attributes if falsifies(choice, attribute)]
+            if wrong or not attributes:
+                columns = f" (its {', '.join(wrong)})" if wrong else " (whose columns have no names)"
+                raise UserError(_refusal(choice, f"object_attributes{columns}", "object_attributes", fields))
 
     def changes(self, frames: int) -> bool:
         """Whether anything is to be drawn for clips of so many frames."""
@@ -79,3 +81,10 @@ class Drawn:
             channels = tf.random.experimental.stateless_shuffle(tf.range(3), fold_in(draw, 2))
             clip["video"] = tf.gather(clip["video"], channels, axis=-1)
         return clip
+
+
+def _refusal(choice: str, wrong: str, field: str, fields: Sequence[str]) -> str:
+    return (
+        f"{choice} = True would make {wrong} wrong, which is among the fields {tuple(fields)}: "
+        f"set training_batches.{choice} = False, or leave {field} out."
+    )

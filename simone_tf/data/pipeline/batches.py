@@ -7,14 +7,16 @@ of the data pipeline has to be in a checkpoint (a distributed iterator could not
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from simone_tf.data.clip import FRAME_FIELDS, RANKS, as_float, check_known_fields
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline import order
-from simone_tf.data.pipeline.augment import Drawn, window_of
+from simone_tf.data.pipeline.augment import Drawn
+from simone_tf.data.pipeline.mixture import Mixture
 from simone_tf.data.pipeline.stream import (
     Stream,
     check_source,
@@ -23,15 +25,19 @@ from simone_tf.data.pipeline.stream import (
     served,
     usable_share,
 )
+from simone_tf.data.pipeline.window import check_window, fields_to_read, window_of
 from simone_tf.errors import UserError
 
 # Left to itself, TensorFlow doubles the number whenever a pause, for an evaluation say, was followed by batches taken
 # fast: 2 GB of MOVi's after some pauses of seconds, and both cores busy with them during the pause.
 _PREFETCHED_BATCHES = 4
 
+# The arguments of `training_batches` that the sets of a mixture do not share.
+_OF_ONE_SET = ("reader", "batch_size", "seed", "start_step", "data_service")
+
 
 def training_batches(
-    reader: ClipReader,
+    reader: ClipReader | Mixture,
     *,
     batch_size: int,
     num_frames: int,
@@ -51,20 +57,18 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Endless shuffled batches; every clip comes once per epoch, and batches run across the ends of epochs.
 
-    Which records come, and in which order, is told in `stream`. The datasets are marked so that TensorFlow does not
-    shard them once more. The augmentations (see `Drawn`) are off unless asked for.
+    Which records come, and in which order, is told in `stream`. TensorFlow does not shard the datasets once more.
 
     Args:
-      reader: the clips.
+      reader: the clips; of a mixture every set has epochs of its own.
       batch_size: B, clips per batch of this pipeline.
       num_frames: T, length of the window taken from each clip.
       seed: of all random choices.
       start_step: the number of batches already used; needs the number of clips, and passes over those of the epoch.
       frame_size: (H, W), or one number for both, to be checked against the data; None takes the data's.
       shuffle_buffer: records held for shuffling, of large ones only what `fields` need (0.4 MB for CATER's video).
-      window, mirror, permute_colours, reverse_time: see `Drawn`.
-      cache: False, or where to keep all clips of this pipeline parsed (video as uint8): "memory", or a folder on a
-        disk, which later runs find again; see `cache`.
+      window, mirror, permute_colours, reverse_time: see `Drawn`; augmentations are off unless asked for.
+      cache: False, or where all clips of this pipeline are kept parsed: "memory", or a folder on a disk; see `cache`.
       fields: what a batch holds.
       num_input_pipelines, input_pipeline_id: n and i: this is pipeline i (from 0) of n.
       data_service: address "grpc://host:port" of a tf.data service's dispatcher, None to make the batches here.
@@ -73,26 +77,28 @@ def training_batches(
       A dataset of dicts with static shapes: `video` float32 [B, T, H, W, 3] in [0, 1], others as in `clip`.
 
     Raises:
-      UserError: the clips are too short or few, of another size than `frame_size`, or lack a field; an augmentation
-        would falsify a field; a file is missing or damaged; cache or data service cannot do what is asked.
+      UserError: the clips are too short, too few, of another size than `frame_size`, or lack a field; an augmentation
+        would falsify one; a file is missing or damaged; cache or data service cannot do what is asked.
       ValueError: an argument is out of its range.
     """
+    shared = {name: value for name, value in locals().items() if name not in _OF_ONE_SET}
     _check_positive(batch_size=batch_size, num_frames=num_frames)
     _check_place(start_step, num_input_pipelines, input_pipeline_id)
+    if isinstance(reader, Mixture):
+        return _mixed(reader, shared, batch_size, start_step, seed, data_service)
     check_source(reader, cache, data_service)
     is_served = data_service is not None
     drawn = Drawn(num_frames, window, mirror, permute_colours, reverse_time)
-    drawn.check(fields)
+    drawn.check(fields, reader.attributes if "object_attributes" in fields else ())
     pipeline = (1, 0) if is_served else (num_input_pipelines, input_pipeline_id)
-    shapes = _element_shapes(reader, fields, num_frames, frame_size)
-    share = usable_share(reader, fields, None if cache else num_frames, shapes, *pipeline)
-    with tf.device("CPU:0"):
-        key = tf.constant([seed, pipeline[1]], tf.int64)
+    shapes, read = _element_shapes(reader, fields, num_frames, frame_size)
+    share = usable_share(reader, tuple(read), None if cache else num_frames, read, *pipeline)
+    key = _key(seed, pipeline[1])
     in_one_go = _can_be_parsed_in_one_go(reader, drawn, fields, cache)
     stream = clip_stream(
         reader,
         share,
-        fields,
+        tuple(read),
         start_step * batch_size,
         order.fold_in(key, start_step) if is_served else key,
         cache=cache,
@@ -112,6 +118,37 @@ def training_batches(
     return _finished(batches, None if is_served else _num_threads(reader, stream, in_one_go))
 
 
+def _mixed(
+    mixture: Mixture,
+    shared: Mapping[str, Any],
+    batch_size: int,
+    start_step: int,
+    seed: int,
+    data_service: str | None,
+) -> tf.data.Dataset:
+    """`training_batches` of several sets, which share all arguments but those named here."""
+    if data_service is not None:
+        raise UserError("A mixture of data sets and data_service do not go together: leave the service out.")
+    key = order.fold_in(_key(seed, shared["input_pipeline_id"]), order.SET)
+    position = start_step * batch_size
+    passed = mixture.passed(position, key)
+    # Sets of the same size would otherwise have their clips in the same order, and mirrored together.
+    streams = [
+        training_batches(reader, batch_size=1, start_step=count, seed=seed + (number << 32), **shared)
+        for number, (reader, count) in enumerate(zip(mixture.readers, passed, strict=True))
+    ]
+    for name, stream in zip(mixture.names[1:], streams[1:], strict=True):
+        for field, spec in streams[0].element_spec.items():
+            if stream.element_spec[field].shape[1:] != spec.shape[1:]:
+                raise UserError(
+                    f"In a mixture all sets need the same sizes: {field} of a clip is {list(spec.shape[1:])} in "
+                    f"{mixture.names[0]}, {list(stream.element_spec[field].shape[1:])} in {name}."
+                )
+    clips = tf.data.Dataset.choose_from_datasets(streams, mixture.choices(position, key))
+    batches = clips.batch(batch_size, drop_remainder=True)
+    return _finished(batches.map(lambda batch: {name: values[:, 0] for name, values in batch.items()}))
+
+
 def evaluation_batches(
     reader: ClipReader,
     *,
@@ -121,7 +158,7 @@ def evaluation_batches(
     fields: Sequence[str] = ("video", "segments"),
     frame_size: int | tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
-    """Every clip exactly once, in the order of the files, from its first frame on.
+    """Every clip exactly once, in the order of the files, from its first frame on; `object_moving` is the window's.
 
     The last batch is filled up with zeros, so that all batches have one shape; `clip_mask` tells what is real.
 
@@ -138,11 +175,11 @@ def evaluation_batches(
     _check_positive(batch_size=batch_size, num_frames=num_frames)
     if num_clips is not None:
         _check_positive(num_clips=num_clips)
-    shapes = _element_shapes(reader, fields, num_frames, frame_size)
+    shapes, read = _element_shapes(reader, fields, num_frames, frame_size)
 
     def prepare(record):
-        clip = window_of(reader.parse(record, fields), num_frames, None)
-        clip = {name: tf.ensure_shape(value, shapes[name]) for name, value in clip.items()}
+        clip = window_of(reader.parse(record, tuple(read)), num_frames, None)
+        clip = {name: tf.ensure_shape(clip[name], shape) for name, shape in shapes.items()}
         return clip | {"clip_mask": tf.constant(True)}
 
     def fill(batch):
@@ -153,7 +190,7 @@ def evaluation_batches(
             filled[name] = tf.ensure_shape(padded, [batch_size, *value.shape[1:]])
         return as_float(filled)
 
-    share = usable_share(reader, fields, num_frames, shapes)
+    share = usable_share(reader, tuple(read), num_frames, read)
     records = share.everything().take(-1 if num_clips is None else num_clips)
     clips = records.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return _finished(clips.batch(batch_size).map(fill, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True))
@@ -188,7 +225,7 @@ def _parsed_one_by_one(
 
     def prepare(position, source):
         clip = drawn.apply(stream.read(source), order.fold_in(key, position))
-        return {name: tf.ensure_shape(value, shapes[name]) for name, value in clip.items()}
+        return {name: tf.ensure_shape(clip[name], shape) for name, shape in shapes.items()}
 
     clips = stream.sources.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return clips.batch(batch_size, drop_remainder=True)
@@ -216,10 +253,13 @@ def _finished(batches: tf.data.Dataset, num_threads: int | None = None) -> tf.da
 
 def _element_shapes(
     reader: ClipReader, fields: Sequence[str], num_frames: int, frame_size: int | tuple[int, int] | None
-) -> dict[str, tf.TensorShape]:
-    """Static shapes of one clip of a batch, from the first clip of the data; all user mistakes about sizes end here."""
+) -> tuple[dict[str, tf.TensorShape], dict[str, tf.TensorShape]]:
+    """Static shapes of one clip of a batch, and of all that is read for it (`fields_to_read`), from the first clip of
+    the data; all user mistakes about sizes end here.
+    """
     check_known_fields(fields)
-    first = reader.first_clip(tuple(fields))
+    reader.check_fields(fields)
+    first = reader.first_clip(fields_to_read(reader, fields))
     where = reader.files.where
     frames, height, width = first["video"].shape[:3] if "video" in first else reader.clip_shape()
     if frames < num_frames:
@@ -233,11 +273,17 @@ def _element_shapes(
                 f"{where} has frames of {height}x{width}, frame_size is {wanted[0]}x{wanted[1]}: "
                 f"set it to {(height, width)} or use data of that size."
             )
+    check_window(reader, fields, num_frames)
     shapes = {}
     for name, value in first.items():
         assert value.shape.rank == RANKS[name], (name, value.shape)
         shapes[name] = tf.TensorShape([num_frames, *value.shape[1:]]) if name in FRAME_FIELDS else value.shape
-    return shapes
+    return {name: shapes[name] for name in fields}, shapes
+
+
+def _key(seed: int, pipeline: int) -> tf.Tensor:
+    with tf.device("CPU:0"):
+        return tf.constant([seed, pipeline], tf.int64)
 
 
 def _check_place(start_step: int, num_input_pipelines: int, input_pipeline_id: int) -> None:

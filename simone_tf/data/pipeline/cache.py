@@ -21,11 +21,11 @@ from simone_tf.data.clip import Clip
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.data.pipeline.share import Share
-from simone_tf.errors import UserError
-from simone_tf.files import replacing_folder
+from simone_tf.errors import UserError, first_line
+from simone_tf.files import is_refusal, replacing_folder
 
 MEMORY = "memory"
-_FORMAT = 1
+_FORMAT = 1  # One more where `object_visible` is that of cropped or resized frames.
 _BATCH_SIZE = 32
 _ALIGNMENT = 64  # What TensorFlow asks of memory that it is to use as it lies.
 
@@ -104,7 +104,7 @@ def _on_disk(reader: ClipReader, share: Share, fields: Sequence[str], where: str
             needed = _num_bytes(share.count(), first)
             raise UserError(
                 f"The cache of {reader.files.where} cannot be written to {where} "
-                f"({error.strerror}): it takes {needed / 1e9:.2g} GB; name another folder or set cache = False."
+                f"({first_line(error)}): it takes {needed / 1e9:.2g} GB; name another folder or set cache = False."
             ) from error
         arrays = _opened(folder, first, shapes)
     if arrays is None:
@@ -113,14 +113,19 @@ def _on_disk(reader: ClipReader, share: Share, fields: Sequence[str], where: str
 
 
 def _opened(folder: str, first: Mapping[str, np.ndarray], shapes: Mapping[str, tuple]) -> dict[str, np.ndarray] | None:
-    """The arrays of a finished folder; None when it is not there or not whole."""
+    """The arrays of a finished folder; None when it is not there or not whole, UserError when it may not be read."""
     arrays = {}
     for name, value in first.items():
         path = os.path.join(folder, f"{name}.npy")
         try:
             # Mapped copy-on-write, though nothing writes: DLPack does not take what is read-only.
             arrays[name] = np.load(path, mmap_mode="c" if 0 not in shapes[name] else None, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+        except (OSError, ValueError, EOFError) as error:
+            if is_refusal(error) and not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                raise UserError(
+                    f"The cache {path} cannot be read ({first_line(error)}): mend its permissions, name another folder "
+                    "as cache, or set cache = False."
+                ) from error
             return None
         if arrays[name].dtype != value.dtype or arrays[name].shape != shapes[name]:
             return None
@@ -197,7 +202,7 @@ def _key(reader: ClipReader, share: Share, fields: Sequence[str]) -> str:
         stat = tf.io.gfile.stat(piece.shard)
         files.append([os.path.basename(piece.shard), *piece[1:], stat.length, stat.mtime_nsec])
     content = {
-        "format": _FORMAT,
+        "format": _FORMAT + ("object_visible" in fields and reader.framing.changes_frames),
         "reader": reader.settings(),
         "part": share.key,
         "fields": list(fields),

@@ -7,9 +7,10 @@ import tensorflow as tf
 
 from simone_tf.data.clip import FRAME_FIELDS
 from simone_tf.data.formats.reader import ClipReader
+from simone_tf.data.pipeline.window import fields_to_read
 from simone_tf.data.tfrecords import tfrecord
-from simone_tf.data.tfrecords.faults import DATA_ERRORS, NOTHING_LEFT
-from simone_tf.errors import UserError, first_line
+from simone_tf.data.tfrecords.faults import DATA_ERRORS, NOTHING_LEFT, unreadable
+from simone_tf.errors import UserError
 
 
 @contextlib.contextmanager
@@ -62,6 +63,7 @@ def explain_data_error(
         # What is damaged has been left out, so only the lack of everything else can be the data's fault.
         return UserError(reader.files.nothing_usable()) if NOTHING_LEFT in str(error) else None
     try:
+        fields = fields_to_read(reader, fields)
         shapes = {name: value.shape for name, value in reader.first_clip(fields).items()}
         for shard in reader.files.shards():
             fault = _fault(reader, shard, fields, shapes, num_frames)
@@ -87,7 +89,7 @@ def _fault(
         try:
             record = next(records, None)
         except DATA_ERRORS as error:
-            return f"{shard} is damaged at record {index + 1} ({first_line(error)}): download or make it again."
+            return unreadable(shard, error, record=index + 1)
         if record is None:
             return None
         index += 1

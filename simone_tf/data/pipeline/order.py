@@ -10,7 +10,7 @@ from simone_tf.data.pipeline.share import Share
 from simone_tf.data.tfrecords.faults import NOTHING_LEFT
 
 # Independent streams of random numbers drawn from one seed.
-SHARD_ORDER, RECORD_ORDER, CLIP = range(3)
+SHARD_ORDER, RECORD_ORDER, CLIP, SET = range(4)
 
 INTERLEAVED_SHARDS = 8
 # Small records go from the threads that read shards to the one that shuffles so many bytes or records at a time, the

@@ -25,9 +25,9 @@ from simone_tf.data.clip import Clip
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline import cache as clip_cache
 from simone_tf.data.pipeline import order, service
-from simone_tf.data.pipeline.augment import window_of
 from simone_tf.data.pipeline.share import Share
 from simone_tf.data.pipeline.usable import UsableRecords
+from simone_tf.data.pipeline.window import window_of
 from simone_tf.errors import UserError
 
 
@@ -155,7 +155,7 @@ def _handing_over(reader: ClipReader, fields: Sequence[str]) -> tuple[int, order
     block = order.block_size(reader)
 
     def extract(record):
-        return reader.extract(record, fields)
+        return reader.extract(record, reader.fields_to_decode(fields))
 
     def decode(extracted):
         return reader.decode(extracted, fields)

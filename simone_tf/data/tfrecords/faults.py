@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from simone_tf.errors import first_line
+from simone_tf.files import is_refusal
 
 DATA_ERRORS = (
     tf.errors.DataLossError,
@@ -17,8 +18,34 @@ DATA_ERRORS = (
 )
 """What reading or parsing a damaged or foreign file raises; `data_faults_told` finds the file behind it."""
 
+_REFUSALS = (
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.FailedPreconditionError,  # as of a folder in the file's place
+    tf.errors.UnavailableError,
+)
+
 NOTHING_LEFT = "No record that can be used came in a whole epoch."
 """In the text of the error that ends a stream which would never yield again."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a file could not be read: of TensorFlow's errors about files, which begin with the path, the reason alone."""
+    return first_line(error).split("; ")[-1]
+
+
+def unreadable(path: str, error: BaseException, record: int | None = None) -> str:
+    """One sentence on a file that could not be read: that it is damaged only where its bytes were seen.
+
+    Args:
+      path: the file.
+      error: what reading it raised.
+      record: the number of the record at which it failed, where that is known.
+    """
+    if isinstance(error, _REFUSALS) or is_refusal(error):
+        return f"{path} cannot be read ({reason_of(error)}): check its name and permissions."
+    at = "" if record is None else f" at record {record}"
+    return f"{path} is damaged{at} ({first_line(error)}): download or make it again."
 
 
 def feature_names(record: tf.Tensor | bytes) -> list[str] | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from simone_tf.data.tfrecords.faults import reason_of
 from simone_tf.errors import UserError
 
 _LOG = logging.getLogger(__name__)
@@ -25,13 +26,11 @@ def find_shards(
       stand_in: a command line that makes look-alike data, `{data_dir}` in it standing for the first folder.
 
     Raises:
-      UserError: there is none, or there are shards of two different sets.
+      UserError: there is none, or there are shards of two different sets, or a folder cannot be looked into.
     """
     pattern = re.compile(re.escape(file_pattern).replace("NNNNN", r"(\d+)") + r"\Z")
     for folder in folders:
-        if not tf.io.gfile.isdir(folder):
-            continue
-        matches = [match for match in map(pattern.match, sorted(tf.io.gfile.listdir(folder))) if match]
+        matches = [match for match in map(pattern.match, _names_in(folder)) if match]
         set_sizes = sorted({match.groups()[-1] for match in matches if match.groups()})
         if len(set_sizes) > 1:
             raise UserError(
@@ -53,3 +52,13 @@ def find_shards(
         advice += "."
     elsewhere = f" or {' or '.join(folders[1:])}" if len(folders) > 1 else ""
     raise UserError(f"No {file_pattern} in {data_dir}{elsewhere}, {found}: {advice}")
+
+
+def _names_in(folder: str) -> list[str]:
+    """The sorted names in a folder, none where there is no such folder."""
+    try:
+        return sorted(tf.io.gfile.listdir(folder)) if tf.io.gfile.isdir(folder) else []
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"{folder} cannot be looked into ({reason_of(error)}): check its name and permissions."
+        ) from error

@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.data.tfrecords import tfrecord
-from simone_tf.errors import first_line
+from simone_tf.data.tfrecords.faults import reason_of
+from simone_tf.files import LFS_POINTER, is_lfs_pointer
 
 _PIECE_BYTES = 2**18
 _MAX_WASTED_BYTES = 2**36
@@ -31,10 +32,12 @@ class Damage:
     Attributes:
       lost_records: a least number of records that could not be read.
       end: why reading ended before the end of the file, None where it did not.
+      withheld: whether that is for no fault of its bytes, which are not there or may not be read.
     """
 
     lost_records: int = 0
     end: str | None = None
+    withheld: bool = False
 
 
 def salvage(path: str, damage: Damage) -> Iterator[bytes]:
@@ -47,12 +50,16 @@ def salvage(path: str, damage: Damage) -> Iterator[bytes]:
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             content = _Content(file)
+            if is_lfs_pointer(content.peek(64)):
+                damage.end, damage.withheld = LFS_POINTER, True
+                return
             yield from _records(content, damage)
             damage.end = damage.end or content.end
             if content.size == 0:
                 damage.end = damage.end or "it is empty"
     except tf.errors.OpError as error:
-        damage.end = f"it cannot be read ({first_line(error)})"
+        damage.end = f"it cannot be read ({reason_of(error)})"
+        damage.withheld = not isinstance(error, tf.errors.DataLossError)
 
 
 def _records(content: "_Content", damage: Damage) -> Iterator[bytes]:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from simone_tf.data.tfrecords import tfrecord
-from simone_tf.data.tfrecords.faults import DATA_ERRORS
+from simone_tf.data.tfrecords.faults import DATA_ERRORS, unreadable
 from simone_tf.data.tfrecords.find_shards import find_shards
 from simone_tf.data.tfrecords.left_out import LeftOut, Skipped
 from simone_tf.data.tfrecords.salvage import Damage, salvage
-from simone_tf.errors import UserError, first_line
+from simone_tf.errors import UserError
 
 NO_END = 2**62
 """As the end of a range of records: all there are."""
@@ -164,7 +164,7 @@ class SplitFiles:
                 "records that are there."
             ) from None
         except DATA_ERRORS as error:
-            raise UserError(f"{shard} is damaged ({first_line(error)}): download or make it again.") from error
+            raise UserError(unreadable(shard, error)) from error
 
     @property
     def skipped(self) -> Skipped:
@@ -194,15 +194,16 @@ class SplitFiles:
         if self.on_corrupt == "raise":
             usable = {path: tfrecord.sniff_compression(path) for path in found}
         else:
-            usable = {}
+            usable, withheld = {}, None
             for path in found:
                 damage = Damage()
                 if next(salvage(path, damage), None) is not None:
                     usable[path] = ""
                 else:
                     self._left_out.file(path, damage.end or "no record can be read in it")
+                    withheld = withheld or (damage.withheld and f"{path}: {damage.end}")
             if not usable:
-                raise UserError(self.nothing_usable())
+                raise UserError(f"{withheld}." if withheld else self.nothing_usable())
         if self._listing is not None:
             self._check_listed(self._listing, found)
         return usable

@@ -14,7 +14,9 @@ import zlib
 import google_crc32c
 import tensorflow as tf
 
-from simone_tf.errors import UserError, first_line
+from simone_tf.data.tfrecords.faults import DATA_ERRORS, reason_of, unreadable
+from simone_tf.errors import UserError
+from simone_tf.files import LFS_POINTER, is_lfs_pointer
 
 MAX_RECORD_BYTES = 2**31 - 1
 """Protocol buffers end here, so a greater length is damage."""
@@ -40,7 +42,7 @@ def sniff_compression(path: str) -> str:
         with tf.io.gfile.GFile(path, "rb") as file:
             start = file.read(4096)
     except tf.errors.OpError as error:
-        raise UserError(f"{path} cannot be opened ({error.message}): check its name and permissions.") from error
+        raise UserError(f"{path} cannot be opened ({reason_of(error)}): check its name and permissions.") from error
     if size == 0:
         raise UserError(f"{path} is empty (0 bytes): download or make it again.")
     length = record_length(start)
@@ -63,6 +65,8 @@ def sniff_compression(path: str) -> str:
         length = record_length(head)
         if length is not None and length <= MAX_RECORD_BYTES:
             return name
+    if is_lfs_pointer(start):
+        raise UserError(f"{path}: {LFS_POINTER}.")
     raise UserError(
         f"{path} is not a TFRecord file, neither plain nor in GZIP or ZLIB: it starts with the bytes "
         f"{start[:8].hex(' ')}, which no record does that is whole; download or make it again."
@@ -89,15 +93,15 @@ def count_records(path: str, compression: str) -> int:
         return _walk(path)
     try:
         return int(tf.data.TFRecordDataset(path, compression).reduce(tf.constant(0, tf.int64), lambda n, _: n + 1))
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        raise UserError(f"{path} is damaged ({first_line(error)}): download or make it again.") from error
+    except DATA_ERRORS as error:
+        raise UserError(unreadable(path, error)) from error
 
 
 def check_lengths(path: str) -> None:
     """Looks at the lengths of a plain file's records, without reading the data; of a file elsewhere does nothing.
 
     Raises:
-      UserError: a length is damaged or goes beyond the end of the file.
+      UserError: a length is damaged or goes beyond the end of the file, or it cannot be read.
     """
     if "://" not in path:
         _walk(path)
@@ -120,8 +124,6 @@ class LengthChecks:
                 check_lengths(path.decode())
             except UserError as error:
                 raise ValueError(str(error)) from error
-            except OSError as error:
-                raise ValueError(f"{path.decode()}: {error.strerror}") from error
             self._passed.add(path)
         return path
 
@@ -149,6 +151,13 @@ def masked_crc32c(data: bytes) -> int:
 
 
 def _walk(path: str) -> int:
+    try:
+        return _walked(path)
+    except OSError as error:
+        raise UserError(unreadable(path, error)) from error
+
+
+def _walked(path: str) -> int:
     size = os.path.getsize(path)
     position = count = 0
     with open(path, "rb") as file:

@@ -10,6 +10,7 @@ _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _GIF = (b"GIF87a", b"GIF89a")
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp")
+_UNKNOWN_LENGTHS = (0, 0xFFFFFFFF)  # what an AVI says whose writer could not go back to its start, such as in a pipe
 
 
 def missing_bytes(path: str | os.PathLike) -> int:
@@ -30,7 +31,8 @@ def missing_bytes(path: str | os.PathLike) -> int:
     if start[:4] == _EBML:
         return max(0, _matroska_end(start) - size)
     if start[:4] == b"RIFF" and len(start) >= 12:
-        return max(0, struct.unpack("<I", start[4:8])[0] + 8 - size)
+        length = struct.unpack("<I", start[4:8])[0]
+        return 0 if length in _UNKNOWN_LENGTHS else max(0, length + 8 - size)
     return 0
 
 
@@ -83,8 +85,9 @@ def _gif_data_lacks(file) -> int:
 
 
 def _mp4_end(file, size: int) -> int:
-    """Where the last of the outermost boxes ends."""
+    """Where the last of the outermost boxes ends; what lies behind index and frames need be no box."""
     position = 0
+    needed = {b"moov", b"mdat"}
     while position + 8 <= size:
         file.seek(position)
         header = file.read(16)
@@ -93,6 +96,9 @@ def _mp4_end(file, size: int) -> int:
             length = int.from_bytes(header[8:16], "big")
         if length < 8:  # 0 means: up to the end of the file; the rest is no length at all.
             return size
+        if not needed and position + length > size and header[4:8] not in _MP4_BOXES:
+            return size  # text or the like that was appended
+        needed -= {header[4:8]}
         position += length
     return position
 

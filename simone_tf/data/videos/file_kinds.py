@@ -6,7 +6,10 @@ from simone_tf.data.videos.source_files import read_start
 from simone_tf.errors import UserError
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".ogv", ".flv", ".wmv")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".vob", ".ts", ".m2ts"),
+    *(".mts", ".ogv", ".flv", ".wmv", ".asf", ".y4m", ".h264", ".264", ".hevc", ".h265", ".265"),
+)
 ANIMATION_SUFFIXES = (".gif", ".apng")
 
 _PICTURE = re.compile(

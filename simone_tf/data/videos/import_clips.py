@@ -103,6 +103,7 @@ def import_split(
     split: str,
     on_video: Callable[[Imported], None] = lambda imported: None,
     on_frame: Callable[[], None] = lambda: None,
+    on_damage: Callable[[str], None] = lambda told: None,
 ) -> dict[str, Any]:
     """Writes the clips of all videos as one split; its files are the same each time.
 
@@ -113,6 +114,7 @@ def import_split(
       split: for example "train".
       on_video: called after each video.
       on_frame: called after each frame read.
+      on_damage: called with a sentence on each video of which damaged frames were left out.
 
     Returns:
       The sidecar's entry of the split; also when the very same split was there already and nothing was done.
@@ -130,6 +132,8 @@ def import_split(
         "size": list(plan.size) if plan.size else None,
         "videos": [_fingerprint(source) for source in sources],
     }
+    if plan.on_corrupt == "raise":
+        del settings["on_corrupt"]  # As splits say that are older than the choice.
     present = _check_folder(data_dir, split, settings)
     if present is not None:
         return present
@@ -142,7 +146,7 @@ def import_split(
         if made_folder:
             stack.callback(_remove_if_empty, data_dir)
         stack.callback(shutil.rmtree, workshop, ignore_errors=True)
-        clips = _Clips(sources, plan, on_video, on_frame)
+        clips = _Clips(sources, plan, on_video, on_frame, on_damage)
         stack.callback(clips.close)
         counts = []
         while (first := next(clips, None)) is not None:
@@ -161,8 +165,8 @@ def import_split(
 class _Clips:
     """Iterates over the clips of all videos and checks that they are of one size."""
 
-    def __init__(self, sources, plan, on_video, on_frame):
-        self._plan, self._on_frame = plan, on_frame
+    def __init__(self, sources, plan, on_video, on_frame, on_damage):
+        self._plan, self._on_frame, self._on_damage = plan, on_frame, on_damage
         self._clips = self._all(sources, on_video)
         self.shape: dict[str, Any] = {}
         self._first: Source | None = None
@@ -181,7 +185,7 @@ class _Clips:
     def _all(self, sources: Sequence[Source], on_video: Callable) -> Iterator[dict[str, np.ndarray]]:
         for source in sources:
             frames = clips = 0
-            for item in video_clips(source, self._plan, self._on_frame):
+            for item in video_clips(source, self._plan, self._on_frame, self._on_damage):
                 if isinstance(item, int):
                     frames = item
                     continue

@@ -10,6 +10,7 @@ import tensorflow as tf
 from simone_tf.data.formats.records import MAX_CLIP_PIXELS
 from simone_tf.data.framing import MAX_SIDE, Framing
 from simone_tf.data.videos.camera_files import read_camera
+from simone_tf.data.videos.damage import ON_CORRUPT, Damage
 from simone_tf.data.videos.frame_masks import FrameMasks, check_count
 from simone_tf.data.videos.mask_files import MaskFolder
 from simone_tf.data.videos.video_files import read_frames
@@ -30,6 +31,8 @@ class ImportPlan:
       start, end: the frames of each video that are used, `end` not among them; None for all to the end.
       clips_per_shard: clips in a file.
       skip_short: leaves out a video that is too short for one clip, instead of refusing it.
+      on_corrupt: "raise" refuses a video file with damaged frames; "skip" leaves them out: no clip reaches across the
+        gap, and `start` and `end` count the frames that are left. Of a video with masks or camera no frame is left out.
     """
 
     frames: int = 16
@@ -40,6 +43,7 @@ class ImportPlan:
     end: int | None = None
     clips_per_shard: int = 500
     skip_short: bool = False
+    on_corrupt: str = "raise"
 
     @property
     def span(self) -> int:
@@ -64,6 +68,8 @@ class ImportPlan:
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise UserError(f"{name} is {value}: choose {least} to {most}.")
+        if self.on_corrupt not in ON_CORRUPT:
+            raise UserError(f"on_corrupt is {self.on_corrupt!r}: choose {' or '.join(ON_CORRUPT)}.")
         for side in self.size or ():
             if not 1 <= side <= MAX_SIDE:
                 raise UserError(f"size is {self.size[0]}x{self.size[1]}: choose 1 to {MAX_SIDE} pixels a side.")
@@ -85,7 +91,10 @@ class Source:
 
 
 def video_clips(
-    source: Source, plan: ImportPlan, on_frame: Callable[[], None] = lambda: None
+    source: Source,
+    plan: ImportPlan,
+    on_frame: Callable[[], None] = lambda: None,
+    on_damage: Callable[[str], None] = lambda told: None,
 ) -> Iterator[dict[str, np.ndarray] | int]:
     """The clips of one video, in order of their first frames; only those not complete yet are kept in memory.
 
@@ -93,6 +102,7 @@ def video_clips(
       source: the video.
       plan: how it is cut.
       on_frame: called after each frame read.
+      on_damage: called at the end with a sentence, if frames were left out.
 
     Yields:
       Clips of `video` uint8 [T, H, W, 3] and, where the source has them, `segments` int32 [T, H, W] and `camera`
@@ -107,8 +117,11 @@ def video_clips(
     mask_frames.tell()
     open_windows: list[tuple[int, list[dict[str, np.ndarray]]]] = []
     first_shape = framing = None
-    used = 0
-    with contextlib.closing(read_frames(source.path)) as frames:
+    used = origin = gaps = 0
+    rows = " and ".join(word for word, path in (("masks", source.masks), ("camera", source.camera)) if path)
+    damage = Damage(source.path, plan.on_corrupt, rows and f"its {rows}")
+    skipping = {"damage": damage} if plan.on_corrupt == "skip" else {}
+    with contextlib.closing(read_frames(source.path, **skipping)) as frames:
         for index, frame in enumerate(frames):
             on_frame()
             if first_shape is None:
@@ -128,7 +141,10 @@ def video_clips(
                 continue
             position = index - plan.start
             used = position + 1
-            if position % plan.step == 0:
+            if damage.gaps != gaps:
+                gaps, origin = damage.gaps, position
+                open_windows.clear()
+            if (position - origin) % plan.step == 0:
                 open_windows.append((position, []))
             wanting = [window for start, window in open_windows if (position - start) % plan.stride == 0]
             if wanting:
@@ -148,7 +164,29 @@ def video_clips(
         else:
             mask_frames.check_frames(index + 1)
             check_count(source.camera, None if camera is None else len(camera), "rows", source.path, index + 1)
+    if damage.told():
+        on_damage(damage.told())
     yield used
+
+
+def _check_frame(
+    source: Source,
+    index: int,
+    frame: np.ndarray,
+    masks: MaskFolder | None,
+    mask: np.ndarray | None,
+    camera: np.ndarray | None,
+) -> None:
+    """Raises UserError when a frame has no mask of its size or no row of the camera."""
+    if masks and mask is None:
+        raise UserError(f"{source.masks} holds {len(masks)} masks, {source.path} has more frames: add the others.")
+    if mask is not None and mask.shape != frame.shape[:2]:
+        raise UserError(
+            f"{masks.paths[index]} has {mask.shape[1]} x {mask.shape[0]} pixels, its frame has "
+            f"{frame.shape[1]} x {frame.shape[0]}: bring them to one size."
+        )
+    if camera is not None and index >= len(camera):
+        raise UserError(f"{source.camera} has {len(camera)} rows, {source.path} has more frames: add the others.")
 
 
 def _framed(framing: Framing, frame: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

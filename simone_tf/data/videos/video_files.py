@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from simone_tf.data.videos.container_video import read_video
+from simone_tf.data.videos.damage import Damage
 from simone_tf.data.videos.file_kinds import ANIMATION_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES, is_picture
 from simone_tf.data.videos.picture_files import read_picture, read_pictures
 from simone_tf.data.videos.picture_folders import is_picture_folder, list_pictures, listed, natural_key
@@ -33,17 +34,19 @@ __all__ = [
 ]
 
 
-def read_frames(path: str | os.PathLike) -> Iterator[np.ndarray]:
+def read_frames(path: str | os.PathLike, damage: Damage | None = None) -> Iterator[np.ndarray]:
     """The frames of one video, one at a time.
 
     Grey becomes RGB, 16 bits become 8 (where all numbers of a video are small, a warning tells so), what is transparent
-    lies on black, and a phone's "turned by 90 degrees" is carried out. Frames come in the order they are shown,
-    whatever their timing; pictures of a folder in the natural order of their names (frame2 before frame10).
+    lies on black, a phone's "turned by 90 degrees" or "mirrored" is carried out, and pixels of a video file become
+    square (see `shown_frame`). Frames come in the order they are shown, whatever their timing; pictures of a folder in
+    the natural order of their names (frame2 before frame10).
 
     Args:
       path: a video file, an animated GIF, one picture (a video of one frame; the pages of a TIFF are frames), or a
         folder of pictures. Of a folder as Kubric writes it the frames are `rgba_...`; of one with several numbered
         series a pattern names one: `folder/left_*`.
+      damage: what becomes of damaged frames of a video file (not of GIF and pictures); None to refuse the video.
 
     Yields:
       uint8 [H, W, 3] RGB; H and W may differ from frame to frame where the source's do.
@@ -63,7 +66,7 @@ def read_frames(path: str | os.PathLike) -> Iterator[np.ndarray]:
     elif is_picture(path):
         yield from read_pictures(path)
     else:
-        yield from read_video(path)
+        yield from read_video(path, damage)
 
 
 def find_videos(paths: Sequence[str]) -> list[str]:

@@ -6,13 +6,14 @@ from fractions import Fraction
 
 import numpy as np
 
-from simone_tf.data.videos.container_video import CONTAINER_OPTIONS
+from simone_tf.data.videos.damage import Damage
 from simone_tf.data.videos.file_kinds import is_picture
 from simone_tf.data.videos.npy_video import open_npy_video, read_npy_frames
 from simone_tf.data.videos.picture_files import open_picture
 from simone_tf.data.videos.picture_folders import is_picture_folder
 from simone_tf.data.videos.source_files import is_file
 from simone_tf.data.videos.video_files import list_pictures, read_frames, video_name
+from simone_tf.data.videos.video_stream import choose_stream, open_container
 from simone_tf.errors import UserError
 
 DEFAULT_RATE = Fraction(12)
@@ -29,13 +30,21 @@ class VideoSource:
         name: its file or folder name without the ending.
         num_frames: frames it says it has, None where it does not say; a guess that only a progress bar may trust.
         rate: frames per second as a `Fraction`, `DEFAULT_RATE` where it does not say.
+        damage: the `Damage` found in what was read last.
 
     Raises:
         UserError: it is missing, neither file nor folder, a folder without pictures, or a `.npy` file without a video.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, on_corrupt: str = "raise", rows: str | None = None):
+        """Args:
+        path: the video.
+        on_corrupt: "raise", or "skip" to leave damaged frames of a video file out.
+        rows: what goes with the frames by their number, such as "its camera": then no frame is left out.
+        """
         self.path = os.fspath(path)
+        self._on_damage = (on_corrupt, rows)
+        self.damage = Damage(self.path, *self._on_damage)
         if "://" in self.path:
             raise UserError(f"{self.path} is an address: copy the video to a local file, then name that.")
         if not is_picture_folder(self.path) and not is_file(self.path):
@@ -53,7 +62,9 @@ class VideoSource:
                 large; raised when the frame in question is reached.
         """
         first = None
-        for index, frame in enumerate(read_frames(self.path) if self._npy is None else read_npy_frames(self._npy)):
+        self.damage = Damage(self.path, *self._on_damage)
+        frames = read_frames(self.path, self.damage) if self._npy is None else read_npy_frames(self._npy)
+        for index, frame in enumerate(frames):
             first = frame.shape if first is None else first
             if frame.shape != first:
                 raise UserError(
@@ -91,8 +102,6 @@ def _facts_of_picture(path):
 
 
 def _facts_of_video(path):
-    import av
-
-    with av.open("file:" + os.path.abspath(path), options=CONTAINER_OPTIONS, metadata_errors="replace") as container:
-        stream = container.streams.video[0]
+    with open_container(path) as container:
+        stream = choose_stream(container)
         return stream.frames or None, as_rate(stream.average_rate)

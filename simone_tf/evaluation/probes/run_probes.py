@@ -97,6 +97,7 @@ class _Probes:
     def __init__(self, model: SceneModel, parts: Sequence[Measures], clips: ClipReader, settings: ProbeSettings):
         names = [name for name in probed_measures(model) if all(name in part for part in parts)]
         self._data = {name: np.concatenate([part[name] for part in parts]) for name in names}
+        self._has_segments = "video_ari_foreground" in self._data or "segments" in getattr(clips, "fields", ())
         self._latents = probe_latents(model, self._data)
         self._convention = clips.camera_convention and str(clips.camera_convention)
         self._attributes = clips.attributes
@@ -113,15 +114,24 @@ class _Probes:
         """Kind of probe -> the beginning of a sentence on why there is none; empty where there is one."""
         objects = "" if self._latents.objects is not None else "This model has no latents of objects"
         frames = "" if self._latents.frames is not None else "This model has no latents of frames"
-        data, why = self._data, self.unmatched[0]
+        why = self.unmatched[0]
         return {
-            "camera": frames or _without(data, "camera") or _meaningless_camera(self._convention),
-            "trajectory": objects or _without(data, "object_positions", "object_slots") or why,
+            "camera": frames or self._without("camera") or _meaningless_camera(self._convention),
+            "trajectory": objects or self._without("object_positions", "object_slots") or why,
             "attribute": objects
-            or _without(data, "object_attributes", "object_slots")
+            or self._without("object_attributes", "object_slots")
             or _nameless(self._attributes)
             or why,
         }
+
+    def _without(self, *names: str) -> str:
+        """Which of some measures there is not, by the field of the data that they need."""
+        lacking = [name for name in names if name not in self._data]
+        # Where nothing but `segments` tells of objects there are no slots of them: it is the other that is missing.
+        if len(lacking) > 1 and self._has_segments:
+            lacking.remove("object_slots")
+        words = [f"`{name.replace('object_slots', 'segments')}`" for name in lacking]
+        return f"This dataset has no {' and no '.join(words)}" if words else ""
 
     def camera(self) -> list[ProbeRow]:
         """Table 2; chooses the frame whose coordinates the trajectory probes then use too."""
@@ -211,12 +221,6 @@ def _without_slots(model: SceneModel, parts: Sequence[Measures], count: int) -> 
     if any(empty):
         return (why if lost else "The `segments` show none of the objects that the other fields describe"), []
     return "", [f"{why} in {lost} clips: their objects are left out of the probes."] if lost else []
-
-
-def _without(data: Measures, *names: str) -> str:
-    words = {"object_slots": "segments"}
-    lacking = [f"`{words.get(name, name)}`" for name in names if name not in data]
-    return f"This dataset has no {' and no '.join(lacking)}" if lacking else ""
 
 
 def _meaningless_camera(convention: str | None) -> str:

@@ -12,7 +12,7 @@ from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.errors import UserError, first_line
-from simone_tf.evaluation.evaluated_run import EvaluatedRun
+from simone_tf.evaluation.evaluated_run import EvaluatedRun, ignored_label
 from simone_tf.evaluation.held_out import HeldOut, TakenApart
 from simone_tf.evaluation.held_out_pictures import animations, sheets
 from simone_tf.evaluation.report.report import explorer
@@ -69,7 +69,7 @@ def draw_gallery(run: EvaluatedRun, clips: ClipReader, folder: str, count: int) 
     )
     chunk_size = settings.evaluation_chunk_size
     with data_faults_told(clips, fields, settings.num_frames):
-        drawn = HeldOut(run.model, batches, chunk_size).first_clips(count)
+        drawn = HeldOut(run.model, batches, chunk_size, ignored_label(run)).first_clips(count)
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:

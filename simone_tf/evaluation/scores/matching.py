@@ -17,7 +17,11 @@ UNMATCHED = -1
 
 
 def match_by_mask_error(
-    segments: np.ndarray, slot_masks: np.ndarray, num_objects: int, background: bool = True
+    segments: np.ndarray,
+    slot_masks: np.ndarray,
+    num_objects: int,
+    background: bool = True,
+    valid: np.ndarray | None = None,
 ) -> np.ndarray:
     """The assignment of smallest total mean squared error between true and soft masks (paper, section 5.3).
 
@@ -26,6 +30,7 @@ def match_by_mask_error(
       slot_masks: `[K, T, H, W]` float in [0, 1].
       num_objects: N, number of instances that the dataset counts; ids that do not occur are UNMATCHED.
       background: whether the background is matched too.
+      valid: `[T, H, W]` bool, False for the pixels that are of no account, whatever ids they have; None for all.
 
     Returns:
       `[N]` int64, the slot of each object or UNMATCHED.
@@ -33,12 +38,14 @@ def match_by_mask_error(
     Raises:
       ValueError: for shapes or ids that do not fit.
     """
-    cost, present = mask_errors(segments, slot_masks, num_objects)
+    cost, present = mask_errors(segments, slot_masks, num_objects, valid)
     return _assign(cost, present, background)
 
 
-def mask_errors(segments: np.ndarray, slot_masks: np.ndarray, num_objects: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean squared error between every true mask and every slot's mask.
+def mask_errors(
+    segments: np.ndarray, slot_masks: np.ndarray, num_objects: int, valid: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean squared error between every true mask and every slot's mask, over the pixels that are valid.
 
     Returns:
       `[N + 1, K]` float64, row 0 the background; and `[N + 1]` bool, which true segments show a pixel.
@@ -48,6 +55,11 @@ def mask_errors(segments: np.ndarray, slot_masks: np.ndarray, num_objects: int) 
         raise ValueError(
             f"segments must be [T, H, W] and slot_masks [K, T, H, W], got {segments.shape} and {slot_masks.shape}."
         )
+    if valid is not None:
+        valid = np.asarray(valid, bool)
+        if valid.shape != segments.shape:
+            raise ValueError(f"valid must be {segments.shape}, got {valid.shape}.")
+        segments, slot_masks = segments[valid], slot_masks[:, valid]
     _check_ids(segments, num_objects + 1, "segments")
     ids = segments.ravel()
     areas = np.bincount(ids, minlength=num_objects + 1).astype(np.float64)
@@ -57,7 +69,7 @@ def mask_errors(segments: np.ndarray, slot_masks: np.ndarray, num_objects: int) 
         mask = mask.ravel().astype(np.float64)
         inside.append(np.bincount(ids, mask, minlength=num_objects + 1))
         squares.append(mask @ mask)
-    cost = (areas[:, np.newaxis] - 2.0 * np.stack(inside, axis=1) + np.array(squares)) / ids.size
+    cost = (areas[:, np.newaxis] - 2.0 * np.stack(inside, axis=1) + np.array(squares)) / max(ids.size, 1)
     return cost, areas > 0
 
 

@@ -23,6 +23,9 @@ Degenerate cases, in keeping with `segmentation`:
 * an object that shows no pixel (in the clip, or in the frame) is no object of it and changes no score;
 * a frame without any foreground is left out of the foreground means; a clip without any has NaN foreground scores;
 * slots without a pixel change no score, whatever their number. A perfect prediction scores exactly 1.
+
+Pixels that are not `valid` (of no known segment, see `void`) are in neither an object nor a slot; a frame without any
+other is left out of all means.
 """
 
 import numpy as np
@@ -43,13 +46,16 @@ OVERLAP_SCORES: tuple[str, ...] = (
 """The names of the scores, in the order in which they are reported."""
 
 
-def overlap_scores(segments: np.ndarray, predicted: np.ndarray, num_slots: int) -> dict[str, float]:
+def overlap_scores(
+    segments: np.ndarray, predicted: np.ndarray, num_slots: int, valid: np.ndarray | None = None
+) -> dict[str, float]:
     """All scores of one clip.
 
     Args:
       segments: `[T, H, W]` non-negative integers, true segments, 0 = background; ids need not be consecutive.
       predicted: `[T, H, W]` integers in [0, num_slots), the slot of largest mask.
       num_slots: K, spare slots included.
+      valid: `[T, H, W]` bool, False for the pixels that are in no score, whatever ids they have; None for all.
 
     Returns:
       Score by name, see `OVERLAP_SCORES`; NaN where there is none.
@@ -60,13 +66,19 @@ def overlap_scores(segments: np.ndarray, predicted: np.ndarray, num_slots: int) 
     segments, predicted = np.asarray(segments), np.asarray(predicted)
     if segments.ndim != 3 or segments.shape != predicted.shape or not segments.size:
         raise ValueError(f"segments must both be [T, H, W], got {segments.shape} and {predicted.shape}.")
+    counted = _counted(valid, segments.shape)
+    if valid is not None:
+        segments, predicted = np.where(counted, segments, 0), np.where(counted, predicted, 0)
     if not np.issubdtype(segments.dtype, np.integer) or segments.min() < 0:
         raise ValueError("segments must be non-negative integers, 0 = background.")
     # Row 0 stays the background's, also where it shows no pixel.
     present = np.union1d([0], segments)
     segments = np.searchsorted(present, segments)
     tables = np.stack(
-        [overlap_table(*frame, len(present), num_slots) for frame in zip(segments, predicted, strict=True)]
+        [
+            overlap_table(true[counts], slots[counts], len(present), num_slots)
+            for true, slots, counts in zip(segments, predicted, counted, strict=True)
+        ]
     )  # [T, N, K]
 
     video = _table_scores(tables.sum(0))
@@ -89,8 +101,17 @@ def _table_scores(table: np.ndarray) -> dict[str, float]:
         "miou_foreground": _mean_iou(iou[foreground]),
         "miou": _mean_iou(iou[present]),
         "mbo_foreground": float(iou[foreground].max(1).mean()) if foreground.any() else float("nan"),
-        "mbo": float(iou[present].max(1).mean()),
+        "mbo": float(iou[present].max(1).mean()) if present.any() else float("nan"),
     }
+
+
+def _counted(valid: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    if valid is None:
+        return np.ones(shape, bool)
+    valid = np.asarray(valid, bool)
+    if valid.shape != shape:
+        raise ValueError(f"valid must be {shape}, got {valid.shape}.")
+    return valid
 
 
 def _mean_iou(iou: np.ndarray) -> float:

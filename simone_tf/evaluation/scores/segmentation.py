@@ -19,6 +19,8 @@ Degenerate cases, the same everywhere:
 * one partition is a single class and the other is not: 0;
 * no pixel to compare (a clip or a frame without foreground): NaN. Such a frame is left out of its clip's static mean; a
   clip without any foreground has no foreground score, is left out of the mean over clips, and is counted.
+
+Pixels that are not `valid` (of no known segment, see `void`) are points of no score.
 """
 
 import numpy as np
@@ -57,13 +59,9 @@ def contingency_table(
     counted = tf.ones_like(true, tf.bool) if weights is None else tf.cast(weights, tf.bool)
     true = tf.where(counted, tf.cast(true, tf.int32), 0)
     predicted = tf.where(counted, tf.cast(predicted, tf.int32), 0)
-    with tf.control_dependencies(
-        [
-            *_assert_ids(true, num_true, "true segments", "num_true"),
-            *_assert_ids(predicted, num_predicted, "predicted segments", "num_predicted"),
-        ]
-    ):
-        cells = true * num_predicted + predicted  # [..., P]
+    true = _checked_ids(true, num_true, "true segments", "num_true")
+    predicted = _checked_ids(predicted, num_predicted, "predicted segments", "num_predicted")
+    cells = true * num_predicted + predicted  # [..., P]
 
     leading, points = cells.shape[:-1], cells.shape[-1]
     rows, size = leading.num_elements(), num_true * num_predicted
@@ -104,39 +102,56 @@ def adjusted_rand_index(table: tf.Tensor) -> tf.Tensor:
     return tf.where(total > 0.0, index, tf.constant(np.nan, tf.float64))
 
 
-def frame_tables(segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int) -> tf.Tensor:
+def frame_tables(
+    segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int, valid: tf.Tensor | None = None
+) -> tf.Tensor:
     """Contingency table of every frame: `[B, T, H, W]` int32 twice -> `[B, T, num_true, num_predicted]` float64.
 
     All four scores follow from it: the sum over T is the table of the clip, and without row 0 it is the foreground's.
+    Where there is `valid` `[B, T, H, W]` bool, only its pixels count.
     """
     segments, predicted = tf.convert_to_tensor(segments), tf.convert_to_tensor(predicted)
     if segments.shape.rank != 4 or segments.shape != predicted.shape:
         raise ValueError(f"segments must both be [B, T, H, W], got {segments.shape} and {predicted.shape}.")
     frames = [*segments.shape[:2], segments.shape[2] * segments.shape[3]]
-    return contingency_table(tf.reshape(segments, frames), tf.reshape(predicted, frames), num_true, num_predicted)
+    if valid is not None:
+        valid = tf.convert_to_tensor(valid)
+        if valid.shape != segments.shape:
+            raise ValueError(f"valid must be {segments.shape}, got {valid.shape}.")
+        valid = tf.reshape(valid, frames)
+    segments, predicted = tf.reshape(segments, frames), tf.reshape(predicted, frames)
+    return contingency_table(segments, predicted, num_true, num_predicted, valid)
 
 
-def video_ari(segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int) -> tf.Tensor:
+def video_ari(
+    segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int, valid: tf.Tensor | None = None
+) -> tf.Tensor:
     """ARI over all pixels of all frames: `[B, T, H, W]` int32 twice -> `[B]` float64."""
-    return _OF_TABLES["video_ari"](frame_tables(segments, predicted, num_true, num_predicted))
+    return _OF_TABLES["video_ari"](frame_tables(segments, predicted, num_true, num_predicted, valid))
 
 
-def video_ari_foreground(segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int) -> tf.Tensor:
+def video_ari_foreground(
+    segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int, valid: tf.Tensor | None = None
+) -> tf.Tensor:
     """ARI over the pixels of all frames with `segments > 0` -> `[B]` float64; NaN for a clip without any."""
-    return _OF_TABLES["video_ari_foreground"](frame_tables(segments, predicted, num_true, num_predicted))
+    return _OF_TABLES["video_ari_foreground"](frame_tables(segments, predicted, num_true, num_predicted, valid))
 
 
-def static_ari(segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int) -> tf.Tensor:
+def static_ari(
+    segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int, valid: tf.Tensor | None = None
+) -> tf.Tensor:
     """Mean over frames of the ARI over the pixels of the frame: `[B, T, H, W]` int32 twice -> `[B]` float64."""
-    return _OF_TABLES["static_ari"](frame_tables(segments, predicted, num_true, num_predicted))
+    return _OF_TABLES["static_ari"](frame_tables(segments, predicted, num_true, num_predicted, valid))
 
 
-def static_ari_foreground(segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int) -> tf.Tensor:
+def static_ari_foreground(
+    segments: tf.Tensor, predicted: tf.Tensor, num_true: int, num_predicted: int, valid: tf.Tensor | None = None
+) -> tf.Tensor:
     """Mean, over the frames that have foreground, of the ARI over the frame's pixels with `segments > 0` -> `[B]`.
 
     NaN for a clip without any foreground.
     """
-    return _OF_TABLES["static_ari_foreground"](frame_tables(segments, predicted, num_true, num_predicted))
+    return _OF_TABLES["static_ari_foreground"](frame_tables(segments, predicted, num_true, num_predicted, valid))
 
 
 class SegmentationScores:
@@ -148,13 +163,20 @@ class SegmentationScores:
     def __init__(self) -> None:
         self._clips: dict[str, list[np.ndarray]] = {name: [] for name in SCORES}
 
-    def update(self, segments: np.ndarray, predicted: np.ndarray, clip_mask: np.ndarray | None = None) -> None:
+    def update(
+        self,
+        segments: np.ndarray,
+        predicted: np.ndarray,
+        clip_mask: np.ndarray | None = None,
+        valid: np.ndarray | None = None,
+    ) -> None:
         """Adds a batch.
 
         Args:
           segments: `[B, T, H, W]` integers, true segments, 0 = background.
           predicted: `[B, T, H, W]` integers, predicted segments (the slot of largest mask).
           clip_mask: `[B]` bool, False for the clips that only fill up the batch; nothing of these is looked at.
+          valid: `[B, T, H, W]` bool, False for the pixels that are in no score, whatever ids they have; None for all.
 
         Raises:
           UserError: if a true id is negative.
@@ -165,11 +187,17 @@ class SegmentationScores:
             raise ValueError(f"segments must both be [B, T, H, W], got {segments.shape} and {predicted.shape}.")
         if not (np.issubdtype(segments.dtype, np.integer) and np.issubdtype(predicted.dtype, np.integer)):
             raise ValueError(f"segments must be integers, got {segments.dtype} and {predicted.dtype}.")
+        if valid is not None:
+            valid = np.asarray(valid, bool)
+            if valid.shape != segments.shape:
+                raise ValueError(f"valid must be {segments.shape}, got {valid.shape}.")
+            segments, predicted = np.where(valid, segments, 0), np.where(valid, predicted, 0)
         if clip_mask is not None:
             clip_mask = np.asarray(clip_mask, bool)
             if clip_mask.shape != segments.shape[:1]:
                 raise ValueError(f"clip_mask must be {segments.shape[:1]}, got {clip_mask.shape}.")
             segments, predicted = segments[clip_mask], predicted[clip_mask]
+            valid = None if valid is None else valid[clip_mask]
         if not segments.size:
             return
         if segments.min() < 0:
@@ -180,7 +208,7 @@ class SegmentationScores:
         if predicted.min() < 0:
             raise ValueError(f"predicted ids run from {predicted.min()} to {predicted.max()}.")
         segments, predicted = _compact(segments), _compact(predicted)
-        tables = frame_tables(segments, predicted, int(segments.max()) + 1, int(predicted.max()) + 1)
+        tables = frame_tables(segments, predicted, int(segments.max()) + 1, int(predicted.max()) + 1, valid)
         for name, of_tables in _OF_TABLES.items():
             self._clips[name].append(of_tables(tables).numpy())
 
@@ -234,10 +262,14 @@ def _compact(ids: np.ndarray) -> np.ndarray:
     return np.searchsorted(present, ids).astype(np.int32)
 
 
-def _assert_ids(ids: tf.Tensor, limit: int, what: str, argument: str) -> tuple[tf.Operation, tf.Operation]:
-    message = f"{what} must be in [0, {argument} = {limit})."
-    limit = tf.constant(limit, ids.dtype)
-    return (
-        tf.debugging.assert_non_negative(ids, message=message, summarize=8),
-        tf.debugging.assert_less(ids, limit, message=message, summarize=8),
-    )
+def _checked_ids(ids: tf.Tensor, limit: int, what: str, argument: str) -> tf.Tensor:
+    """The ids, once they are known to be in range."""
+    least, greatest = tf.reduce_min(ids), tf.reduce_max(ids)
+    text = f"{what} must be in [0, {argument} = {limit}); least and greatest found:"
+    fits = (tf.size(ids) == 0) | ((least >= 0) & (greatest < limit))
+    if tf.executing_eagerly():
+        if not fits:
+            raise tf.errors.InvalidArgumentError(None, None, f"{text} {int(least)}, {int(greatest)}")
+        return ids
+    with tf.control_dependencies([tf.debugging.Assert(fits, [text, least, greatest])]):
+        return tf.identity(ids)

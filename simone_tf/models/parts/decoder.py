@@ -23,8 +23,8 @@ class PixelDecoder(keras.layers.Layer):
     concatenation, the largest tensor of the input side, is never made.
 
     Args:
-        hidden_size: units of a hidden layer (paper's setting: 512).
-        num_hidden_layers: number of hidden layers (5).
+        hidden_size: units of a hidden layer (recovered from a reproduction: 512).
+        num_hidden_layers: number of hidden layers (recovered from a reproduction: 5).
         coordinate_octaves: Fourier octaves of the coordinates appended to the raw ones; 0 is the paper's decoder.
     """
 
@@ -98,6 +98,8 @@ class MaskNormalization(keras.layers.Layer):
 
     Its statistics are those of the queries it is given: a clip decoded in chunks must be put together before it, and a
     clip of which only a subset is decoded is normalised by the subset's statistics, not the clip's.
+
+    The paper's main text knows no such norm; it was recovered from reproductions, which agree on it.
 
     Args:
         epsilon: added to the variance.

@@ -12,8 +12,8 @@ class PixelMixture:
     Probabilities never appear: at a scale of 0.08 a float32 density underflows at errors of 0.65 per channel.
 
     Args:
-        pixel_scale: sigma_x, the standard deviation of every colour channel (paper's setting: 0.08; then a pixel's
-            log-likelihood is at most 4.82 nats).
+        pixel_scale: sigma_x, the standard deviation of every colour channel (recovered from reproductions: 0.08, the
+            paper's main text has no number; then a pixel's log-likelihood is at most 4.82 nats).
     """
 
     def __init__(self, pixel_scale: float = 0.08) -> None:

@@ -35,7 +35,7 @@ def full_query(num_frames: int, height: int, width: int) -> Query:
 
 
 class StridedQueries:
-    """Td frames chosen at random and in each the same strided grid of pixels at a random offset (paper: 8 x 32 x 32).
+    """Td frames chosen at random and in each the same strided grid of pixels at a random offset.
 
     Args:
         num_frames: Td, frames decoded in a step.

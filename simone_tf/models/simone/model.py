@@ -25,12 +25,14 @@ class SIMONe(SceneModel, DecodesQueries):
         decoder: `PixelDecoder`.
         likelihood: `PixelMixture`.
         queries: which pixels a training step decodes, `StridedQueries` or `RandomQueries`.
-        alpha: weight of the pixel likelihood in Eq. 3.
-        beta_objects, beta_frames: weights of the KL of object and frame latents. The true ELBO lies at
+        alpha: weight of the pixel likelihood in Eq. 3 (recovered from reproductions: 0.2; the paper's main text: 1 as a
+            rule).
+        beta_objects, beta_frames: weights of the KL of object and frame latents (recovered: both 1e-8, CATER 1e-5 and
+            1e-4; the main text has no numbers, and equal ones unless it says otherwise). The true ELBO lies at
             `beta_objects = alpha K / (T H W)` and `beta_frames = alpha / (H W)`.
-        sampling: noise of the latents in training: a fresh sample for every decoded pixel ('per_pixel', the paper), for
-            every frame ('per_frame'), one for the clip ('shared'), or none ('mean').
-        normalize_masks: layer norm of the mask logits over slots and decoded queries.
+        sampling: noise of the latents in training: a fresh sample for every decoded pixel ('per_pixel', recovered from
+            reproductions), for every frame ('per_frame'), one for the clip ('shared'), or none ('mean').
+        normalize_masks: layer norm of the mask logits over slots and decoded queries (recovered).
         mask_epsilon: added to the variance in that layer norm.
 
     Raises:

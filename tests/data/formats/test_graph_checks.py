@@ -2,6 +2,7 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.data.formats.graph_checks import checked
+from simone_tf.errors import first_line
 
 
 @tf.function
@@ -21,3 +22,14 @@ def test_what_is_wrong_is_told_with_what_was_found():
         halved(tf.constant(7))
     with pytest.raises(tf.errors.InvalidArgumentError, match="never"):
         checked(tf.constant(3), tf.constant(False), "never")
+
+
+@pytest.mark.parametrize("wrap", [tf.function, lambda function: function], ids=["graph", "eager"])
+def test_the_sentence_has_the_words_and_all_that_was_found(wrap):
+    @wrap
+    def sizes(values, names):
+        return checked(values, False, "Sizes do not fit; found:", values, names, summarize=4)
+
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        sizes(tf.constant([[6, 4], [24, 1]]), tf.constant(["a", "b"]))
+    assert first_line(raised.value) == "Sizes do not fit; found: 6 4 24 1, a b"

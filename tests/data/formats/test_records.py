@@ -13,7 +13,7 @@ from simone_tf.data.formats.records import ClipRecords
 from simone_tf.data.formats.sidecar import read_sidecar, write_sidecar
 from simone_tf.data.formats.write_records import encode_clip, shard_name, write_shard
 from simone_tf.data.pipeline.explain import explain_data_error
-from simone_tf.errors import UserError
+from simone_tf.errors import UserError, first_line
 
 from random_clips import make_clip
 
@@ -268,3 +268,56 @@ def test_a_negative_size_is_refused(name):
     example.features.feature[name].int64_list.value[0] = -1
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name} is negative"):
         ClipRecords("unused", "train").parse(tf.constant(example.SerializeToString()), FIELDS)
+
+
+SENTENCES = {
+    "too few camera numbers": ("camera", "float_list", 7, "camera has another number of values than its sizes say"),
+    "one flag too many": ("object_moving", "int64_list", 2, "found, and wanted: 2, 1"),
+    "no positions": ("object_positions", "float_list", 0, "found, and wanted: 0, 12"),
+    "no frames in a picture": (
+        "frames_per_image",
+        "int64_list",
+        0,
+        "video has other pictures than its frames need; pictures, frames in each, and frames found: 1, 0, 4",
+    ),
+    "more frames than there are": ("frames_per_image", "int64_list", 8, "frames found: 1, 8, 4"),
+    "a newer shape": ("shape", "int64_list", -4, "shape is beyond what can be read: 1, -4 6 5"),
+}
+
+
+@pytest.mark.parametrize(("name", "kind", "wrong", "words"), SENTENCES.values(), ids=SENTENCES.keys())
+def test_what_is_wrong_with_a_record_is_told_with_what_was_found(tmp_path, name, kind, wrong, words):
+    example = tf.train.Example.FromString(encode_clip(make_clip(np.random.default_rng(0), objects=1)))
+    values = getattr(example.features.feature[name], kind).value
+    if name in ("frames_per_image", "shape"):
+        values[0] = wrong
+    else:
+        kept = [*values, 0][:wrong]
+        del values[:]
+        values.extend(kept)
+    path = tmp_path / shard_name("train", 0, 1)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(example.SerializeToString())
+    reader = ClipRecords(tmp_path, "train")
+    with pytest.raises(UserError) as outside:
+        reader.first_clip(FIELDS)
+    with pytest.raises(tf.errors.InvalidArgumentError) as inside:
+        tf.function(lambda record: reader.parse(record, FIELDS))(tf.constant(example.SerializeToString()))
+    assert str(outside.value).startswith(f"{path}: record 0 is not a record of ClipRecords (")
+    for sentence in (str(outside.value), first_line(inside.value)):
+        assert words in sentence.replace("[", "").replace("]", "")
+        assert "tf.Tensor" not in sentence
+        assert "Expected" not in sentence
+
+
+def test_a_sidecar_that_is_not_there_itself_is_not_called_broken(tmp_path, monkeypatch):
+    path = tmp_path / "dataset.json"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n")
+    with pytest.raises(UserError) as raised:
+        read_sidecar(tmp_path)
+    assert str(raised.value) == f"{path}: it is a Git LFS pointer, not the file itself: run git lfs pull."
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UserError) as raised:
+        read_sidecar(tmp_path)
+    assert str(raised.value) == f"{path} cannot be read (Is a directory): check its permissions."

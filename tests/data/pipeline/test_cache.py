@@ -228,3 +228,19 @@ def test_training_batches_draw_from_it(data, tmp_path, where):
     cameras = next(iter(batches))["camera"].numpy()
     expected = {make_clip(number)["camera"].tobytes() for number in range(NUM_CLIPS)}
     assert {camera.tobytes() for camera in cameras} == expected
+
+
+def test_a_cache_that_may_not_be_read_is_kept_and_told(data, tmp_path, monkeypatch):
+    where = str(tmp_path / "cache")
+    load(ClipRecords(data, "train"), FIELDS, where)
+    before = sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file())
+
+    def withheld(path, **named):
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "load", withheld)
+        with pytest.raises(UserError, match=r"video\.npy cannot be read \(Permission denied\): mend its permissions"):
+            load(ClipRecords(data, "train"), FIELDS, where)
+    assert sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file()) == before
+    check_all_clips(load(ClipRecords(data, "train"), FIELDS, where))

@@ -1,6 +1,7 @@
 import logging
 
 import pytest
+import tensorflow as tf
 
 from simone_tf.data.tfrecords.find_shards import find_shards
 from simone_tf.errors import UserError
@@ -56,3 +57,13 @@ def test_nothing_there_says_where_and_what_to_do(tmp_path, exists):
         f"No {PATTERN} in {folder}, which {found}: put the files of its shop there, or make a stand-in with: "
         f"make --out={folder}"
     )
+
+
+def test_a_folder_that_may_not_be_listed_is_not_called_empty(tmp_path, monkeypatch):
+    def withheld(folder):
+        raise tf.errors.PermissionDeniedError(None, None, f"{folder}; Permission denied")
+
+    monkeypatch.setattr(tf.io.gfile, "listdir", withheld)
+    with pytest.raises(UserError) as raised:
+        find_shards([str(tmp_path)], PATTERN, split="train")
+    assert str(raised.value) == f"{tmp_path} cannot be looked into (Permission denied): check its name and permissions."

@@ -166,3 +166,21 @@ def test_lengths_that_lie_are_found_unless_the_dataset_is_for_another_process(fo
     np.testing.assert_equal(next(portable), b"5")
     with pytest.raises(tf.errors.DataLossError):
         next(portable)
+
+
+@pytest.mark.parametrize("on_corrupt", ["raise", "skip"])
+def test_a_set_of_pointers_of_git_lfs_is_told_as_such(folder, on_corrupt):
+    for path in folder.iterdir():
+        path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n")
+    files = files_of(folder, on_corrupt=on_corrupt)
+    with pytest.raises(UserError, match=r": it is a Git LFS pointer, not the file itself: run git lfs pull\.$"):
+        files.shards()
+
+
+def test_files_that_may_not_be_read_are_not_called_damaged_in_skip_mode(folder, monkeypatch):
+    def withheld(path, mode):
+        raise tf.errors.PermissionDeniedError(None, None, f"{path}; Permission denied")
+
+    monkeypatch.setattr(tf.io.gfile, "GFile", withheld)
+    with pytest.raises(UserError, match=r"it cannot be read \(Permission denied\)\.$"):
+        files_of(folder, on_corrupt="skip").shards()

@@ -117,3 +117,32 @@ def test_counting_a_truncated_file_names_it(tmp_path, handmade, compression):
     with pytest.raises(UserError, match="shard is damaged") as caught:
         tfrecord.count_records(str(path), compression)
     assert "\n" not in str(caught.value)
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+
+
+def test_a_pointer_of_git_lfs_is_called_one(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(POINTER)
+    with pytest.raises(UserError) as raised:
+        tfrecord.sniff_compression(str(path))
+    assert str(raised.value) == f"{path}: it is a Git LFS pointer, not the file itself: run git lfs pull."
+
+
+def test_what_cannot_be_opened_is_not_called_damaged(tmp_path, monkeypatch):
+    folder = tmp_path / "folder.tfrecord"
+    folder.mkdir()
+    with pytest.raises(UserError) as raised:
+        tfrecord.sniff_compression(str(folder))
+    assert str(raised.value) == f"{folder} cannot be opened (Is a directory): check its name and permissions."
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(POINTER)
+
+    def withheld(*arguments, **named):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("builtins.open", withheld)
+    with pytest.raises(UserError) as raised:
+        tfrecord.check_lengths(str(path))
+    assert str(raised.value) == f"{path} cannot be read (Permission denied): check its name and permissions."

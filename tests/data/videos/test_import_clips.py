@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 
@@ -261,3 +262,12 @@ def test_masks_that_are_numbered_one_off_are_found_before_anything_is_decoded(tm
     sources = find_sources([tmp_path / "a"], masks=str(tmp_path / "masks"))
     with pytest.raises(UserError, match=r"4 masks, .*a has 4 frames, and by number no mask is of 0\.png"):
         import_split(sources, PLAN, str(tmp_path / "out"), "train")
+
+
+def test_only_a_split_made_with_skip_says_so(tmp_path):
+    """Splits that are older than the choice are still known to be the same."""
+    frames_folder(tmp_path / "a", 4)
+    sources = find_sources([tmp_path / "a"])
+    assert "on_corrupt" not in import_split(sources, PLAN, str(tmp_path / "one"), "train")["generator"]
+    plan = dataclasses.replace(PLAN, on_corrupt="skip")
+    assert import_split(sources, plan, str(tmp_path / "two"), "train")["generator"]["on_corrupt"] == "skip"

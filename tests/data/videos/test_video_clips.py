@@ -9,6 +9,8 @@ from simone_tf.data.videos import video_clips as module
 from simone_tf.data.videos.video_clips import ImportPlan, Source, video_clips
 from simone_tf.errors import UserError
 
+from made_videos import make, scene
+
 
 @pytest.fixture
 def numbered(monkeypatch):
@@ -88,7 +90,7 @@ def test_the_middle_is_cut_out_and_averaged(monkeypatch, shape, size, crop):
 
 
 class FakeMasks(list):
-    paths = tuple(f"{index}.png" for index in range(10))
+    paths = tuple(f"{index}.png" for index in range(30))
 
     def read(self):
         return iter(self)
@@ -147,3 +149,49 @@ def test_plans_out_of_range_are_refused():
     with pytest.raises(UserError, match="leave 15 frames"):
         ImportPlan(start=5, end=20).check()
     ImportPlan(start=4, end=20).check()
+
+
+@pytest.fixture
+def torn(tmp_path):
+    """A video of 30 numbered frames, a key frame each 10, of which frame 12 is damaged: 12 to 19 cannot be had."""
+    av = pytest.importorskip("av")
+    path = tmp_path / "torn.mkv"
+    video = scene()
+    video[:, :16, :16] = 8 * np.arange(30)[:, np.newaxis, np.newaxis, np.newaxis]
+    make(path, video, "mpeg4", options={"g": "10", "qmin": "1", "qmax": "2"}, muxer={"write_crc32": "0"})
+    with av.open(str(path)) as file:
+        position, size = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size][12]
+    content = bytearray(path.read_bytes())
+    content[position + size // 2 : position + size] = bytes(size - size // 2)
+    path.write_bytes(content)
+    return path
+
+
+def test_no_clip_reaches_across_what_is_left_out(torn):
+    told = []
+    plan = ImportPlan(frames=4, hop=3, on_corrupt="skip")
+    *clips, used = video_clips(Source("torn", str(torn)), plan, on_damage=told.append)
+    assert used == 22
+    numbers = [np.rint(clip["video"][:, 2:14, 2:14].mean(axis=(1, 2, 3)) / 8).astype(int).tolist() for clip in clips]
+    assert numbers == [[t, t + 1, t + 2, t + 3] for t in (0, 3, 6, 20, 23, 26)]
+    assert told == [f"{torn}: 8 damaged frames were left out"]
+
+
+def test_damage_is_refused_by_default_and_with_what_goes_by_frame(torn, monkeypatch):
+    with pytest.raises(UserError, match=r"torn\.mkv is damaged at frame 12 .*--on_corrupt=skip"):
+        list(video_clips(Source("torn", str(torn)), ImportPlan(frames=4)))
+    monkeypatch.setattr(module, "MaskFolder", lambda path: FakeMasks([np.zeros((64, 80), np.int32)] * 30))
+    monkeypatch.setattr(module, "read_camera", lambda path: np.zeros((30, 1), np.float32))
+    for masks, camera, words in (
+        ("m", None, "its masks"),
+        (None, "c", "its camera"),
+        ("m", "c", "its masks and camera"),
+    ):
+        source = Source("torn", str(torn), masks, camera)
+        with pytest.raises(UserError, match=f"damaged at frame 12 .*{words} could no longer"):
+            list(video_clips(source, ImportPlan(frames=4, on_corrupt="skip")))
+
+
+def test_the_choice_is_checked():
+    with pytest.raises(UserError, match="on_corrupt is 'drop': choose raise or skip"):
+        ImportPlan(on_corrupt="drop").check()

@@ -302,3 +302,19 @@ def test_a_model_without_latents_of_either_has_no_probes():
 )
 def test_clips_are_measured_for_probes_that_there_can_be(model, fields, can):
     assert can_probe(model, types.SimpleNamespace(fields=("video", *fields))) is can
+
+
+@pytest.mark.parametrize(
+    ("fields", "lost", "lacking"),
+    [
+        (("video", "segments", "camera"), ("object_positions", "object_slots"), "`object_positions`"),
+        (("video", "camera"), ("object_positions", "object_slots"), "`object_positions` and no `segments`"),
+        (("video", "segments"), ("object_positions",), "`object_positions`"),
+        (("video", "object_positions"), ("object_slots",), "`segments`"),
+    ],
+)
+def test_only_what_is_missing_is_called_missing(fields, lost, lacking):
+    data = types.SimpleNamespace(**{**vars(CLIPS), "fields": fields})
+    kept = without(TEST, *lost, "object_attributes")
+    _, missing, _ = run_probes(MODEL, without(TRAIN, *lost, "object_attributes"), kept, data, QUICK)
+    assert f"This dataset has no {lacking}: no trajectory probes." in missing

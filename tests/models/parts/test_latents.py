@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from simone_tf.models.parts.latents import LatentHead, Posterior, kl_to_prior
+from simone_tf.models.parts.latents import LatentHead, Posterior, clip_with_way_back, kl_to_prior
 
 
 def _posterior():
@@ -38,3 +39,69 @@ def test_head_clips_the_log_scale_and_starts_where_it_is_told():
     np.testing.assert_allclose(head(tf.zeros([1, 2, 4])).log_scale, np.full([1, 2, 3], -1.5))
     head.log_scale.bias.assign([-50.0, 0.0, 50.0])
     np.testing.assert_allclose(head(tf.zeros([1, 2, 4])).log_scale[0, 0], [-2.0, 0.0, 1.0])
+
+
+def _gradient(function, values):
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        result = tf.reduce_sum(function(values))
+    return result, tape.gradient(result, values)
+
+
+def test_a_posterior_beyond_the_range_comes_back():
+    """Its KL, of 992 nats for 32 dimensions at a scale of 2, has a gradient that leads back; here from far outside."""
+    head = LatentHead(3, 8, log_scale_range=(-2.0, 1.0))
+    head.build((None, 2, 4))
+    head.log_scale.bias.assign([-2.5, 0.3, 1.5])
+    for _ in range(200):
+        with tf.GradientTape() as tape:
+            kl = tf.reduce_sum(kl_to_prior(head(tf.zeros([1, 1, 4]))))
+        (gradient,) = tape.gradient(kl, [head.log_scale.bias.value])
+        head.log_scale.bias.assign_sub(0.05 * gradient)
+    np.testing.assert_allclose(head.log_scale.bias, 0.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_beyond_the_range_the_gradient_of_the_kl_is_that_at_its_bound(jit):
+    means = tf.zeros([1, 1, 4])
+
+    def kl(log_scale):
+        return kl_to_prior(Posterior(means, clip_with_way_back(log_scale, -10.0, 3.0)))
+
+    values = tf.constant([[[-50.0, -10.5, 3.5, 50.0]]])
+    _, gradient = tf.function(lambda values: _gradient(kl, values), jit_compile=jit)(values)
+    bounds = np.array([-10.0, -10.0, 3.0, 3.0])
+    np.testing.assert_allclose(gradient[0, 0], np.exp(2 * bounds) - 1, rtol=1e-5)
+
+
+def test_what_would_lead_farther_away_is_held():
+    values = tf.constant([-3.0, -3.0, 4.0, 4.0])
+    _, gradient = _gradient(lambda x: clip_with_way_back(x, -2.0, 1.0) * [1.0, -1.0, 1.0, -1.0], values)
+    np.testing.assert_array_equal(gradient, [0.0, -1.0, 1.0, 0.0])
+
+
+def test_inside_the_range_and_at_its_bounds_nothing_differs():
+    rng = np.random.default_rng(0)
+    values = tf.constant(np.concatenate([rng.uniform(-2, 1, 1000), [-2.0, 1.0, 0.0]]), tf.float32)
+    weights = tf.constant(rng.normal(size=1003), tf.float32)
+    ours, plain = (
+        _gradient(lambda x, clip=clip: clip(x, -2.0, 1.0) * weights, values)
+        for clip in (clip_with_way_back, tf.clip_by_value)
+    )
+    np.testing.assert_array_equal(ours[0], plain[0])
+    np.testing.assert_array_equal(ours[1], plain[1])
+
+
+@pytest.mark.parametrize("bias", [50.0, -50.0])
+def test_a_model_whose_posteriors_have_left_the_range_is_trained_back(make_simone, bias):
+    """Through the whole loss: every log scale of the objects is out of range, and a step brings all nearer."""
+    model = make_simone(beta_objects=1.0)
+    variable = model.encoder.object_head.log_scale.bias
+    variable.assign(tf.fill(variable.shape, bias))
+    video = tf.constant(np.random.default_rng(0).random((2, 3, 8, 16, 3)), tf.float32)
+    with tf.GradientTape() as tape:
+        losses = model.losses(video, tf.constant([1, 2]), tf.constant([3, 4]))
+    assert np.isfinite(losses["loss"])
+    gradient = tape.gradient(losses["loss"], variable.value).numpy()
+    assert np.isfinite(gradient).all()
+    assert (gradient * np.sign(bias) > 0).all()
