@@ -6,9 +6,14 @@ that `import simone_tf` alone loads no TensorFlow.
 
 import importlib
 import os
+import sys
 
 # Before TensorFlow is imported: its notes on missing GPUs and CPU instructions bury what the commands say.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Before Keras is imported: whatever else the user runs it on, the models here are TensorFlow's.
+if "keras" not in sys.modules:
+    os.environ["KERAS_BACKEND"] = "tensorflow"
 
 # Text alone.
 from simone_tf.models import MODELS

@@ -17,6 +17,15 @@ _WAYS = re.compile(
 )
 
 
+def one_sentence(error: UserError) -> str:
+    """The text of a `UserError` on one line: without what gin adds to errors that pass through it.
+
+    What cannot be printed, such as a line break in the name of a file, becomes a question mark.
+    """
+    text = str(error).partition("\n  In call to configurable")[0].strip()
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, to be quoted in a sentence: at most 200 characters, no full stop at its end.
 

@@ -65,11 +65,8 @@ def replacing_folder(path: str | os.PathLike, keep_existing: bool = False) -> It
     parent, name = os.path.split(path)
     os.makedirs(parent, exist_ok=True)
     mend_folder(path)
-    temporary = tempfile.mkdtemp(prefix=f".{name}.", suffix=".tmp", dir=parent)
-    lock = os.open(temporary, os.O_RDONLY)
+    temporary, lock = _new_folder(parent, name)
     try:
-        with contextlib.suppress(OSError):  # A file system without locks: nothing there is removed either.
-            fcntl.flock(lock, fcntl.LOCK_EX)
         yield temporary
         _open_to_others(temporary, 0o777)
         _put_in_place(temporary, path, keep_existing)
@@ -97,12 +94,44 @@ def mend_folder(path: str | os.PathLike) -> None:
             nameless = not os.path.lexists(path)
             if ending == "tmp.old" and nameless:
                 os.replace(left, path)
-            elif _in_use(left):
                 continue
-            elif ending == "tmp.new" and nameless:
-                os.replace(left, path)
-            else:
-                shutil.rmtree(left, ignore_errors=True)
+            _mend_left(left, path, whole=ending == "tmp.new" and nameless)
+
+
+def _new_folder(parent: str, name: str) -> tuple[str, int]:
+    """A new, empty folder and an open handle of it, which is locked where the file system can."""
+    while True:
+        temporary = tempfile.mkdtemp(prefix=f".{name}.", suffix=".tmp", dir=parent)
+        try:
+            lock = os.open(temporary, os.O_RDONLY)
+        except FileNotFoundError:  # Taken for left behind, see below.
+            continue
+        with contextlib.suppress(OSError):  # A file system without locks: nothing there is removed either.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.isdir(temporary):
+            return temporary, lock
+        # Before it was locked another process took it for one left behind.
+        os.close(lock)
+
+
+def _mend_left(left: str, path: str, whole: bool) -> None:
+    """Removes a folder that was left behind, or puts it in place if it is `whole`; not one that is written to."""
+    try:
+        lock = os.open(left, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return
+        # Locked until it is gone: it could be new, and its owner about to lock it.
+        if whole:
+            os.replace(left, path)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+    finally:
+        os.close(lock)
 
 
 def _put_in_place(new: str, path: str, keep_existing: bool) -> None:
@@ -138,20 +167,6 @@ def _exchange(a: str, b: str) -> bool:
     if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
         return False
     raise OSError(code, os.strerror(code), b)
-
-
-def _in_use(folder: str) -> bool:
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
 
 
 def _open_to_others(path: str, mode: int) -> None:
@@ -235,6 +250,15 @@ def file_sums(folder: str | os.PathLike, names: Iterable[str]) -> dict[str, dict
         with open(path, "rb") as file:
             sums[name] = {"bytes": os.path.getsize(path), "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     return sums
+
+
+def is_utf8(name: str) -> bool:
+    """Whether the bytes of a name are UTF-8; Python takes others too, and keeps them as lone surrogates."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_lfs_pointer(start: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -61,6 +62,15 @@ def pytest_collection_modifyitems(items):
         place = f"{item.path.relative_to(TESTS).as_posix()}::{item.name}"
         if place.startswith(SLOW):
             item.add_marker("slow")
+
+
+@pytest.fixture(autouse=True)
+def _own_signals():
+    """A test that runs a command to its end leaves Ctrl-C to the tests."""
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,11 @@ def add_stream(file, video, codec, pixels, options=None, change=None, rate=RATE)
     """Adds a stream to an open file; calling what is returned writes its frames."""
     import av
 
-    stream = file.add_stream(codec, rate=rate, options=options or {})
+    options = dict(options or {})
+    if codec == "libx264":
+        # Its fast routines read beside the pictures, and then not always come to the same bytes.
+        options["x264-params"] = ":".join(filter(None, (options.get("x264-params"), "no-asm=1")))
+    stream = file.add_stream(codec, rate=rate, options=options)
     stream.height, stream.width = video.shape[1:3]
     stream.pix_fmt = pixels
     stream.codec_context.thread_count = 1  # The same bytes each time.

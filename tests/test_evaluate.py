@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simone_tf import evaluate
+from simone_tf import evaluate, locks
 from simone_tf.cli import command
 from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.evaluation.clip_measures import ClipMeasures
@@ -18,6 +18,7 @@ from simone_tf.evaluation.probes.regressors import MLPSettings
 from simone_tf.evaluation.report import tables
 from simone_tf.runs import evaluate_run
 
+from lock_owner import owner_of
 from rich_set import COUNTS, FRAMES, rich_clips, write_set
 from tiny_run import SIZE, fails, make_clips
 
@@ -51,7 +52,8 @@ def copied(run, tmp_path):
 def evaluated(run, rich, tmp_path_factory):
     """One whole evaluation; the tests that change something take a copy."""
     run_dir = shutil.copytree(run, tmp_path_factory.mktemp("evaluated") / "run")
-    with pytest.MonkeyPatch.context() as patch:
+    # The run may be in training meanwhile.
+    with pytest.MonkeyPatch.context() as patch, owner_of(locks.inside(run_dir, "train")):
         quick = ProbeSettings(num_decoders=2, num_controls=1, mlp=MLPSettings(hidden_sizes=(4,), max_epochs=3))
         patch.setattr(evaluate_run, "ProbeSettings", lambda seed: quick)
         evaluate.main(flags_of(run_dir, rich, "--num_pictures=2"))
@@ -346,3 +348,14 @@ def test_ctrl_c_is_told(copied, rich, monkeypatch, capsys):
         command.run(lambda: evaluate.main(flags_of(copied, rich)))
     assert caught.value.code == 130
     assert "goes on from there" in capsys.readouterr().err
+
+
+def test_of_two_evaluations_of_a_run_the_second_is_told(evaluated, rich, tmp_path, capsys):
+    run_dir = shutil.copytree(evaluated.parent, tmp_path / "run")
+    folder = run_dir / "evaluation"
+    (folder / "held_out" / ".clips-00000099-00000100.npz.abc.tmp").write_text("half")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with owner_of(locks.inside(folder, "evaluate")) as owner:
+        line = fails(capsys, flags_of(run_dir, rich, "--num_pictures=0"), main=evaluate.main)
+        assert f"{folder} is being written by process {owner.pid} on host" in line
+        assert {path: path.read_bytes() for path in before} == before

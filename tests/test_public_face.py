@@ -105,3 +105,12 @@ def test_a_misspelt_binding_of_a_run_costs_no_tensorflow(command, run, tmp_path)
     words = python(code)
     assert words[0] == "False"
     assert "PixelDecoder?" in words
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch", "no such thing"])
+def test_keras_of_another_backend_is_no_matter(backend):
+    code = "import os, simone_tf; print(os.environ['KERAS_BACKEND'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"KERAS_BACKEND": backend}, cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert (done.stdout, done.returncode) == ("tensorflow\n", 0)

@@ -214,3 +214,52 @@ def test_killed_at_any_time_it_is_whole(tmp_path):
     assert left > 0, "no kill met a folder that was being written"
     write(path, "end")
     assert os.listdir(tmp_path) == ["1"]
+
+
+def test_a_new_folder_that_another_process_takes_for_one_left_behind_is_made_again(path, monkeypatch):
+    """It looks for folders left behind after this one was made, and before it is locked."""
+    write(path, "old")
+    make, lock, looks = files.tempfile.mkdtemp, files.fcntl.flock, []
+
+    def look(moment):
+        if moment not in looks:
+            looks.append(moment)
+            mend_folder(path)
+
+    def made(**keywords):
+        folder = make(**keywords)
+        look("made")
+        return folder
+
+    def locked(handle, flags):
+        if not flags & files.fcntl.LOCK_NB:
+            look("opened")
+        lock(handle, flags)
+
+    monkeypatch.setattr(files.tempfile, "mkdtemp", made)
+    monkeypatch.setattr(files.fcntl, "flock", locked)
+    write(path, "new")
+    assert looks == ["made", "opened"]
+    assert read(path) == "new"
+    assert os.listdir(path.parent) == ["1"]
+
+
+def test_what_was_left_behind_is_locked_until_it_is_gone(path, monkeypatch):
+    left = path.parent / ".1.abc.tmp"
+    left.mkdir(parents=True)
+    remove, seen = shutil.rmtree, []
+
+    def removed(folder, **keywords):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            with pytest.raises(BlockingIOError):
+                files.fcntl.flock(handle, files.fcntl.LOCK_EX | files.fcntl.LOCK_NB)
+        finally:
+            os.close(handle)
+        seen.append(str(folder))
+        remove(folder, **keywords)
+
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    mend_folder(path)
+    assert seen == [str(left)]
+    assert os.listdir(path.parent) == []

@@ -12,9 +12,9 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_CHAIN = 350, 80, 7
 # From the ground up. A module belongs to the longest of these names that it starts with, and imports only from its own
 # room or from lower floors.
 FLOORS = (
-    ("errors",),
-    ("files", "checks", "pictures.pixels"),
-    ("cli", "pictures", "models.parts", "evaluation.scores", "data.clip", "data.tfrecords"),
+    ("errors", "event_files", "interrupts", "plain_paths"),
+    ("files", "locks", "npz", "checks", "pictures.pixels"),
+    ("cli", "one_writer", "pictures", "models.parts", "evaluation.scores", "data.clip", "data.tfrecords"),
     ("models.scene_model", "data.framing"),
     ("models.simone", "data.formats"),
     ("models", "data.pipeline", "data.videos"),

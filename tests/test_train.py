@@ -3,18 +3,22 @@
 import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorboard.backend.event_processing import plugin_event_accumulator
 
 from simone_tf import train
+from simone_tf.runs.load import load_run
 
-from tiny_run import REPOSITORY, SIZE, arguments, assert_same_weights, weights
+from tiny_run import QUICKSTART, REPOSITORY, RESUMED, SIZE, arguments, assert_same_weights, weights
 
 
 def test_resume_is_exact(run, resumed):
@@ -119,6 +123,62 @@ def test_an_interrupted_process_saves_and_goes_on(clips, tmp_path, number):
     step = int(saved.stem.removeprefix("ckpt-"))
     assert step >= 10
     assert weights(run_dir, step)["step/.ATTRIBUTES/VARIABLE_VALUE"] == step
+
+
+def test_signals_in_a_row_cost_no_step(clips, tmp_path):
+    run_dir = tmp_path / "run"
+    endless = ["num_steps = 100000000", "train.log_every = 10", "train.checkpoint_every = 0"]
+    process = start(arguments(run_dir, clips, *endless))
+    assert process.stdout.readline().startswith("step 10/")
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        process.send_signal(number)
+        time.sleep(0.02)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert len([line for line in errors.splitlines() if line.startswith(("Interrupted; ", "Stopping: "))]) in (1, 2)
+    (saved,) = (run_dir / "checkpoints").glob("*.index")
+    assert int(saved.stem.removeprefix("ckpt-")) >= 10
+    assert not list((run_dir / "checkpoints").glob("*temp*"))
+
+
+def test_steps_that_are_taken_again_are_shown_once(clips, tmp_path):
+    """A kill at step 5 of a run whose last checkpoint is that of step 4: steps 4 and 5 were logged, 4 was scored."""
+    run_dir = tmp_path / "run"
+    params = ("train.log_every = 1", "train.checkpoint_every = 2", "train.evaluate_every = 2", "train.num_pictures = 0")
+    train.main(arguments(run_dir, clips, *params, "num_steps = 5"))
+    for path in (run_dir / "checkpoints").glob("ckpt-5.*"):
+        path.unlink()
+    # The evaluation of step 4 was ended as well, when its measures were logged and not yet noted.
+    (run_dir / "checkpoints" / "evaluated").write_text("2\n")
+    train.main([f"--run_dir={run_dir}", "--gin_param=num_steps = 7"])
+    train.main([f"--run_dir={run_dir}"])  # which is at its end
+    shown = plugin_event_accumulator.EventAccumulator(str(run_dir))
+    shown.Reload()
+    tags = shown.Tags()["tensors"]
+    steps = {tag: [event.step for event in shown.Tensors(tag)] for tag in tags}
+    assert steps["train/loss"] == [1, 2, 3, 4, 5, 6, 7]
+    assert steps["evaluation/video_ari_foreground"] == [2, 4, 6, 7]
+    assert all(len(set(found)) == len(found) for found in steps.values())
+
+
+@pytest.mark.parametrize("name", ["a[b]/back\\slash*"])
+def test_a_run_in_a_folder_of_any_name_is_that_of_any_other(clips, run, tmp_path, name, monkeypatch):
+    """Its data, its gin file and its cache lie in such folders, too."""
+    odd = tmp_path / name
+    data = shutil.copytree(clips, odd / "data[1]?")
+    gin_file = odd / "c{o}[n]fig.gin"
+    gin_file.write_text(f"include '{QUICKSTART}'\n")
+    monkeypatch.chdir(odd)
+    train.main(arguments("run", data, *RESUMED, "num_steps = 3", gin_file=gin_file))
+    train.main([f"--run_dir={odd / 'run'}", "--gin_param=num_steps = 6"])
+    copied = shutil.copytree(odd / "run", tmp_path / "copied")  # where the test itself finds them
+    assert_same_weights(run, copied, 3)
+    assert_same_weights(run, copied, 6)
+    assert load_run(str(odd / "run")).step == load_run("run").step == 6
+    names = sorted(path.name for path in (odd / "run" / "checkpoints").iterdir())
+    parts = [f"ckpt-{step}.{end}" for step in (3, 6) for end in ("data-00000-of-00001", "index")]
+    assert names == sorted(["checkpoint", "evaluated", *parts])
 
 
 def test_the_command_needs_no_working_folder(clips, tmp_path, monkeypatch):

@@ -18,6 +18,7 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
+from simone_tf import locks
 from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.config import gin_files
@@ -58,16 +59,17 @@ def main(argv=None):
     step = build_step(tf.distribute.get_strategy(), settings)
     assign_state(os.path.join(flags.trained, STATE), step)
     values = read_measures(os.path.join(flags.trained, MEASURES), manifest["measures"])
-    os.makedirs(flags.run_dir, exist_ok=True)
-    summaries = Summaries(flags.run_dir)
-    for row in range(0, len(values), max(1, len(values) // LOGGED)):
-        measures = zip(manifest["measures"], values[row].tolist(), strict=True)
-        summaries.scalars(manifest["step"] + row + 1, {f"train/{name}": value for name, value in measures})
-    summaries.close()
-    gin_files.write_operative_config(flags.run_dir)
-    parts = {"model": step.model, "optimizer": step.optimizer, "step": step.step}
-    parts |= {} if step.average is None else {"average": step.average}
-    Checkpoints(flags.run_dir, parts).save(int(step.step.numpy()))
+    subject = f"--run_dir={flags.run_dir} is being trained"
+    with locks.held(locks.inside(flags.run_dir, "train"), subject, "name another --run_dir"):
+        summaries = Summaries(flags.run_dir)
+        for row in range(0, len(values), max(1, len(values) // LOGGED)):
+            measures = zip(manifest["measures"], values[row].tolist(), strict=True)
+            summaries.scalars(manifest["step"] + row + 1, {f"train/{name}": value for name, value in measures})
+        summaries.close()
+        gin_files.write_operative_config(flags.run_dir)
+        parts = {"model": step.model, "optimizer": step.optimizer, "step": step.step}
+        parts |= {} if step.average is None else {"average": step.average}
+        Checkpoints(flags.run_dir, parts).save(int(step.step.numpy()))
     say(f"{flags.run_dir}: a run at step {int(step.step.numpy())}; train, evaluate and export go on from it.")
 
 

@@ -15,6 +15,9 @@ import re
 import sys
 import time
 
+from simone_tf import interrupts
+from simone_tf.cli import command
+from simone_tf.cli.command import check_name
 from simone_tf.cli.console import say
 from simone_tf.cli.progress import progress
 from simone_tf.errors import UserError
@@ -74,6 +77,7 @@ def import_videos(arguments: argparse.Namespace) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_]+", arguments.split):
         raise UserError(f"--split={arguments.split} is no file name: use letters, digits and underscores.")
     size = parse_size(arguments.size)
+    check_name("--out=", arguments.out)
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing here needs a GPU, or should take its memory
     from simone_tf.cli import quiet_tensorflow  # noqa: F401, I001
@@ -136,7 +140,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command.
 
     Returns:
-      The exit code: 0, 2 after a mistake that the user can mend, 130 when interrupted.
+      The exit code: 0, 2 after a mistake that the user can mend, 130 after Ctrl-C.
     """
     arguments = parse_arguments(argv)
     try:
@@ -145,10 +149,10 @@ def main(argv: list[str] | None = None) -> int:
         say(f"import_video: {error}", sys.stderr)
         return 2
     except KeyboardInterrupt:
-        say("import_video: interrupted; nothing was written, the same command starts again.", sys.stderr)
-        return 130
+        say("import_video: interrupted; the split is whole or not there, the same command goes on.", sys.stderr)
+        return interrupts.exit_code()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main, interrupted="nothing half written is left")

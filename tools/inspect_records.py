@@ -14,6 +14,9 @@ import os
 import re
 import sys
 
+from simone_tf import interrupts
+from simone_tf.cli import command
+from simone_tf.cli.command import check_name
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
 
@@ -41,6 +44,8 @@ def inspect(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, flag)
         if not least <= value <= most:
             raise UserError(f"--{flag}={value} is out of range: choose {least} to {most}.")
+    for path in arguments.paths:
+        check_name("", path)
 
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # nothing here needs a GPU, or should take its memory
     from simone_tf.cli import quiet_tensorflow  # noqa: F401
@@ -167,7 +172,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command.
 
     Returns:
-      The exit code: 0, 1 or 2 as described above, 130 when interrupted.
+      The exit code: 0, 1 or 2 as described above, 130 after Ctrl-C.
     """
     arguments = parse_arguments(argv)
     try:
@@ -177,8 +182,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         say("inspect_records: interrupted.", sys.stderr)
-        return 130
+        return interrupts.exit_code()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main, interrupted="nothing half written is left")

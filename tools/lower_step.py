@@ -68,7 +68,7 @@ def main(argv=None):
     write_lowered_step(flags.out, step, settings)
     if clips is not None:
         with replacing(os.path.join(flags.out, CLIPS)) as unfinished, open(unfinished, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **clips)
+            np.savez_compressed(file, **clips)
     size = os.path.getsize(os.path.join(flags.out, MODULE))
     say(f"{flags.out}: the step from step {int(step.step.numpy())} on, {size / 2**20:.1f} MiB of StableHLO.")
 

@@ -14,6 +14,9 @@ import sys
 import time
 
 # The processes that render import this file too: what is slow to import (TensorFlow) is imported where it is used.
+from simone_tf import interrupts
+from simone_tf.cli import command
+from simone_tf.cli.command import check_name
 from simone_tf.errors import UserError
 from simone_tf.scenes.preset import ScenePreset
 from simone_tf.scenes.presets import PRESETS
@@ -92,6 +95,7 @@ def check_numbers(arguments: argparse.Namespace) -> None:
 def make(arguments: argparse.Namespace) -> None:
     """Makes the split, telling how far it is: a progress bar on a terminal, a line per shard elsewhere."""
     check_numbers(arguments)
+    check_name("--out=", arguments.out)
     preset = chosen_preset(arguments)
 
     # isort: off
@@ -136,7 +140,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command.
 
     Returns:
-      The exit code: 0, 2 after a mistake that the user can mend, 130 when interrupted.
+      The exit code: 0, 2 after a mistake that the user can mend, 130 after Ctrl-C.
     """
     arguments = parse_arguments(argv)
     try:
@@ -146,9 +150,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("make_dataset: interrupted; finished shards are kept, the same command continues.", file=sys.stderr)
-        return 130
+        return interrupts.exit_code()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main, interrupted="finished shards are kept")

@@ -25,7 +25,8 @@ from simone_tf.cli import command
 from simone_tf.cli.console import say
 from simone_tf.config import bindings
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import file_sums, read_json, replacing_folder, write_json, write_text
+from simone_tf.files import file_sums, read_json, write_json, write_text
+from simone_tf.one_writer import replacing_held
 from simone_tf.runs import pretrained
 from simone_tf.runs.load import load_pretrained, load_run
 from simone_tf.runs.weights import save_weights
@@ -91,7 +92,7 @@ def pack(run, name, out, *, best=False, train_command=None, notes="", overwrite=
         "notes": notes,
     }
     try:
-        with replacing_folder(folder) as workshop:
+        with replacing_held(folder, f"{folder} is being written", "choose another --name") as workshop:
             save_weights(os.path.join(workshop, pretrained.WEIGHTS), run.model)
             size = os.path.getsize(os.path.join(workshop, pretrained.WEIGHTS))
             if size > MAX_BYTES:

@@ -157,7 +157,7 @@ def save(out: pathlib.Path, names, state, measures, rows) -> None:
         (out / MEASURES, {"names": np.array(measures), "values": np.concatenate(rows)}),
     ):
         with open(f"{path}.new", "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, **arrays)
         os.replace(f"{path}.new", path)
 
 

@@ -71,7 +71,7 @@ def progress(
     Yields:
         `Progress`.
     """
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield Progress(None, what, total, unit, done, every)
         return
     # Here, for it costs time that a command without a bar need not take.

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import gin
 
 from simone_tf.config import bindings, registry
-from simone_tf.errors import UserError, first_line
-from simone_tf.files import LFS_POINTER, is_lfs_pointer, write_text
+from simone_tf.errors import UserError, first_line, one_sentence
+from simone_tf.files import LFS_POINTER, is_lfs_pointer, is_utf8, write_text
 
 CONFIG_FILE = "config.gin"
 
@@ -100,6 +100,12 @@ def _read(gin_files, gin_params, run_dir):
 
 
 def _piece(source, text):
+    if not is_utf8(text):
+        shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        where = "--gin_param" if source.startswith("--") else source
+        raise UserError(
+            f"{where}: {shown} holds bytes that are no UTF-8, which TensorFlow cannot open: rename the file."
+        )
     with _errors_told(source):
         return _Piece(source, text, bindings.read_text(text))
 
@@ -154,8 +160,9 @@ def _read_file(path, folder, including):
     if path in including:
         raise UserError(f"{path} includes itself by way of {', '.join(including)}: take one include out.")
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
+        # Windows' editors begin a file with a mark. `splitlines` would also break lines inside values and comments.
+        with open(path, encoding="utf-8-sig") as file:
+            lines = file.read().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         mend = "name and permissions" if isinstance(error, OSError) else "name"
         raise UserError(f"{path} cannot be read as a gin file ({first_line(error)}); check its {mend}.") from error
@@ -193,7 +200,7 @@ def errors_in_one_sentence():
         yield
     except UserError as error:
         # Gin adds lines of its own ("In call to configurable ...") to what passes through it.
-        raise UserError(str(error).splitlines()[0]) from error
+        raise UserError(one_sentence(error)) from error
     except RuntimeError as error:
         if not str(error).startswith("Required bindings"):
             raise

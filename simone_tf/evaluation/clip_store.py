@@ -13,6 +13,7 @@ import numpy as np
 
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import LFS_POINTER, is_lfs_pointer, is_refusal, replacing, write_text
+from simone_tf.npz import save_npz
 
 _KEY_FILE = "key.json"
 _MAX_BYTES = 2**31
@@ -78,7 +79,7 @@ class ClipStore:
                 text = json.dumps({"key": self._key, "arrays": shapes}, indent=2, sort_keys=True)
                 write_text(os.path.join(self._folder, _KEY_FILE), text + "\n")
             with replacing(path) as temporary, open(temporary, "wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
+                save_npz(file, arrays)
         except OSError as error:
             raise self._unwritable(error) from error
         self._paths.append(path)

@@ -24,8 +24,9 @@ from PIL import Image
 
 import simone_tf
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import replacing_folder
 from simone_tf.long_videos.frame_blend import FrameParts
+from simone_tf.npz import save_npz
+from simone_tf.one_writer import replacing_held
 from simone_tf.pictures.colours import PALETTE
 from simone_tf.pictures.contact_sheet import ContactSheet
 from simone_tf.pictures.drawing import cut_out, object_colour, overlay, winners
@@ -43,6 +44,12 @@ _MIN_SEEN = 0.005
 """Share of a frame's pixels from which on an object counts as seen in it; less is the rim of another one."""
 
 _MAX_ID = 2**16 - 1
+
+_MENDS = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there",
+    errno.EMFILE: "allow more open files (ulimit -n 256)",
+}
 
 _OWN_FILES = {DESCRIPTION, "latents.npz", "contact_sheet.png"} | {
     f"{name}.{ending}" for name in ("overlay", "recomposition") for ending in ("gif", "mp4")
@@ -144,7 +151,7 @@ class VideoOutputs:
             OSError: a file cannot be written.
         """
         self._movies.close()
-        np.savez(os.path.join(self._folder, "latents.npz"), allow_pickle=False, **latents)
+        save_npz(os.path.join(self._folder, "latents.npz"), latents)
         self.start_scene()
         areas = {number: facts.pixels for number, facts in self._objects.items() if facts.seen}
         sheet = self._sheet.draw(areas, self._grounds)
@@ -236,12 +243,11 @@ def output_folder(out: str, overwrite: bool) -> Iterator[str]:
     """
     _check_place(out, overwrite)
     try:
-        with replacing_folder(out) as folder:
+        with replacing_held(out, f"--out={out} is being written", "choose another folder") as folder:
             yield folder
             _check_place(out, overwrite)  # again: another program may have filled it meanwhile
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        mend = "free some space there" if full else "choose another folder"
+        mend = _MENDS.get(error.errno, "choose another folder")
         raise UserError(f"--out={out} cannot be written ({first_line(error)}): {mend}.") from error
 
 

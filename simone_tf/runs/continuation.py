@@ -40,8 +40,9 @@ So does `train.best_metric`: the best checkpoint that is there was chosen by the
 def check_continuation(run_dir):
     """Compares the configuration that is in use now with the one that a run folder was trained with.
 
-    To be called when everything that is configured was built, and before anything is written. A folder without a
-    checkpoint has no run to go on with.
+    To be called when everything that is configured was built, by the owner of the folder's lock, and before anything
+    is written. A run is what has been started: it has its summaries before its first checkpoint. A `config.gin` by
+    itself is no run.
 
     Args:
         run_dir: the run's folder, which may not exist.
@@ -51,10 +52,9 @@ def check_continuation(run_dir):
     """
     stored_path = os.path.join(run_dir, gin_files.CONFIG_FILE)
     folder = glob.escape(run_dir)
-    saved = glob.glob(os.path.join(folder, "checkpoints", "ckpt-*")) + glob.glob(
-        os.path.join(folder, "best*", "ckpt-*")
-    )
-    if not saved or not os.path.isfile(stored_path):
+    traces = ("checkpoints/ckpt-*", "best*/ckpt-*", "events.out.tfevents.*")
+    started = any(glob.glob(os.path.join(folder, *trace.split("/"))) for trace in traces)
+    if not started or not os.path.isfile(stored_path):
         return
     try:
         with open(stored_path, encoding="utf-8") as file:
@@ -63,8 +63,8 @@ def check_continuation(run_dir):
         raise UserError(f"{stored_path} cannot be read ({first_line(error)}); check its permissions.") from error
     except (ValueError, SyntaxError) as error:
         raise UserError(
-            f"{stored_path} cannot be read ({first_line(error)}); restore it, or delete it if the configuration given "
-            "is that of this run."
+            f"{stored_path} cannot be read ({first_line(error)}); restore it, or move it away if the configuration "
+            "given is that of this run."
         ) from error
     now = bindings.resolved(bindings.read_bindings(gin_files.operative_config()))
     # What both name comes first: a part that was exchanged brings arguments of its own along.
@@ -75,7 +75,7 @@ def check_continuation(run_dir):
             continue
         if not any(fnmatch.fnmatchcase(name, pattern) for pattern in MAY_CHANGE):
             raise UserError(
-                f"The run in {run_dir} was trained with {name} = {old!r}, now it is {now[name]!r}: go on with the old "
+                f"The run in {run_dir} was started with {name} = {old!r}, now it is {now[name]!r}: go on with the old "
                 "value, or choose another --run_dir."
             )
         if name.endswith(".data_dir"):

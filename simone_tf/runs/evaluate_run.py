@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from simone_tf import locks
 from simone_tf.cli.console import say
 from simone_tf.cli.progress import progress
 from simone_tf.data.formats.reader import ClipReader
@@ -40,7 +41,7 @@ def evaluate_run(
     paper_name: str | None = None,
     flags: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Evaluates one run and writes `<run_dir>/evaluation/`.
+    """Evaluates one run and writes `<run_dir>/evaluation/`, also while the run is being trained.
 
     Args:
         run: the trained run.
@@ -57,10 +58,28 @@ def evaluate_run(
     Raises:
         UserError: for anything the user can mend.
     """
-    held_out = alone(run.settings.held_out_clips, "An evaluation", "train.held_out_clips")
-    training = _same_set(run.settings.clips, held_out)
     folder = os.path.join(run.run_dir, FOLDER)
     batch_size = batch_size or run.settings.evaluation_batch_size
+    subject = f"{folder} is being written"
+    with contextlib.ExitStack() as stack:
+        with _told(folder):
+            stack.enter_context(locks.held(locks.inside(folder, "evaluate"), subject, "evaluate a copy of the run"))
+        return _evaluated(run, folder, num_clips, num_probe_clips, num_pictures, batch_size, paper_name, flags)
+
+
+def _evaluated(
+    run: Run,
+    folder: str,
+    num_clips: int | None,
+    num_probe_clips: int,
+    num_pictures: int,
+    batch_size: int,
+    paper_name: str | None,
+    flags: Sequence[str],
+) -> dict[str, Any]:
+    """`evaluate_run` of one that nobody else evaluates meanwhile."""
+    held_out = alone(run.settings.held_out_clips, "An evaluation", "train.held_out_clips")
+    training = _same_set(run.settings.clips, held_out)
     # What is resumed apart is kept apart.
     test = _measured(run, held_out, os.path.join(folder, "held_out"), num_clips, batch_size, "held-out clips")
     summary = summarize(run, held_out, test, num_clips)

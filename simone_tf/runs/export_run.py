@@ -63,7 +63,7 @@ def _read_metrics(run_dir):
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        mend = "check its permissions" if isinstance(error, OSError) else "mend it or delete it"
+        mend = "check its permissions" if isinstance(error, OSError) else "mend it or move it away"
         if str(error) == LFS_POINTER:
             raise UserError(f"{path}: {LFS_POINTER}.") from error
         raise UserError(f"{path} cannot be read as the run's metrics ({first_line(error)}): {mend}.") from error

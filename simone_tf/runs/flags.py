@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from simone_tf.cli.command import check_name
 from simone_tf.config import gin_files
 from simone_tf.errors import UserError
 
@@ -31,6 +32,7 @@ def check_one_model(flags: argparse.Namespace) -> None:
             f"{found}: give one of --run_dir=FOLDER (a trained run), --saved_model=FOLDER (an export) and "
             "--pretrained=NAME (such as quickstart)."
         )
+    check_name(f"--{named[0]}=", getattr(flags, named[0]))
     if flags.best and not flags.run_dir:
         raise UserError("--best chooses among the checkpoints of a run: give --run_dir too, or leave it out.")
 
@@ -53,6 +55,7 @@ def check_folder(name: str, value: str | None, example: str) -> None:
         raise UserError(f"--{name} is missing; name a folder, for example --{name}={example}.")
     if "://" in value:
         raise UserError(f"--{name}={value} is an address: name a local folder, and copy it there afterwards.")
+    check_name(f"--{name}=", value)
 
 
 def check_params(run_dir: str | None, gin_params: Iterable[str]) -> None:

@@ -21,7 +21,9 @@ import tensorflow as tf
 
 from simone_tf.config import gin_files
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import file_sums, read_json, replacing_folder, write_json, write_text
+from simone_tf.files import file_sums, read_json, write_json, write_text
+from simone_tf.npz import save_npz
+from simone_tf.one_writer import replacing_held
 from simone_tf.runs.settings import RunSettings
 from simone_tf.runs.weights import named_variables
 from simone_tf.training.step import TrainingStep
@@ -50,9 +52,9 @@ def write_lowered_step(folder: str, training_step: TrainingStep, settings: RunSe
     text, order = lowered(training_step, shapes)
     state = state_variables(training_step)
     try:
-        with replacing_folder(folder) as unfinished:
+        with replacing_held(folder, f"--out={folder} is being written", "name another folder") as unfinished:
             write_text(os.path.join(unfinished, MODULE), text)
-            write_state(os.path.join(unfinished, STATE), {name: state[name].numpy() for name in order})
+            save_npz(os.path.join(unfinished, STATE), {name: state[name].numpy() for name in order})
             gin_files.write_operative_config(unfinished)
             manifest = {
                 "format": FORMAT,
@@ -140,12 +142,6 @@ def state_variables(training_step: TrainingStep) -> dict[str, tf.Variable]:
         for shadow, variable in zip(average.averages, training_step.model.trainable_variables, strict=True):
             found[f"average/{name_of[id(variable)]}"] = shadow
     return found | {"step": training_step.step}
-
-
-def write_state(path: str, state: Mapping[str, np.ndarray]) -> None:
-    """Writes arrays by name, without pickle; OSError if they cannot be written."""
-    with open(path, "wb") as file:
-        np.savez(file, allow_pickle=False, **state)
 
 
 def assign_state(path: str, training_step: TrainingStep) -> None:

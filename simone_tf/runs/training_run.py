@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 import simone_tf
+from simone_tf import locks
 from simone_tf.cli.console import say
 from simone_tf.config import gin_files
 from simone_tf.data.pipeline.batches import evaluation_batches
@@ -88,7 +89,7 @@ class TrainingRun:
         return (*self.step.model.inputs, *(("segments",) if "segments" in clips.fields else ()))
 
     def train(self) -> dict:
-        """Trains, scores and draws.
+        """Trains, scores and draws; nobody else trains in `run_dir` meanwhile.
 
         Returns:
             dict of the final measures, as written to `<run_dir>/metrics.json`.
@@ -96,9 +97,23 @@ class TrainingRun:
         Raises:
             UserError: for anything the user can mend.
         """
+        subject, instead = f"--run_dir={self.run_dir} is being trained", "choose another --run_dir"
+        with contextlib.ExitStack() as stack:
+            with self._writing_told():
+                stack.enter_context(locks.held(locks.inside(self.run_dir, "train"), subject, instead))
+            return self._trained()
+
+    def _trained(self):
+        """`train` of a folder that is held."""
         checkpoints = self._opened()
-        summaries = Summaries(self.run_dir)
-        summaries.text(0, "config", as_markdown(gin_files.operative_config()))
+        step = int(self.step.step.numpy())
+        # An evaluation of this step that was ended is made again.
+        first_step = step + (step > 0 and checkpoints.evaluated_step() == step)
+        summaries = Summaries(self.run_dir, first_step, kept="train/")
+        # After the summaries, by which `check_continuation` knows that the config is that of a run.
+        with self._writing_told():
+            gin_files.write_operative_config(self.run_dir)
+        summaries.text(first_step, "config", as_markdown(gin_files.operative_config()))
         trainer = self._trainer(checkpoints, summaries)
         begin = time.time()
         with self._data_faults_told(), self._memory_of_training_told():
@@ -112,11 +127,9 @@ class TrainingRun:
         return metrics
 
     def _opened(self):
-        """The run's `Checkpoints`, its newest one restored, and its config written."""
+        """The run's `Checkpoints`, its newest one restored."""
         check_continuation(self.run_dir)
         check_model(self.step.model, self.settings.num_frames, self.settings.frame_size)
-        with self._writing_told():
-            os.makedirs(self.run_dir, exist_ok=True)
         if not os.access(self.run_dir, os.W_OK):
             raise UserError(f"--run_dir={self.run_dir} cannot be written (permission denied); choose another folder.")
         parts = {"model": self.step.model, "optimizer": self.step.optimizer, "step": self.step.step}
@@ -130,8 +143,6 @@ class TrainingRun:
             say(f"Going on from {restored}.")
         elif self.settings.initialize_from is not None:
             say(f"Starting from the weights of {start_from(self.step, self.settings.initialize_from)}.")
-        with self._writing_told():
-            gin_files.write_operative_config(self.run_dir)
         return checkpoints
 
     def _trainer(self, checkpoints, summaries):

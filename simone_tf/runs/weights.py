@@ -10,6 +10,7 @@ import numpy as np
 
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import LFS_POINTER, is_lfs_pointer
+from simone_tf.npz import save_npz
 
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
@@ -31,7 +32,7 @@ def save_weights(path: str | os.PathLike, model: keras.Model) -> None:
     """Writes the weights of a built model, float32, without pickle; OSError if it cannot be written."""
     arrays = {name: np.asarray(variable, "<f4", order="C") for name, variable in named_variables(model).items()}
     with open(path, "wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        save_npz(file, arrays)
 
 
 def load_weights(path: str | os.PathLike, model: keras.Model) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.data.clip import FIELDS
-from simone_tf.data.formats.sidecar import SIDECAR, read_sidecar, write_sidecar
+from simone_tf.data.formats.sidecar import SIDECAR, merge_split, read_sidecar, sidecar_held, split_held, write_sidecar
 from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.tfrecords import tfrecord
 from simone_tf.errors import UserError, first_line
@@ -84,7 +84,16 @@ def make_split(
     Raises:
       UserError: the folder holds something else, cannot be written, or rendering is not possible.
     """
+    # Told before the folder is made, and before the lock, which says less.
     _check_folder(plan, data_dir)
+    with contextlib.ExitStack() as stack:
+        with _write_faults(data_dir):
+            stack.enter_context(split_held(data_dir, plan.split))
+        return _make_split(plan, data_dir, workers, on_clip, on_shard)
+
+
+def _make_split(plan: SplitPlan, data_dir: str, workers: int, on_clip: Callable, on_shard: Callable) -> int:
+    """`make_split` of one that nobody else makes meanwhile."""
     shards = plan.shards()
     kept = [name for name, clips in shards.items() if _is_complete(os.path.join(data_dir, name), len(clips))]
     todo = [name for name in shards if name not in kept]
@@ -94,11 +103,12 @@ def make_split(
             processes.check()
             wanted = (index for name in todo for index in shards[name])
             clips = processes.timed_clips(plan.preset, plan.seed, wanted)
-        with _write_faults(data_dir):
-            os.makedirs(data_dir, exist_ok=True)
+        with _write_faults(data_dir), sidecar_held(data_dir):
             _remove_leftovers(data_dir, SIDECAR)
+            # Again: of two splits that are begun together one must see the other.
+            _check_folder(plan, data_dir)
             # Before the first shard, so that an interrupted set can be told from a set made with other settings.
-            _write_state(plan, data_dir, kept)
+            merge_split(data_dir, plan.split, _state(plan, kept))
         for name in kept:
             on_shard(name, len(shards[name]), True)
         for name in todo:
@@ -107,7 +117,7 @@ def make_split(
                 _remove_leftovers(data_dir, name)
                 FORMATS[plan.format][0](path, _counted(itertools.islice(clips, len(shards[name])), on_clip))
                 kept.append(name)
-                _write_state(plan, data_dir, kept)
+                write_sidecar(data_dir, plan.split, _state(plan, kept))
             on_shard(name, len(shards[name]), False)
     return sum(len(shards[name]) for name in todo)
 
@@ -133,7 +143,7 @@ def _check_folder(plan: SplitPlan, data_dir: str) -> None:
     if plan.split in splits and found != wanted:
         raise UserError(
             f"{data_dir} already holds a split {plan.split!r} made with other settings ({_difference(found, wanted)}): "
-            "choose another folder, repeat those settings to continue it, or delete the folder."
+            "choose another folder, or repeat those settings to continue it."
         )
     if plan.split not in splits:
         first = next(iter(plan.shards()))
@@ -170,22 +180,18 @@ def _is_complete(path: str, num_clips: int) -> bool:
         return False
 
 
-def _write_state(plan: SplitPlan, data_dir: str, present: list[str]) -> None:
+def _state(plan: SplitPlan, present: list[str]) -> dict[str, Any]:
     counts = {name: len(clips) for name, clips in plan.shards().items() if name in present}
-    write_sidecar(
-        data_dir,
-        plan.split,
-        {
-            "num_clips": sum(counts.values()),
-            "shards": counts,
-            "frames": plan.preset.frames,
-            "height": plan.preset.size,
-            "width": plan.preset.size,
-            "fields": list(FIELDS),
-            "attributes": plan.preset.attributes(),
-            "generator": plan.to_json(),
-        },
-    )
+    return {
+        "num_clips": sum(counts.values()),
+        "shards": counts,
+        "frames": plan.preset.frames,
+        "height": plan.preset.size,
+        "width": plan.preset.size,
+        "fields": list(FIELDS),
+        "attributes": plan.preset.attributes(),
+        "generator": plan.to_json(),
+    }
 
 
 @contextlib.contextmanager

@@ -11,8 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
@@ -63,7 +63,7 @@ class RenderProcesses:
     def check(self) -> None:
         """Makes sure that scenes can be rendered on this machine; the error says what to install."""
         with self._told_deaths():
-            self._pool.submit(check_renderer).result()
+            self._submit(check_renderer).result()
 
     def clips(self, preset: ScenePreset, seed: int, indices: Iterable[int]) -> Iterator[dict[str, np.ndarray]]:
         """Yields the clips in the order of `indices`; at most a few per process wait in memory."""
@@ -77,11 +77,19 @@ class RenderProcesses:
         waiting = collections.deque()
         with self._told_deaths():
             for index in indices:
-                waiting.append(self._pool.submit(_timed_clip, preset, seed, index))
+                waiting.append(self._submit(_timed_clip, preset, seed, index))
                 if len(waiting) >= 8 * self._workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+
+    def _submit(self, work: Callable, *arguments) -> Future:
+        # A process that starts now is born deaf to Ctrl-C: it would end with a traceback before `_prepare_process`.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return self._pool.submit(work, *arguments)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @contextlib.contextmanager
     def _told_deaths(self) -> Iterator[None]:

@@ -55,7 +55,7 @@ def _no_opengl(error: Exception) -> UserError:
     return UserError(
         f"Rendering scenes with MUJOCO_GL={os.environ['MUJOCO_GL']} failed to start OpenGL "
         f"({type(error).__name__}: {' '.join(str(error).split())}): install OSMesa with 'apt-get install libosmesa6' "
-        "and leave MUJOCO_GL unset, or set MUJOCO_GL=egl where EGL is installed."
+        "and leave MUJOCO_GL and PYOPENGL_PLATFORM unset, or set MUJOCO_GL=egl where EGL is installed."
     )
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from simone_tf.errors import UserError, first_line
 from simone_tf.files import file_sums
+from simone_tf.plain_paths import plain_folder
 from simone_tf.serving import serving_json
 from simone_tf.serving.signatures import Signature, TensorText, signature_table
 from simone_tf.serving.sizes import Sizes
@@ -45,7 +46,8 @@ def load_export(export_dir: str, names: tuple[str, ...] = ("encode", "decode")) 
     check_files(export_dir, description)
     sizes = serving_json.sizes_in(description)
     try:
-        loaded = tf.saved_model.load(export_dir)
+        with plain_folder(export_dir) as plain:
+            loaded = tf.saved_model.load(plain)
     except (tf.errors.OpError, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise UserError(f"{export_dir} cannot be read as a SavedModel ({first_line(error)}): export again.") from error
     table = signature_table(sizes)
@@ -72,6 +74,8 @@ def check_files(export_dir: str, description: dict) -> None:
     """
     try:
         found = file_sums(export_dir, model_files(export_dir))
+    except PermissionError as error:
+        raise UserError(f"{error.filename} cannot be read ({first_line(error)}): check its permissions.") from error
     except OSError as error:
         raise UserError(f"{export_dir} is not whole ({first_line(error)}): copy it or export it again.") from error
     stated = description.get("files")

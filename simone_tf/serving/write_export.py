@@ -7,8 +7,9 @@ import tensorflow as tf
 
 import simone_tf
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import file_sums, replacing_folder, write_text
+from simone_tf.files import file_sums, write_text
 from simone_tf.models.scene_model import SceneModel
+from simone_tf.one_writer import replacing_held
 from simone_tf.serving import CHUNK_SIZE, serving_json, warmup
 from simone_tf.serving.input_checks import CHECKED, UNCHECKED
 from simone_tf.serving.saved_model import GRAPH, model_files
@@ -44,7 +45,7 @@ def write_export(export_dir: str, model: SceneModel, sizes: Sizes, origin: dict,
     table = signature_table(sizes)
     served = ServedModel(model, sizes, chunk_size)
     try:
-        with replacing_folder(export_dir) as folder:
+        with replacing_held(export_dir, f"--export_dir={export_dir} is being written", "name another folder") as folder:
             tf.saved_model.save(served, folder, signatures=served.signatures())
             path = os.path.join(folder, *warmup.FILE.split("/"))
             os.makedirs(os.path.dirname(path))

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,9 +9,13 @@ import tensorflow as tf
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from simone_tf.errors import UserError, first_line
-from simone_tf.files import LFS_POINTER, mend_folder, read_json, replacing, replacing_folder, write_json, write_text
+from simone_tf.files import LFS_POINTER, mend_folder, read_json, replacing_folder, write_json, write_text
+from simone_tf.interrupts import held
 from simone_tf.models.scene_model import SceneModel
+from simone_tf.plain_paths import plain_folder
 from simone_tf.training.averaging import WeightAverage
+from simone_tf.training.checkpoint_folder import look_into, open_for_writing, tell_not_whole, unwritable
+from simone_tf.training.checkpoint_index import NotWhole, check_whole
 
 # The file in the folder of checkpoints that holds the last step at which the run was scored.
 _EVALUATED = "evaluated"
@@ -44,14 +47,15 @@ class Checkpoints:
         best_metric: str = "video_ari_foreground",
     ) -> None:
         self._checkpoint = tf.train.Checkpoint(**parts)
-        folder = os.path.join(run_dir, "checkpoints")
+        self._folder = os.path.join(run_dir, "checkpoints")
+        self._keep = keep
         self._best_dir = os.path.join(run_dir, "best")
-        self._evaluated_path = os.path.join(folder, _EVALUATED)
+        self._evaluated_path = os.path.join(self._folder, _EVALUATED)
         self.best_metric = best_metric
         try:
-            _mend_list(folder)
-            self._latest = tf.train.CheckpointManager(self._checkpoint, folder, keep)
+            self._newest = open_for_writing(self._folder).newest
             mend_folder(self._best_dir)
+            self.best_value()  # A best one that cannot be read is told now, not after the first evaluation.
         except (tf.errors.OpError, OSError) as error:
             raise UserError(
                 f"--run_dir={run_dir}: its checkpoints cannot be read or put in order ({first_line(error)}); make the "
@@ -61,7 +65,7 @@ class Checkpoints:
     @property
     def latest(self) -> str | None:
         """Path of the newest checkpoint, None when there is none."""
-        return self._latest.latest_checkpoint
+        return os.path.join(self._folder, self._newest) if self._newest else None
 
     def restore_latest(self) -> str | None:
         """Restores the newest checkpoint of the run; returns its path, or None when there is none.
@@ -71,8 +75,8 @@ class Checkpoints:
         """
         path = self.latest
         if path is not None:
-            with _told(path):
-                self._checkpoint.restore(path).assert_consumed()
+            with _readable(path) as plain:
+                self._checkpoint.restore(plain).assert_consumed()
         return path
 
     def save(self, step: int) -> None:
@@ -81,12 +85,21 @@ class Checkpoints:
         Raises:
             UserError: if the disk is full or the folder cannot be written; earlier checkpoints stay as they were.
         """
-        if self.latest and self.latest.endswith(f"-{step}"):
-            return
+        name = f"ckpt-{step}"
+        if self._newest != name:
+            with held():
+                self._write(self._folder, step, self._keep, self._folder)
+                self._newest = name
+
+    def _write(self, folder: str, step: int, keep: int, named: str) -> None:
+        """Writes a checkpoint into a folder, which messages call `named`."""
+        plain = folder
         try:
-            self._latest.save(checkpoint_number=step)
+            os.makedirs(folder, exist_ok=True)
+            with plain_folder(folder) as plain:
+                tf.train.CheckpointManager(self._checkpoint, plain, keep).save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
-            raise _unwritable(self._latest.directory, error) from error
+            raise unwritable(named, error, plain) from error
 
     def save_if_best(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Keeps the present weights as the best if `metrics[best_metric]` exceeds the best so far; tells whether."""
@@ -95,21 +108,23 @@ class Checkpoints:
             return False
         try:
             with replacing_folder(self._best_dir) as folder:
-                tf.train.CheckpointManager(self._checkpoint, folder, 1).save(checkpoint_number=step)
+                self._write(folder, step, 1, self._best_dir)
                 best = {"step": step, "metric": self.best_metric, "value": value}
                 write_json(os.path.join(folder, _BEST), best)
-        except (tf.errors.OpError, OSError) as error:
-            raise _unwritable(self._best_dir, error) from error
+        except OSError as error:
+            raise unwritable(self._best_dir, error) from error
         return True
 
     def best_value(self) -> float:
-        """The best value so far, minus infinity when there is none.
+        """The best value so far, minus infinity when there is none, or its checkpoint is not whole.
 
         Raises:
             UserError: there is one that cannot be read, so that nobody could tell whether another is better.
         """
         path = os.path.join(self._best_dir, _BEST)
         try:
+            if not look_into(self._best_dir).whole:
+                return float("-inf")
             return float(read_json(path, _MAX_BEST_BYTES)["value"])
         except (FileNotFoundError, KeyError, TypeError):
             return float("-inf")
@@ -130,7 +145,7 @@ class Checkpoints:
             os.makedirs(os.path.dirname(self._evaluated_path), exist_ok=True)
             write_text(self._evaluated_path, f"{step}\n")
         except OSError as error:
-            raise _unwritable(self._latest.directory, error) from error
+            raise unwritable(self._folder, error) from error
 
     def evaluated_step(self) -> int | None:
         """The last step at which the run was scored, None when there is no such note."""
@@ -142,20 +157,37 @@ class Checkpoints:
 
 
 @contextlib.contextmanager
-def _told(path: str) -> Iterator[None]:
-    """Turns what restoring a checkpoint raises into one sentence."""
+def _readable(path: str) -> Iterator[str]:
+    """Yields a checkpoint's path as TensorFlow finds it; turns what restoring it raises into one sentence."""
+    folder, name = os.path.split(path)
     try:
-        yield
-    except (AssertionError, ValueError, KeyError) as error:
+        with plain_folder(folder) as plain:
+            yield os.path.join(plain, name)
+    except (AssertionError, ValueError, KeyError, tf.errors.InvalidArgumentError) as error:
         raise UserError(
             f"{path} was written by a model of another architecture than the one configured now; use the run "
             "folder's own config.gin, or another --run_dir."
         ) from error
-    except (tf.errors.OpError, IndexError) as error:
+    except NotWhole as error:
         raise UserError(
-            f"{path} is damaged and cannot be restored ({type(error).__name__}); delete the files {path}.* to go "
-            "on from the checkpoint before, or choose another --run_dir."
+            f"{path} is damaged: {error}; put its files back, or train on, which goes on from the checkpoint before."
         ) from error
+    except (tf.errors.OpError, OSError, IndexError) as error:
+        if not _shows_bad_bytes(error):
+            raise UserError(
+                f"{path} cannot be read ({first_line(error)}), which says nothing against what is in it; make its "
+                "files readable, or choose another --run_dir."
+            ) from error
+        raise UserError(
+            f"{path} is damaged: its bytes are not those that were written ({type(error).__name__}); move the files "
+            f"{name}.* out of its folder to go on from the checkpoint before, or choose another --run_dir."
+        ) from error
+
+
+def _shows_bad_bytes(error: Exception) -> bool:
+    """Whether a checksum or a length denies the bytes, where the index is whole and the data file long enough."""
+    bad = isinstance(error, tf.errors.DataLossError | tf.errors.OutOfRangeError | IndexError)
+    return bad or "checksum" in str(error).lower()  # which has no class of its own where TensorFlow reads text
 
 
 def restore_weights(
@@ -176,18 +208,21 @@ def restore_weights(
         UserError: if there is none, it is damaged, or it belongs to another model.
     """
     folder = os.path.join(run_dir, "best" if best else "checkpoints")
-    present, listed = _present(folder), _listed(folder)
-    if not present:
+    # What lost its data is told and not passed over: measures of another step than the last would be taken for those.
+    found = look_into(folder, data=False)
+    tell_not_whole(folder, found)
+    if found.newest is None:
         raise UserError(f"{folder} holds no checkpoint that can be read: train first, or name another --run_dir.")
-    # The list may be damaged, or name what its owner has deleted.
-    path = os.path.join(folder, listed[-1] if listed and listed[-1] in present else present[-1])
+    path = os.path.join(folder, found.newest)
+    with _readable(path):
+        check_whole(path)
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
     parts = {"model": model, "step": step} | ({} if average is None else {"average": average})
-    with _told(path):
-        status = tf.train.Checkpoint(**parts).restore(path)
+    with _readable(path) as plain:
+        status = tf.train.Checkpoint(**parts).restore(plain)
         status.expect_partial()  # The optimizer is left where it is.
         status.assert_existing_objects_matched()
-        stored = _count_stored(path, "model")
+        stored = _count_stored(plain, "model")
         if stored != len(model.variables):
             raise ValueError(f"{stored} variables are stored, the model has {len(model.variables)}.")
     if average is not None:
@@ -205,51 +240,3 @@ def _count_stored(path: str, part: str) -> int:
             found.add(number)
             waiting += [child.node_id for child in graph.nodes[number].children]
     return sum(len(graph.nodes[number].attributes) for number in found)
-
-
-def _listed(folder: str) -> list[str]:
-    """Names of the checkpoints in TensorFlow's list, the newest last; none where the list is damaged."""
-    try:
-        state = tf.train.get_checkpoint_state(folder)
-    except (ValueError, tf.errors.OpError):
-        state = None
-    return [os.path.basename(path) for path in state.all_model_checkpoint_paths] if state else []
-
-
-def _present(folder: str) -> list[str]:
-    """Names of the checkpoints that are there, the one of the last step last."""
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    return sorted((name[:-6] for name in names if re.fullmatch(r"ckpt-\d+\.index", name)), key=lambda n: int(n[5:]))
-
-
-def _mend_list(folder: str) -> None:
-    """Writes the folder's list of checkpoints anew where it does not say what is there.
-
-    TensorFlow starts afresh in silence when its list, the file `checkpoint`, is gone or damaged. An index file is
-    written last, so that a checkpoint is complete if it has one.
-    """
-    listed, present = _listed(folder), _present(folder)
-    if listed and not present:
-        raise UserError(
-            f"{os.path.join(folder, listed[-1])} is damaged, its index file is gone; put the checkpoint back, or "
-            "choose another --run_dir to start afresh."
-        )
-    if set(listed) <= set(present) and (listed or not present):
-        return
-    kept = [name for name in listed if name in present] or present
-    path = os.path.join(folder, "checkpoint")
-    try:
-        with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            file.write(f'model_checkpoint_path: "{kept[-1]}"\n')
-            for name in kept:
-                # Without its time a checkpoint would never be deleted.
-                seconds = os.path.getmtime(os.path.join(folder, f"{name}.index"))
-                file.write(f'all_model_checkpoint_paths: "{name}"\nall_model_checkpoint_timestamps: {seconds}\n')
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: str, error: Exception) -> UserError:
-    return UserError(
-        f"{folder}: the checkpoint could not be written ({first_line(error)}); free space or choose another --run_dir."
-    )

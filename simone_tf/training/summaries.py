@@ -7,6 +7,7 @@ browser plays them: a summary of the images plugin whose "image" is a GIF moves.
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -15,6 +16,7 @@ from tensorboard.plugins.image import metadata as image_metadata
 
 from simone_tf.cli.console import say
 from simone_tf.errors import UserError, first_line
+from simone_tf.event_files import event_files, events_at, start_event
 from simone_tf.pictures.image_files import encode_gif, encode_png
 
 RESERVE_BYTES = 32 * 2**20
@@ -31,14 +33,22 @@ class Summaries:
 
     Args:
       log_dir: folder of the event file; made if missing.
+      first_step: the first step of this session; what earlier ones logged from it on, TensorBoard leaves out.
+      kept: what they logged at `first_step` itself is shown all the same under tags that begin with this; None for
+        nothing.
 
     Raises:
       UserError: if the folder or the event file cannot be made.
     """
 
-    def __init__(self, log_dir: str | os.PathLike):
+    def __init__(self, log_dir: str | os.PathLike, first_step: int = 0, kept: str | None = None):
         self._log_dir = os.fspath(log_dir)
         self._told = False
+        self._first_events: list[bytes] = []
+        if event_files(self._log_dir):
+            # Twice: TensorBoard takes the first one that it meets for the start of the run, which drops nothing.
+            self._first_events += 2 * [start_event(first_step, time.time())]
+            self._first_events += events_at(self._log_dir, first_step, kept) if kept else []
         try:
             self._writer = tf.summary.create_file_writer(self._log_dir)
         except (tf.errors.OpError, OSError) as error:
@@ -83,6 +93,9 @@ class Summaries:
             return
         try:
             with self._writer.as_default():  # which flushes the file at its end
+                while self._first_events:
+                    # TensorFlow 2 has no call for it that is public.
+                    tf.raw_ops.ImportEvent(writer=self._writer._resource, event=self._first_events.pop(0))
                 write()
         except tf.errors.OpError as error:
             self._tell(f"{first_line(error)}; they stop here, start again to go on")

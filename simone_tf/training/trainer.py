@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from simone_tf import interrupts
 from simone_tf.cli.progress import Progress, progress
 from simone_tf.errors import UserError
 from simone_tf.training.checkpoints import Checkpoints
@@ -79,6 +80,7 @@ class Trainer:
                 if self._missed_evaluation(step):
                     self._evaluate(step, shown)
                 while step < self.num_steps:
+                    interrupts.stop_if_asked()
                     count = self._steps_until_event(step)
                     begin = time.perf_counter()
                     rows = self.training_step.run(iterator, count)
@@ -96,10 +98,12 @@ class Trainer:
                 # Bad weights or a full disk: there is nothing to save, or no room.
                 raise
             except BaseException:
-                self._save_what_was_taken(first)
+                with interrupts.held():
+                    self._save_what_was_taken(first)
                 raise
             if metrics is None:
-                metrics = self._evaluate(step, shown)
+                # Of a run that was at its end, what is known of this step was shown then.
+                metrics = self._evaluate(step, shown, is_new=self.checkpoints.evaluated_step() != step)
         self.summaries.flush()
         return metrics
 
@@ -145,12 +149,13 @@ class Trainer:
         rate = f"{round(clips) if clips >= 10 else f'{clips:.2g}'} clips/s"
         shown.say(f"step {step}/{self.num_steps}  {terms}  {rate}")
 
-    def _evaluate(self, step: int, shown: Progress) -> dict[str, float]:
+    def _evaluate(self, step: int, shown: Progress, is_new: bool = True) -> dict[str, float]:
         metrics = self.evaluate()
-        self.summaries.scalars(
-            step, {f"evaluation/{name}": value for name, value in metrics.items() if isinstance(value, float)}
-        )
-        self.draw(step)
+        if is_new:
+            self.summaries.scalars(
+                step, {f"evaluation/{name}": value for name, value in metrics.items() if isinstance(value, float)}
+            )
+            self.draw(step)
         self.checkpoints.save_if_best(step, metrics)
         self.checkpoints.note_evaluated(step)
         # Of each of several sets the one score that decides; all others stand in TensorBoard.

@@ -61,3 +61,11 @@ def test_lines_stand_above_the_bar(monkeypatch, capsys):
     assert "step 7" in said.out + said.err
     assert "now" in said.err
     assert "7/10" in said.err
+
+
+def test_no_bar_without_standard_error(monkeypatch, capsys):
+    monkeypatch.setattr(progress.sys, "stderr", None)
+    with progress.progress("held-out clips", 10) as shown:
+        shown.say("done")
+        assert not shown.on_terminal
+    assert capsys.readouterr().out == "done\n"

@@ -346,3 +346,25 @@ def test_only_cater_is_trained_on_the_first_frames(name):
     assert bound.get("window") == ("start" if name == "simone/cater.gin" else None)
     gin_files.parse_config([str(GIN / name)], ["training_batches.window = 'random'"])
     assert gin.get_bindings("training_batches", resolve_references=False)["window"] == "random"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfinclude 'part.gin'\r\ntrain.num_steps = %num_steps\r\n",
+        b"# two\x0bcolumns, and \xe2\x80\xa8 another line\ninclude 'part.gin'\ntrain.num_steps = %num_steps",
+        b"include 'part.gin'\rtrain.num_steps = \\\r\n  %num_steps\r",
+    ],
+)
+def test_files_of_other_editors(tmp_path, content):
+    """A mark at the beginning, the line ends of Windows and of old Macs, other breaks than those of lines."""
+    (tmp_path / "part.gin").write_bytes(b"\xef\xbb\xbfnum_steps = 7\r\n")
+    (tmp_path / "whole.gin").write_bytes(content)
+    gin_files.parse_config([str(tmp_path / "whole.gin")])
+    assert gin.get_bindings("train") == {"num_steps": 7}
+
+
+def test_a_name_that_is_no_utf8_is_told():
+    param = "train.clips = @ClipRecords()\nClipRecords.data_dir = 'l\udce4uft'"
+    with pytest.raises(UserError, match=r"l\\xe4uft' holds bytes that are no UTF-8"):
+        gin_files.check_names([str(GIN / "quickstart.gin")], [param])

@@ -1,6 +1,7 @@
 """Measures on disk: what is kept, what is measured again, and what is refused."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -98,6 +99,19 @@ def test_a_damaged_file_is_told(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError, match=r"clips-00000000-00000002.npz is damaged .*: delete it"):
         ClipStore(str(tmp_path), KEY).load()
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+def test_a_file_that_may_not_be_read_is_not_to_be_deleted(tmp_path, monkeypatch, error):
+    filled(tmp_path, 2)
+
+    def refuse(*arguments, **keywords):
+        raise error
+
+    monkeypatch.setattr(zipfile, "ZipFile", refuse)
+    with pytest.raises(UserError, match=rf"npz cannot be read \({error.strerror}\): mend its permissions") as caught:
+        ClipStore(str(tmp_path), KEY).load()
+    assert "delete" not in str(caught.value)
 
 
 def test_a_file_of_other_clips_is_told(tmp_path):

@@ -90,6 +90,7 @@ def _containers() -> list[Subject]:
         ("mpeg1.mpg", "mpeg1video", "yuv420p", {"g": "4"}),
         ("flv1.flv", "flv", "yuv420p", {"g": "4"}),
         ("h264.ts", "libx264", "yuv420p", {"g": "4"}),
+        ("raw.y4m", "wrapped_avframe", "yuv420p", {}),
     )
     return [Subject(name, made_with(*kind), _frames) for name, *_ in kinds for kind in kinds if kind[0] == name]
 

@@ -1,6 +1,6 @@
 import numpy as np
 import tensorflow_probability as tfp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 
@@ -23,6 +23,7 @@ def log_probs(means, log_scales):
     return normal.log_prob(GRID).numpy()
 
 
+@settings(deadline=None)
 @given(gaussians)
 def test_the_pool_is_the_weighted_geometric_mean_of_the_densities(values):
     means, log_scales, weights = values
@@ -42,6 +43,7 @@ def test_a_certain_window_says_more():
     np.testing.assert_allclose(mean, 0.8)
 
 
+@settings(deadline=None)
 @given(gaussians)
 def test_with_equal_scales_the_spread_is_that_of_the_mixture(values):
     means, log_scales, weights = values

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from simone_tf import locks
 from simone_tf.errors import UserError
 from simone_tf.long_videos import video_outputs
 from simone_tf.long_videos.fitting import display_scale
@@ -17,6 +18,8 @@ from simone_tf.long_videos.video_outputs import DESCRIPTION, VideoOutputs, outpu
 from simone_tf.pictures.colours import PALETTE
 from simone_tf.pictures.drawing import cut_out
 from simone_tf.pictures.pixels import as_uint8
+
+from lock_owner import writer_of
 
 SIDE = 24
 SCALE = display_scale((SIDE, SIDE))
@@ -312,3 +315,25 @@ def test_without_a_recomposition_there_are_no_files_of_it(tmp_path):
     assert not list(tmp_path.glob("recomposition.*"))
     assert read_gif(tmp_path / "overlay.gif")
     assert (tmp_path / "contact_sheet.png").is_file()
+
+
+def test_of_two_decompositions_into_a_folder_the_second_is_told_before_its_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "OWNER_SECONDS", 0.1)
+    out = tmp_path / "out"
+    with writer_of(out) as owner:
+        for overwrite in (False, True):
+            told = rf"--out=.* is being written by process {owner.pid} on host"
+            with pytest.raises(UserError, match=told), output_folder(str(out), overwrite):
+                raise AssertionError("the work has begun")
+    with output_folder(str(out), False) as folder:
+        open(f"{folder}/{DESCRIPTION}", "w").close()
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(errno.EMFILE, "ulimit -n"), (errno.ENOSPC, "free some space"), (errno.EROFS, "choose another")],
+)
+def test_the_advice_fits_the_refusal(tmp_path, code, advice):
+    with pytest.raises(UserError, match=advice), output_folder(str(tmp_path / "out"), overwrite=False):
+        raise OSError(code, os.strerror(code))

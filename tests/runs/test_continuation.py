@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from simone_tf import train
+from simone_tf.training.trainer import Trainer
 
 from tiny_run import arguments, fails
 
@@ -70,3 +71,31 @@ def test_a_folder_without_a_checkpoint_binds_nobody(clips, tmp_path):
     (run_dir / "config.gin").write_text("train.seed = 1\n")
     train.main(arguments(run_dir, clips, "num_steps = 1", "train.num_pictures = 0", "train.num_held_out_clips = 1"))
     assert "seed = 0" in (run_dir / "config.gin").read_text()
+
+
+@pytest.mark.parametrize(
+    ("param", "words"),
+    [
+        ("seed = 1", "train.seed = 0, now it is 1"),
+        ("PixelDecoder.hidden_size = 9", "PixelDecoder.hidden_size = 8, now it is 9"),
+        ("train.best_metric = 'video_ari'", "train.best_metric = 'video_ari_foreground', now it is 'video_ari'"),
+    ],
+)
+def test_a_run_that_was_ended_before_its_first_checkpoint_is_no_other_run(
+    clips, tmp_path, capsys, monkeypatch, param, words
+):
+    run_dir = tmp_path / "run"
+    few = ("num_steps = 1", "train.num_pictures = 0", "train.num_held_out_clips = 1")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train.main(arguments(run_dir, clips, *few))
+    assert not list(run_dir.rglob("ckpt-*"))
+    stored = (run_dir / "config.gin").read_bytes()
+    line = fails(capsys, arguments(run_dir, clips, *few, param))
+    assert f"The run in {run_dir} was started with {words}" in line
+    assert (run_dir / "config.gin").read_bytes() == stored
+    assert not list(run_dir.rglob("ckpt-*"))
+    if param.startswith("seed"):
+        train.main(arguments(run_dir, clips, *few, "learning_rate = 1e-4"))
+        assert (run_dir / "checkpoints" / "ckpt-1.index").exists()

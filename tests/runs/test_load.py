@@ -78,7 +78,7 @@ def test_a_half_written_checkpoint_is_told(run, tmp_path):
 
 @pytest.mark.parametrize("content", [None, b"", b"model_checkpoint_path: 5"])
 def test_the_newest_checkpoint_that_is_left_is_read(run, tmp_path, content):
-    """As the message on a damaged checkpoint advises: delete its files; and with a list that is gone or damaged."""
+    """As where a damaged one was moved out of the way; and with a list that is gone or damaged."""
     copied = shutil.copytree(run, tmp_path / "run")
     present = sorted(int(path.stem.split("-")[1]) for path in (copied / "checkpoints").glob("ckpt-*.index"))
     for path in (copied / "checkpoints").glob(f"ckpt-{present[-1]}.*"):

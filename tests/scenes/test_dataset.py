@@ -3,11 +3,16 @@ import json
 import numpy as np
 import pytest
 
+from simone_tf import locks
+from simone_tf.data.formats import sidecar
 from simone_tf.data.formats.records import ClipRecords
 from simone_tf.data.formats.sidecar import write_sidecar
 from simone_tf.errors import UserError
+from simone_tf.scenes import dataset
 from simone_tf.scenes.dataset import SplitPlan, make_split
 from simone_tf.scenes.presets import PRESETS
+
+from lock_owner import owner_of
 
 PLAN = SplitPlan(PRESETS["quickstart"], "train", seed=4, num_clips=7, clips_per_shard=3)
 
@@ -119,3 +124,51 @@ def test_a_split_whose_settings_are_incomplete_is_not_continued(tmp_path):
     write_sidecar(tmp_path, "train", {"generator": {"generator_version": 2, "preset": {}}})
     with pytest.raises(UserError, match="other settings"):
         make_split(PLAN, str(tmp_path))
+
+
+def test_of_two_makers_of_a_split_the_second_is_told(tmp_path):
+    with owner_of(locks.inside(tmp_path, "train")) as owner:
+        (tmp_path / ".train-00000-of-00003.tfrecord.abc.tmp").write_text("half")
+        with pytest.raises(UserError, match=f"Split 'train' of .* by process {owner.pid} on host"):
+            make_split(PLAN, str(tmp_path))
+        assert sorted(files(tmp_path)) == [".train-00000-of-00003.tfrecord.abc.tmp", ".train.lock"]
+
+
+class NoProcesses:
+    """In the place of those that render, in which others may do something meanwhile."""
+
+    meanwhile = staticmethod(lambda: None)
+
+    def __init__(self, workers):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def check(self):
+        self.meanwhile()
+
+    def timed_clips(self, preset, seed, indices):
+        yield pytest.fail("nothing is to be rendered")
+
+
+def test_of_two_splits_of_one_seed_that_are_begun_together_the_second_is_refused(tmp_path, monkeypatch):
+    other = {"num_clips": 0, "shards": {}, "generator": PLAN.to_json()}
+    monkeypatch.setattr(NoProcesses, "meanwhile", lambda self: write_sidecar(tmp_path, "test", other))
+    monkeypatch.setattr(dataset, "RenderProcesses", NoProcesses)
+    with pytest.raises(UserError, match=r"Split 'test' .* the same clips"):
+        make_split(PLAN, str(tmp_path))
+    assert set(json.loads((tmp_path / "dataset.json").read_text())["splits"]) == {"test"}
+
+
+def test_a_sidecar_that_another_process_is_writing_is_no_leftover(tmp_path, monkeypatch):
+    monkeypatch.setattr(sidecar, "_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(dataset, "RenderProcesses", NoProcesses)
+    with owner_of(locks.inside(tmp_path, "dataset.json")):
+        (tmp_path / ".dataset.json.abc.tmp").write_text("half")
+        with pytest.raises(UserError, match=r"dataset\.json is being changed by process"):
+            make_split(PLAN, str(tmp_path))
+        assert (tmp_path / ".dataset.json.abc.tmp").read_text() == "half"

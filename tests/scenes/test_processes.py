@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -31,6 +32,14 @@ def test_what_the_processes_import_leaves_tensorflow_out():
     code = "import sys, simone_tf.scenes.processes; sys.exit('tensorflow' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+
+
+def test_a_process_is_deaf_to_an_interrupt_from_its_start():
+    """One that came while it imports what it needs would be a traceback beside the command's sentence."""
+    with RenderProcesses(1) as pool:
+        mask = pool._submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result()
+    assert signal.SIGINT in mask
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_a_died_process_is_told():

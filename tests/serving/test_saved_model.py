@@ -32,6 +32,29 @@ def test_an_export_is_read(tiny_export, tiny_sizes):
     assert export.loaded.signatures["segment"](video=video)["segments"].shape == (2, 3, 8, 16)
 
 
+@pytest.mark.parametrize("name", ["e[1]", "back\\slash", "b*"])
+@pytest.mark.parametrize("below", ["1", ""])
+def test_an_export_is_read_from_a_folder_of_any_name(tiny_export, tmp_path, monkeypatch, name, below):
+    folder = shutil.copytree(tiny_export, tmp_path / name / below)
+    video = tf.random.stateless_uniform([1, 3, 8, 16, 3], [1, 2])
+    expected = load_export(tiny_export).loaded.signatures["encode"](video=video)
+    monkeypatch.chdir(folder.parent)
+    for path in (folder, folder.name):
+        found = load_export(path).loaded.signatures["encode"](video=video)
+        assert set(found) == set(expected)
+        for key, value in expected.items():
+            np.testing.assert_array_equal(found[key], value)
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tiny_export, monkeypatch):
+    def refuse(folder, names):
+        raise PermissionError(13, "Permission denied", f"{folder}/saved_model.pb")
+
+    monkeypatch.setattr("simone_tf.serving.saved_model.file_sums", refuse)
+    with pytest.raises(UserError, match=r"saved_model\.pb cannot be read \(Permission denied\): check its permissions"):
+        load_export(tiny_export)
+
+
 def test_folders_that_are_no_export(tmp_path, tiny_export):
     with pytest.raises(UserError, match="no such folder"):
         load_export(tmp_path / "nowhere")

@@ -14,6 +14,8 @@ from simone_tf.serving import write_export as module
 from simone_tf.serving.saved_model import load_export
 from simone_tf.serving.write_export import check_replaceable, write_export
 
+from lock_owner import writer_of
+
 REPOSITORY = pathlib.Path(__file__).parents[2]
 # Exports a small model over an earlier export and kills itself when all is written and nothing is in its place yet.
 KILLED = """
@@ -136,3 +138,13 @@ def test_a_model_that_has_diverged_is_not_exported(tiny_model, tiny_sizes, tmp_p
     finally:
         variable.assign(before)
     assert os.listdir(tmp_path) == []
+
+
+def test_of_two_exports_to_a_folder_the_second_is_told(tiny_export, tiny_model, tiny_sizes, tmp_path):
+    target = tmp_path / "model" / "1"
+    shutil.copytree(tiny_export, target)
+    before = _content(target)
+    with writer_of(target) as owner:
+        with pytest.raises(UserError, match=f"--export_dir=.* is being written by process {owner.pid} on host"):
+            write_export(str(target), tiny_model, tiny_sizes, {})
+        assert _content(target) == before

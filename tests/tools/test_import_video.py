@@ -68,6 +68,7 @@ def test_the_playroom_configuration_reads_it(main, tmp_path):
         (["--masks=nowhere"], "nowhere"),
         (["--camera=nowhere"], "no camera file"),
         (["nothing.mp4"], "nothing.mp4 does not exist"),
+        (["--out=l\udce4uft"], "--out=l\\xe4uft holds bytes that are no UTF-8"),
     ],
 )
 def test_mistakes_are_one_sentence_and_write_nothing(main, tmp_path, capsys, flags, words):

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from simone_tf import train
+from simone_tf.npz import save_npz
 from simone_tf.runs import lowered_step
 from simone_tf.runs.build import build_step
 from simone_tf.runs.settings import read_settings
@@ -141,7 +142,7 @@ def test_a_state_that_does_not_fit_is_told_and_changes_nothing(exported, trained
         "not finite": state | {"average/mask_normalization.scale": np.float32(np.nan)},
     }
     for name, values in wrong.items():
-        lowered_step.write_state(tmp_path / "state.npz", values)
+        save_npz(tmp_path / "state.npz", values)
         assert "state.npz is not the state of this step" in fails(capsys, flags, import_state.main), name
     (tmp_path / "state.npz").write_bytes(b"no state")
     assert "is not the state of this step" in fails(capsys, flags, import_state.main)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
+from tensorboard.backend.event_processing import data_provider, plugin_event_accumulator, plugin_event_multiplexer
 from tensorboard.plugins import base_plugin
 from tensorboard.plugins.image import images_plugin, metadata
 from werkzeug import test as werkzeug_test
@@ -162,3 +162,89 @@ def test_nothing_fails_after_close(tmp_path):
     summaries.flush()
     summaries.close()
     assert events(tmp_path) == []
+
+
+def shown_by_tensorboard(log_dir):
+    """(tag, step, value) of the scalars that TensorBoard shows of a folder, in its order."""
+    accumulator = plugin_event_accumulator.EventAccumulator(str(log_dir))
+    accumulator.Reload()
+    return [
+        (tag, event.step, float(tf.make_ndarray(event.tensor_proto)))
+        for tag in sorted(accumulator.Tags()["tensors"])
+        for event in accumulator.Tensors(tag)
+        if tf.make_ndarray(event.tensor_proto).dtype.kind == "f"
+    ]
+
+
+def test_what_was_logged_behind_the_checkpoint_is_shown_once(tmp_path):
+    """Three sessions; the second goes on from step 20 of the first and has other periods, the third starts afresh."""
+    first = Summaries(tmp_path)
+    for step in (10, 20, 30, 40):
+        first.scalars(step, {"train/loss": step + 0.25})
+    first.scalars(40, {"evaluation/score": 0.5})
+    first.close()
+    second = Summaries(tmp_path, first_step=21)
+    for step in (35, 50):
+        second.scalars(step, {"train/loss": step + 0.75})
+    second.close()
+    assert shown_by_tensorboard(tmp_path) == [
+        ("train/loss", 10, 10.25),
+        ("train/loss", 20, 20.25),
+        ("train/loss", 35, 35.75),
+        ("train/loss", 50, 50.75),
+    ]
+    third = Summaries(tmp_path)
+    third.scalars(10, {"train/loss": 1.0})
+    third.close()
+    assert shown_by_tensorboard(tmp_path) == [("train/loss", 10, 1.0)]
+
+
+def test_a_session_that_logs_nothing_leaves_nothing_twice(tmp_path):
+    Summaries(tmp_path).close()
+    for _ in range(2):
+        later = Summaries(tmp_path, first_step=1)
+        later.scalars(1, {"a": 2.0})
+        later.close()
+    assert shown_by_tensorboard(tmp_path) == [("a", 1, 2.0)]
+
+
+def test_the_start_is_written_when_there_is_room_again(tmp_path, monkeypatch):
+    Summaries(tmp_path).scalars(5, {"a": 1.0})
+    later = Summaries(tmp_path, first_step=5)
+    usage = summaries_module.shutil.disk_usage(tmp_path)
+    free = iter([2**20, 2**30, 2**30, 2**30])
+    monkeypatch.setattr(summaries_module.shutil, "disk_usage", lambda folder: usage._replace(free=next(free)))
+    later.scalars(5, {"a": 2.0})
+    later.scalars(6, {"a": 3.0})
+    later.close()
+    assert shown_by_tensorboard(tmp_path) == [("a", 6, 3.0)]
+
+
+def test_a_first_session_has_no_start(tmp_path):
+    summaries = Summaries(tmp_path / "new", first_step=0)
+    summaries.scalars(1, {"a": 1.0})
+    summaries.close()
+    (name,) = os.listdir(tmp_path / "new")
+    records = list(tf.data.TFRecordDataset(str(tmp_path / "new" / name)))
+    kinds = [tf.compat.v1.Event.FromString(record.numpy()).WhichOneof("what") for record in records]
+    assert kinds == ["file_version", "summary"]
+
+
+def test_what_an_ended_evaluation_had_shown_is_shown_once(tmp_path):
+    """It is made again at the step of the checkpoint; what the training logged at that step is not."""
+    first = Summaries(tmp_path)
+    for step in (10, 20, 30):
+        first.scalars(step, {"train/loss": step + 0.25, "train/norm": step + 0.5})
+    first.scalars(20, {"evaluation/score": 0.125})
+    first.close()
+    for value in (0.25, 0.75):  # ended once more
+        later = Summaries(tmp_path, first_step=20, kept="train/")
+        later.scalars(20, {"evaluation/score": value})
+        later.close()
+    assert shown_by_tensorboard(tmp_path) == [
+        ("evaluation/score", 20, 0.75),
+        ("train/loss", 10, 10.25),
+        ("train/loss", 20, 20.25),
+        ("train/norm", 10, 10.5),
+        ("train/norm", 20, 20.5),
+    ]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simone_tf import interrupts
 from simone_tf.errors import UserError
 from simone_tf.models.simone.model import SIMONe
 from simone_tf.training.step import STEP_METRICS
@@ -158,6 +159,33 @@ def test_a_finished_run_is_only_evaluated(first):
     assert steps.counts == []
     assert log.steps_of("best") == [first]
     assert log.steps_of("save") == []
+
+
+@pytest.mark.parametrize(("evaluated", "shown"), [(6, []), (3, [6]), (None, [6])])
+def test_what_is_known_of_a_finished_run_is_not_shown_twice(evaluated, shown):
+    log = train(Steps(first=6), 6, evaluated)
+    log.trainer.train()
+    assert log.steps_of("evaluation") == log.steps_of("draw") == shown
+    assert log.steps_of("best") == log.steps_of("note") == [6]
+
+
+def test_an_interrupt_that_got_lost_stops_the_run(monkeypatch):
+    steps = Steps()
+    log = train(steps, 20, steps_per_loop=4, checkpoint_every=0)
+    monkeypatch.setitem(interrupts._state, "over", False)
+    monkeypatch.setitem(interrupts._state, "first", None)
+    run = steps.run
+
+    def swallow(iterator, count):
+        rows = run(iterator, count)
+        if int(steps.step.numpy()) == 8:
+            interrupts._state["first"] = 2
+        return rows
+
+    monkeypatch.setattr(steps, "run", swallow)
+    with pytest.raises(KeyboardInterrupt):
+        log.trainer.train()
+    assert log.steps_of("save") == [8]
 
 
 def test_what_is_logged(capsys):

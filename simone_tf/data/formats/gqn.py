@@ -29,6 +29,7 @@ import os
 from collections.abc import Sequence
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from simone_tf.data.clip import Clip
 from simone_tf.data.formats.graph_checks import checked
@@ -90,6 +91,23 @@ class GQNRooms(ClipReader):
     @property
     def folders(self) -> tuple[str, ...]:
         return (os.path.join(self.data_dir, self.name, self.split), os.path.join(self.data_dir, self.split))
+
+    def parse_fault(self, shard: str, index: int, record: tf.Tensor, error: Exception) -> str:
+        """As that of every reader; of a record with the views of another set it names that set."""
+        fault = super().parse_fault(shard, index, record, error)
+        views = SETS[self.name][0]
+        try:
+            found = len(tf.train.Example.FromString(record.numpy()).features.feature["frames"].bytes_list.value)
+        except DecodeError:
+            return fault
+        if found in (0, views):
+            return fault
+        others = [name for name, (count, _) in SETS.items() if count == found]
+        mend = f"set GQNRooms.name to {' or '.join(others)}" if others else "download or make it again"
+        return (
+            f"{shard}: record {index} is not a record of GQNRooms with name {self.name!r}: it has {found} views and "
+            f"not {views}; {mend}."
+        )
 
     def _decode(self, serialized: tf.Tensor, fields: Sequence[str]) -> Clip:
         views, size = SETS[self.name]

@@ -133,7 +133,7 @@ class ClipRecords(ClipReader):
         except (AttributeError, KeyError, TypeError) as error:
             raise UserError(
                 f"{os.path.join(self.data_dir, SIDECAR)} gives no list of names in 'attributes' of split "
-                f"{self.split!r}: restore it or delete it."
+                f"{self.split!r}: restore it or move it away."
             ) from error
 
     @property
@@ -143,7 +143,7 @@ class ClipRecords(ClipReader):
         if not isinstance(listed, dict) or not all(isinstance(n, int) and n > 0 for n in listed.values()):
             path = os.path.join(self.data_dir, SIDECAR)
             raise UserError(
-                f"{path} gives no clip counts in 'shards' of split {self.split!r}: restore it or delete it."
+                f"{path} gives no clip counts in 'shards' of split {self.split!r}: restore it or move it away."
             )
         return Listing(SIDECAR, listed)
 

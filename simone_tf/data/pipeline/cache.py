@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from simone_tf import locks
 from simone_tf.data.clip import Clip
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline.explain import data_faults_told
@@ -27,6 +28,7 @@ from simone_tf.files import is_refusal, replacing_folder
 MEMORY = "memory"
 _FORMAT = 1  # One more where `object_visible` is that of cropped or resized frames.
 _BATCH_SIZE = 32
+_WAIT_SECONDS = 60.0
 _ALIGNMENT = 64  # What TensorFlow asks of memory that it is to use as it lies.
 
 _LOADED: weakref.WeakKeyDictionary[ClipReader, dict[str, "CachedClips"]] = weakref.WeakKeyDictionary()
@@ -158,8 +160,10 @@ def _write(
             for batch in _batches(reader, share, fields, share.count()):
                 for name, values in batch.items():
                     files[name].write(np.ascontiguousarray(values).data)
-        if os.path.isdir(folder) and _opened(folder, first, shapes) is None:
-            shutil.rmtree(folder)
+        # Held, for another process may remove what is harmed, and make it anew, before it is removed here.
+        with locks.held(locks.beside(folder), f"{folder} is being made anew", "name another cache", _WAIT_SECONDS):
+            if os.path.isdir(folder) and _opened(folder, first, shapes) is None:
+                shutil.rmtree(folder)
 
 
 def _batches(reader: ClipReader, share: Share, fields: Sequence[str], count: int):

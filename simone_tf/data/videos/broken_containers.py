@@ -60,7 +60,8 @@ def broken_places(path: str | os.PathLike) -> list[BrokenPlace]:
 def _is_appended_text(data, position: int) -> bool:
     """Whether there is only text from here to the end, such as a log, which is no part of the video."""
     rest = data[position : position + _MOST_TEXT]
-    return position + len(rest) == len(data) and rest.rstrip(b"\0").isascii() and rest.rstrip(b"\0").find(b"\0") < 0
+    text = rest.rstrip(b"\0")
+    return position + len(rest) == len(data) and text != b"" and text.isascii() and text.find(b"\0") < 0
 
 
 def _damaged_mp4(data) -> list[int]:
@@ -134,10 +135,20 @@ def _damaged_flv(data) -> list[int]:
             position += 11 + length + 4
             continue
         if next_nonzero(data, position) == len(data):
+            if position < _stated_flv_size(data):
+                places.append(position)
             break
         places.append(position)
         position = _next_flv_tag(data, position)
     return places
+
+
+def _stated_flv_size(data) -> float:
+    """How long the file is by its own account, 0 where it does not say; zeros behind that are no loss."""
+    name = data.find(b"\0\x08filesize\0", 0, 2**16)
+    content = data[name + 11 : name + 19] if name >= 0 else b""
+    size = struct.unpack(">d", content)[0] if len(content) == 8 else 0.0
+    return size if size <= len(data) else 0.0
 
 
 def _next_flv_tag(data, position: int) -> int:

@@ -70,7 +70,7 @@ def _csv(path: str) -> np.ndarray:
 
 
 def _json(path: str) -> np.ndarray:
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8-sig") as file:
         content = json.load(file)
     if not isinstance(content, list):
         raise ValueError("it holds no list of lists")

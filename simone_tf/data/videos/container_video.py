@@ -8,6 +8,7 @@ from simone_tf.data.videos.broken_containers import broken_places
 from simone_tf.data.videos.damage import Damage
 from simone_tf.data.videos.damaged_packets import STRICT, PacketCheck
 from simone_tf.data.videos.frame_faults import FrameFaults
+from simone_tf.data.videos.pyav_version import check_version
 from simone_tf.data.videos.shown_frame import display_matrix, shown_frame
 from simone_tf.data.videos.source_files import MAX_FRAME_PIXELS, check_size, first_bytes, missing_bytes
 from simone_tf.data.videos.video_stream import choose_stream, open_container
@@ -25,12 +26,13 @@ def read_video(path: str, damage: Damage | None = None) -> Iterator[np.ndarray]:
       UserError: the file is no video, damaged (unless `damage` lets frames be left out), or has too large frames.
     """
     try:
-        import av  # noqa: F401
+        import av
     except ImportError as error:
         raise UserError(
             f"{path} needs PyAV to be read, which is not installed: pip install simone_tf[video], or bring the video "
             "as a GIF or a folder of frames."
         ) from error
+    check_version(av.__version__, path)
     damage = Damage(path) if damage is None else damage
     lacking = missing_bytes(path)
     if lacking:

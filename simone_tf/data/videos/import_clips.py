@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from simone_tf.data.formats.sidecar import read_sidecar, write_sidecar
+from simone_tf.data.formats.sidecar import read_sidecar, split_held, write_sidecar
 from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.videos.camera_files import SUFFIXES as CAMERA_SUFFIXES
 from simone_tf.data.videos.camera_files import read_camera
@@ -30,6 +30,7 @@ from simone_tf.data.videos.source_files import is_file
 from simone_tf.data.videos.video_clips import ImportPlan, Source, video_clips
 from simone_tf.data.videos.video_files import find_videos, list_pictures, video_name
 from simone_tf.errors import UserError, first_line
+from simone_tf.interrupts import held
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,14 +138,15 @@ def import_split(
     present = _check_folder(data_dir, split, settings)
     if present is not None:
         return present
-    with _write_faults(data_dir), contextlib.ExitStack() as stack:
-        made_folder = not os.path.isdir(data_dir)
-        os.makedirs(data_dir, exist_ok=True)
+    # A folder that it makes is gone again after an error, as long as it is empty.
+    with _write_faults(data_dir), split_held(data_dir, split), contextlib.ExitStack() as stack:
+        # Again, for another process may have made it meanwhile.
+        present = _check_folder(data_dir, split, settings)
+        if present is not None:
+            return present
         for leftover in glob.glob(os.path.join(glob.escape(data_dir), f".importing-{split}.*")):
             shutil.rmtree(leftover)
         workshop = tempfile.mkdtemp(prefix=f".importing-{split}.", dir=data_dir)
-        if made_folder:
-            stack.callback(_remove_if_empty, data_dir)
         stack.callback(shutil.rmtree, workshop, ignore_errors=True)
         clips = _Clips(sources, plan, on_video, on_frame, on_damage)
         stack.callback(clips.close)
@@ -156,9 +158,11 @@ def import_split(
             raise UserError(f"None of the {len(sources)} videos has the {plan.span} frames that a clip takes.")
         shards = {shard_name(split, index, len(counts)): count for index, count in enumerate(counts)}
         info = {"num_clips": sum(counts), "shards": shards, "generator": settings, **clips.shape}
-        for index, name in enumerate(shards):
-            os.replace(os.path.join(workshop, str(index)), os.path.join(data_dir, name))
-        write_sidecar(data_dir, split, info)
+        # A part of the split without its entry would be a stranger to the next command.
+        with held():
+            for index, name in enumerate(shards):
+                os.replace(os.path.join(workshop, str(index)), os.path.join(data_dir, name))
+            write_sidecar(data_dir, split, info)
         return info
 
 
@@ -260,11 +264,6 @@ def _check_folder(data_dir: str, split: str, settings: dict[str, Any]) -> dict[s
     if strangers:
         raise UserError(f"{strangers[0]} is there but not known to {data_dir}/dataset.json: choose another folder.")
     return None
-
-
-def _remove_if_empty(folder: str) -> None:
-    with contextlib.suppress(OSError):
-        os.rmdir(folder)
 
 
 @contextlib.contextmanager

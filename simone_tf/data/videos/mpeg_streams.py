@@ -1,5 +1,7 @@
 """Walks the packets of MPEG program and transport streams and finds where they are broken."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 _SYSTEM_START = 0xB9
@@ -49,6 +51,7 @@ def broken_transport_stream(data) -> list[int]:
     size, first = sizes[0]
     places: list[int] = []
     framed: set[int] = set()  # of programs, those that carry frames and not tables
+    cut = _cut_packet(data, size, first)
     step = size * 2**14
     for position in range(first, len(data), step):
         part = np.frombuffer(data[position : min(position + step, len(data))], np.uint8)
@@ -57,7 +60,7 @@ def broken_transport_stream(data) -> list[int]:
         begins = ~bad & (packets[:, 1] & 0x40 > 0) & (packets[:, 3] & 0x10 > 0) & (packets[:, 3] & 0xC0 == 0)
         for index in np.flatnonzero(bad | begins):
             packet = packets[index]
-            program = int(packet[1] & 0x1F) << 8 | int(packet[2])
+            program = _program(packet.tolist())
             content = 4 + (1 + int(packet[4]) if packet[3] & 0x20 else 0)
             if bad[index]:
                 places.append(position + int(index) * size)
@@ -65,9 +68,23 @@ def broken_transport_stream(data) -> list[int]:
                 framed.add(program)
             elif program in framed:
                 places.append(position + int(index) * size)
-    # What lies behind the end of the last whole packet, or zeros there, is no loss.
+    # What else lies behind the end of the last whole packet, or zeros there, is no loss.
     end = len(data)
-    return [place for place in places if place + size < end and next_nonzero(data, place) < end]
+    return [place for place in places if place + size < end and next_nonzero(data, place) < end] + cut
+
+
+def _cut_packet(data, size: int, first: int) -> list[int]:
+    """Where a packet begins that goes on behind the end of the file, as in a recording that was cut off."""
+    start = first + (len(data) - first) // size * size
+    rest = data[start : start + 4]
+    if not rest or rest[0] != 0x47 or len(data) - start >= 188:  # what larger packets have beside it may be in front
+        return []
+    known = {_program(data[place : place + 3]) for place in range(max(first, start - 64 * size), start, size)}
+    return [start] if len(rest) < 3 or _program(rest) in known else []
+
+
+def _program(packet: Sequence[int]) -> int:
+    return (packet[1] & 0x1F) << 8 | packet[2]
 
 
 def _synchronous(data, size: int, first: int) -> bool:

@@ -96,6 +96,8 @@ def as_rate(value: float | Fraction | None) -> Fraction | None:
 
 def _facts_of_picture(path):
     with open_picture(path) as image:
+        if image.format == "WEBP":
+            image.load()  # Only a frame that was decoded tells its time.
         milliseconds = image.info.get("duration")
         # A GIF's frames are counted by going through all of it; the first two tell its rate.
         return None, as_rate(Fraction(1000) / Fraction(milliseconds) if milliseconds else None)

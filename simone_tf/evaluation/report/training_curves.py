@@ -1,10 +1,9 @@
 """The curves of a training, read back from its TensorBoard events."""
 
-import glob
-import os
 from collections.abc import Sequence
 
 from simone_tf.evaluation.report.words import kl_in_words
+from simone_tf.event_files import event_files, start_of
 
 _FIRST = {"evaluation/video_ari_foreground": "video ARI-F, held-out clips"}
 _LAST = {"train/learning_rate": "learning rate"}
@@ -29,13 +28,17 @@ def training_curves(run_dir: str, loss_terms: Sequence[str]) -> dict[str, list[t
     terms = {f"train/{name}": _title(name) for name in loss_terms if not name.startswith("weighted_")}
     shown = _FIRST | terms | _LAST
     points: dict[str, dict[int, float]] = {}
-    for path in sorted(glob.glob(os.path.join(glob.escape(run_dir), "events.out.tfevents.*"))):
+    for path in event_files(run_dir):
+        start = start_of(path)
+        if start is not None:
+            # As TensorBoard does: what was logged behind the checkpoint that the run went on from.
+            points = {title: {s: v for s, v in curve.items() if s < start} for title, curve in points.items()}
         events = EventAccumulator(path, size_guidance={"tensors": _MAX_POINTS, "images": 1})
         events.Reload()
         for tag in set(events.Tags()["tensors"]) & set(shown):
             values = {event.step: float(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)}
             points.setdefault(shown[tag], {}).update(values)
-    return {title: sorted(points[title].items()) for title in shown.values() if title in points}
+    return {title: sorted(points[title].items()) for title in shown.values() if points.get(title)}
 
 
 def _title(term: str) -> str:

@@ -80,7 +80,8 @@ def overlap_table(segments: np.ndarray, predicted: np.ndarray, num_true: int, nu
         raise ValueError(f"true segments {segments.shape} and predicted segments {predicted.shape} differ in shape.")
     _check_ids(segments, num_true, "segments")
     _check_ids(predicted, num_slots, "predicted")
-    cells = segments.ravel().astype(np.int64) * num_slots + predicted.ravel()
+    # Together with signed integers those of uint64 would become floats.
+    cells = segments.ravel().astype(np.int64) * num_slots + predicted.ravel().astype(np.int64)
     return np.bincount(cells, minlength=num_true * num_slots).reshape(num_true, num_slots)
 
 

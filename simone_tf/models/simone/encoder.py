@@ -85,7 +85,13 @@ class Encoder(keras.layers.Layer):
         num_convolutions = self._num_convolutions(height, width)
         self.convolutions = tuple(
             keras.layers.Conv2D(
-                self.conv_channels, self.conv_kernel, strides=2, padding="same", activation="relu", name=f"conv_{index}"
+                self.conv_channels,
+                self.conv_kernel,
+                strides=2,
+                padding="same",
+                data_format="channels_last",  # Whatever the user's keras.json says.
+                activation="relu",
+                name=f"conv_{index}",
             )
             for index in range(num_convolutions)
         )

@@ -1,6 +1,7 @@
 import io
 import math
 import os
+import re
 import struct
 
 import numpy as np
@@ -165,6 +166,21 @@ def test_a_huge_claim_takes_no_memory(tmp_path, handmade):
     with pytest.raises(tf.errors.InvalidArgumentError):
         list(reader.files.serialized().map(lambda record: reader.parse(record, ("video",))))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+@pytest.mark.parametrize(
+    ("views", "advice"),
+    [
+        (11, "it has 11 views and not 10; set GQNRooms.name to jaco."),
+        (15, "set GQNRooms.name to shepard_metzler_5_parts or shepard_metzler_7_parts."),
+        (9, "it has 9 views and not 10; download or make it again."),
+    ],
+)
+@pytest.mark.parametrize("field", ["video", "camera"])
+def test_the_views_of_another_set_are_told(tmp_path, handmade, views, advice, field):
+    write(handmade, tmp_path / "test" / "1-of-1.tfrecord", [scene(0, views)])
+    with pytest.raises(UserError, match=re.escape(advice)):
+        GQNRooms(tmp_path, "test").first_clip((field,))
 
 
 def test_a_foreign_record_is_named_by_its_features(tmp_path, handmade):

@@ -243,6 +243,31 @@ def test_a_wrong_sidecar_is_refused_and_kept(tmp_path, content, words):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["d[1]", "back\\slash", "st*r?", "{a,b}/below"])
+def test_a_set_in_a_folder_of_any_name(tmp_path, name):
+    """Its neighbour, which the name would mean if it were a pattern, holds another clip."""
+    clips = [make_clip(np.random.default_rng(seed)) for seed in (0, 1)]
+    for folder, clip in zip((tmp_path / name, tmp_path / "d1"), clips, strict=True):
+        write_shard(folder / shard_name("train", 0, 1), [clip])
+        write_sidecar(folder, "train", {"num_clips": 1, "shards": {shard_name("train", 0, 1): 1}})
+    reader = ClipRecords(str(tmp_path / name), "train")
+    assert list(reader.files.shards()) == [str(tmp_path / name / shard_name("train", 0, 1))]
+    assert [reader.files.count(shard) for shard in reader.files.shards()] == [1]
+    (record,) = reader.files.serialized()
+    np.testing.assert_array_equal(reader.parse(record, ("video",))["video"], clips[0]["video"])
+
+
+def test_a_sidecar_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    write_sidecar(tmp_path, "train", {})
+
+    def refuse(file, size):
+        raise tf.errors.PermissionDeniedError(None, None, f"{file.name}; Permission denied")
+
+    monkeypatch.setattr(tf.io.gfile.GFile, "read", refuse)
+    with pytest.raises(UserError, match=r"dataset\.json cannot be read \(.*Permission denied\): check its permissions"):
+        read_sidecar(tmp_path)
+
+
 @pytest.mark.parametrize("shards", [[], {"a": "many"}, {"a": -1}])
 def test_wrong_counts_in_a_sidecar_are_refused(tmp_path, shards):
     write_shard(tmp_path / shard_name("train", 0, 1), [make_clip(np.random.default_rng(0))])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simone_tf import locks
 from simone_tf.data.formats.records import ClipRecords
 from simone_tf.data.formats.sidecar import write_sidecar
 from simone_tf.data.formats.write_records import shard_name, write_shard
@@ -138,6 +139,43 @@ def test_a_harmed_folder_is_made_again(data, tmp_path, parses, harm):
     check_all_clips(load(ClipRecords(data, "train"), FIELDS, where))
     assert len(parses) == 2
     assert os.listdir(where) == [folder]
+
+
+def test_a_harmed_folder_is_looked_at_and_removed_by_one_process_at_a_time(data, tmp_path, monkeypatch):
+    """Else one that another process has just made anew could be removed for the harmed one."""
+    where = str(tmp_path / "cache")
+    load(ClipRecords(data, "train"), FIELDS, where)
+    (folder,) = os.listdir(where)
+    cut(os.path.join(where, folder, "segments.npy"))
+    remove, removed = cache.shutil.rmtree, []
+
+    def watched(path, **keywords):
+        if os.path.basename(path) == folder:
+            lock = locks.beside(path)
+            with pytest.raises(UserError, match="of one process"), locks.held(lock, "It is of one process", "wait"):
+                pass
+            removed.append(path)
+        remove(path, **keywords)
+
+    monkeypatch.setattr(cache.shutil, "rmtree", watched)
+    check_all_clips(load(ClipRecords(data, "train"), FIELDS, where))
+    assert len(removed) == 1
+    assert os.listdir(where) == [folder]
+
+
+def test_processes_that_fill_a_cache_at_once_all_get_it(data, tmp_path, monkeypatch):
+    """Each finds nothing, parses all, and one folder stays: also where the others come while the first one parses."""
+    where, batches, readers = str(tmp_path / "cache"), cache._batches, [ClipRecords(data, "train") for _ in range(3)]
+
+    def meanwhile(*arguments):
+        if readers:
+            check_all_clips(load(readers.pop(), FIELDS, where))
+        yield from batches(*arguments)
+
+    monkeypatch.setattr(cache, "_batches", meanwhile)
+    check_all_clips(load(ClipRecords(data, "train"), FIELDS, where))
+    assert not readers
+    assert len(os.listdir(where)) == 1
 
 
 def test_a_folder_that_was_not_finished_is_not_used(data, tmp_path, monkeypatch):

@@ -5,6 +5,8 @@ import struct
 import pytest
 
 from simone_tf.data.videos.broken_containers import broken_places
+from simone_tf.data.videos.video_files import read_frames
+from simone_tf.errors import UserError
 
 from made_videos import whole
 
@@ -110,3 +112,29 @@ def test_an_avi_of_several_parts(tmp_path):
     place = (first + more).rindex(b"00dc")
     assert starts(tmp_path, zeroed(first + more, place, 4)) == [place]
     assert starts(tmp_path, (first + more)[:-3]) == [place]
+
+
+@pytest.mark.parametrize("missing", [1, 16, 100, 180])
+def test_a_transport_stream_that_ends_inside_a_packet_is_cut_off(tmp_path, missing):
+    path = tmp_path / "a.ts"
+    content = whole("h264.ts")
+    path.write_bytes(content[:-missing])
+    with pytest.raises(UserError, match="is damaged at frame"):
+        list(read_frames(path))
+    path.write_bytes(content + b"Good night, and thanks for watching.")
+    assert len(list(read_frames(path))) == 30
+
+
+def test_zeros_within_the_size_that_an_flv_states_are_lost_frames(tmp_path):
+    path = tmp_path / "a.flv"
+    content = whole("flv1.flv")
+    tags, position = [], 13
+    while position + 11 < len(content):
+        tags.append(position)
+        position += 11 + int.from_bytes(content[position + 1 : position + 4], "big") + 4
+    last = tags[-2]  # of two frames nothing is left
+    path.write_bytes(content[:last] + bytes(len(content) - last))
+    with pytest.raises(UserError, match="damaged"):
+        list(read_frames(path))
+    path.write_bytes(content + bytes(300))
+    assert len(list(read_frames(path))) == 30

@@ -93,3 +93,10 @@ def test_a_header_that_pythons_parser_chokes_on_is_told(tmp_path, place):
     path.write_bytes(content[:start] + 6 * place + content[start + 6 :])
     with pytest.raises(UserError, match="is not a table of a row of numbers per frame"):
         read_camera(path)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize(("name", "content"), [("c.csv", "x,y\n1,2.5\n3,4\n"), ("c.json", "[[1, 2.5],\n[3, 4]]\n")])
+def test_files_of_windows(tmp_path, name, content, mark):
+    (tmp_path / name).write_bytes(mark + content.replace("\n", "\r\n").encode())
+    np.testing.assert_array_equal(read_camera(tmp_path / name), [[1, 2.5], [3, 4]])

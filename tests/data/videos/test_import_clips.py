@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from simone_tf import interrupts
 from simone_tf.data.formats.records import ClipRecords
 from simone_tf.data.formats.write_records import shard_name
 from simone_tf.data.videos import import_clips
@@ -271,3 +272,33 @@ def test_only_a_split_made_with_skip_says_so(tmp_path):
     assert "on_corrupt" not in import_split(sources, PLAN, str(tmp_path / "one"), "train")["generator"]
     plan = dataclasses.replace(PLAN, on_corrupt="skip")
     assert import_split(sources, plan, str(tmp_path / "two"), "train")["generator"]["on_corrupt"] == "skip"
+
+
+@pytest.mark.parametrize("number", interrupts.SIGNALS)
+def test_an_interrupt_while_the_shards_are_moved_leaves_a_whole_split(tmp_path, monkeypatch, number):
+    """Before that it leaves nothing; a part of a split would be a stranger to the next command."""
+    frames_folder(tmp_path / "video", 9)
+    sources, out = find_sources([tmp_path / "video"]), tmp_path / "out"
+    interrupts.install("")
+    replace = os.replace
+
+    def interrupted(source, target):
+        replace(source, target)
+        if os.path.basename(target) == shard_name("train", 0, 2):
+            os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            import_split(sources, PLAN, str(out), "train")
+    names = [shard_name("train", index, 2) for index in range(2)]
+    assert sorted(content(out)) == ["dataset.json", *names]
+    assert len(clips_of(out)) == 4
+    info = json.loads((out / "dataset.json").read_text())["splits"]["train"]
+    assert import_split(sources, PLAN, str(out), "train") == info
+
+    interrupts.install("")
+    monkeypatch.setattr(import_clips, "write_shard", lambda *arguments: os.kill(os.getpid(), number))
+    with pytest.raises(KeyboardInterrupt):
+        import_split(sources, PLAN, str(tmp_path / "other"), "train")
+    assert not (tmp_path / "other").exists()

@@ -103,3 +103,15 @@ def test_rates_are_brought_into_range():
     assert as_rate(90000) == 240
     assert as_rate(0.001) == Fraction(1, 10)
     assert [as_rate(value) for value in (None, 0, -3, float("nan"), float("inf"))] == [None] * 5
+
+
+def test_animated_webp(tmp_path):
+    images = [Image.fromarray(frame) for frame in ramp(4)]
+    for milliseconds, rate in ((40, 25), (100, 10)):
+        path = tmp_path / f"{milliseconds}.webp"
+        images[0].save(path, save_all=True, append_images=images[1:], duration=milliseconds, lossless=True)
+        source = VideoSource(path)
+        assert source.rate == rate
+        np.testing.assert_array_equal(np.stack(list(source.frames())), ramp(4))
+    images[0].save(tmp_path / "still.webp")
+    assert VideoSource(tmp_path / "still.webp").rate == DEFAULT_RATE

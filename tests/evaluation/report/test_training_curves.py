@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from simone_tf.evaluation.report.training_curves import training_curves
 from simone_tf.models.simone.model import SIMONe
+from simone_tf.training.summaries import Summaries
 
 
 def write(folder, values):
@@ -22,6 +23,20 @@ def test_points_of_all_sessions_in_order(tmp_path):
     assert curves["loss"][0] == (10, 3.0)
     assert curves["loss"][2] == (30, 1.0)
     assert curves["video ARI-F, held-out clips"] == [(30, 0.5)]
+
+
+def test_points_behind_the_checkpoint_that_a_session_went_on_from_are_left_out(tmp_path):
+    for first_step, points in ((0, {10: 3.0, 20: 2.0, 30: 9.0, 40: 9.0}), (21, {25: 1.5, 35: 1.0}), (36, {50: 0.5})):
+        summaries = Summaries(tmp_path, first_step)
+        for step, value in points.items():
+            summaries.scalars(step, {"train/loss": value})
+        summaries.close()
+    expected = [(10, 3.0), (20, 2.0), (25, 1.5), (35, 1.0), (50, 0.5)]
+    assert training_curves(str(tmp_path), SIMONe.loss_terms) == {"loss": expected}
+    summaries = Summaries(tmp_path, 0)  # afresh, and nothing logged yet
+    summaries.text(0, "config", "")
+    summaries.close()
+    assert training_curves(str(tmp_path), SIMONe.loss_terms) == {}
 
 
 def test_a_run_without_events_has_no_curves(tmp_path):

@@ -112,3 +112,11 @@ def test_faults(bad):
         match_by_mask_error(bad, np.ones((2, 1, 1, 1)), 2)
     with pytest.raises(ValueError, match=r"must be|differ"):
         overlap_table(fine, bad, 3, 2)
+
+
+def test_ids_of_uint64():
+    rng = np.random.default_rng(0)
+    segments, masks = rng.integers(0, 3, (2, 4, 4)), rng.random((4, 2, 4, 4))
+    np.testing.assert_array_equal(
+        match_by_mask_error(segments.astype(np.uint64), masks, 2), match_by_mask_error(segments, masks, 2)
+    )

@@ -127,3 +127,10 @@ def test_no_foreground_and_nothing_but_foreground():
 def test_faults(segments, predicted):
     with pytest.raises(ValueError, match="must"):
         overlap_scores(segments, predicted, 2)
+
+
+@pytest.mark.parametrize("types", [(np.uint64, np.uint64), (np.int64, np.uint64), (np.uint64, np.int8)])
+def test_integers_of_every_kind(types):
+    segments, predicted = np.random.default_rng(0).integers(0, 4, (2, 2, 5, 6))
+    scores = overlap_scores(segments.astype(types[0]), predicted.astype(types[1]), 4)
+    assert scores == overlap_scores(segments, predicted, 4)

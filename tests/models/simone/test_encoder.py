@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -84,3 +85,18 @@ def test_a_grid_that_is_no_pair_of_sizes_is_refused(sizes):
         _encoder((4, 4), sizes)
     with pytest.raises(UserError, match=r"Encoder\.feature_map"):
         _encoder(sizes, (2, 2))
+
+
+def test_the_axes_are_those_of_the_clips_whatever_keras_is_told(monkeypatch):
+    """`image_data_format` in a user's keras.json would make a model with other weights."""
+    video = tf.random.uniform([1, 2, 8, 8, 3])
+    shapes, outputs = [], []
+    for data_format in ("channels_last", "channels_first"):
+        monkeypatch.setattr(keras.src.backend.config, "_IMAGE_DATA_FORMAT", data_format)
+        keras.utils.set_random_seed(0)
+        encoder = _encoder()
+        encoder.build((None, 2, 8, 8, 3))
+        shapes.append([tuple(weight.shape) for weight in encoder.weights])
+        outputs.append(encoder(video)[0].mean.numpy())
+    assert shapes[0] == shapes[1]
+    np.testing.assert_array_equal(*outputs)

@@ -1,0 +1,34 @@
+"""What builds a model decides about it alone."""
+
+import gin
+import keras
+import pytest
+import tensorflow as tf
+
+from simone_tf.runs.build import build_step
+from simone_tf.runs.settings import read_settings
+
+from tiny_run import QUICKSTART, TINY
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was():
+    yield
+    keras.config.set_floatx("float32")
+    gin.clear_config()
+
+
+def test_the_precision_of_a_users_keras_is_no_matter():
+    """`floatx` in a user's keras.json reaches neither weights nor optimizer."""
+    kinds = []
+    for floatx in ("float32", "float16", "float64"):
+        keras.config.set_floatx(floatx)
+        step = build_step(
+            tf.distribute.get_strategy(),
+            read_settings([str(QUICKSTART)], (*TINY, "learning_rate = 3e-4", "Adam.learning_rate = %learning_rate")),
+        )
+        kinds.append(
+            [(tuple(variable.shape), variable.dtype) for variable in (*step.model.weights, *step.optimizer.variables)]
+        )
+    assert kinds[0] == kinds[1] == kinds[2]
+    assert {kind for _, kind in kinds[0] if "float" in kind} == {"float32"}
