@@ -15,6 +15,8 @@ from simone_tf.data.videos.mpeg_streams import broken_program_stream, broken_tra
 
 _FOURCC = re.compile(rb"[ -~]{4}")
 _MOST_TEXT = 2**16
+_TEXT = re.compile(rb"[\t\n\r\f\x1b -~]*")
+_Y4M = b"YUV4MPEG2 "
 _AVI_LISTS, _OPEN = (b"movi", b"rec "), (0, 0xFFFFFFFF)
 _AVI_FRAME = re.compile(rb"[0-9][0-9](?:dc|db|wb)|idx1|RIFF")
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -61,7 +63,10 @@ def _is_appended_text(data, position: int) -> bool:
     """Whether there is only text from here to the end, such as a log, which is no part of the video."""
     rest = data[position : position + _MOST_TEXT]
     text = rest.rstrip(b"\0")
-    return position + len(rest) == len(data) and text != b"" and text.isascii() and text.find(b"\0") < 0
+    is_next_frame = data[:10] == _Y4M and b"FRAME".startswith(text[:5])
+    if is_next_frame or position + len(rest) < len(data):
+        return False
+    return text != b"" and _TEXT.fullmatch(text) is not None
 
 
 def _damaged_mp4(data) -> list[int]:
@@ -238,7 +243,7 @@ def _damaged_y4m(data) -> list[int]:
 
 
 _KINDS = (
-    (lambda data: data[:10] == b"YUV4MPEG2 ", _damaged_y4m),
+    (lambda data: data[:10] == _Y4M, _damaged_y4m),
     (lambda data: data[:3] == b"FLV", _damaged_flv),
     (lambda data: data[:4] == b"RIFF" and data[8:12] == b"AVI ", _damaged_avi),
     (lambda data: data[:4] == b"\0\0\1\xba", broken_program_stream),

@@ -14,6 +14,28 @@ from simone_tf.data.videos.source_files import MAX_FRAME_PIXELS, check_size, fir
 from simone_tf.data.videos.video_stream import choose_stream, open_container
 from simone_tf.errors import UserError, first_line
 
+_ONE_TO_ONE = (
+    *(
+        "h264",
+        "hevc",
+        "mpeg4",
+        "h263",
+        "flv1",
+        "msmpeg4v1",
+        "msmpeg4v2",
+        "msmpeg4v3",
+        "mjpeg",
+        "png",
+        "qtrle",
+        "prores",
+    ),
+    *("ffv1", "huffyuv", "utvideo", "rawvideo"),
+)
+"""Codecs of which every packet of a file makes a frame."""
+
+_MOST_OF_NOTHING = 32
+"""A packet of so few bytes may say only that a frame stays as it was."""
+
 
 def read_video(path: str, damage: Damage | None = None) -> Iterator[np.ndarray]:
     """The frames of whatever FFmpeg reads, as a player shows them (see `shown_frame`).
@@ -82,6 +104,8 @@ class _Frames:
         self._pixel_aspect = stream.sample_aspect_ratio
         # Of these FFmpeg joins frames from small packets, and what is lost may have ended the frame before.
         self._is_joined = container.format.name in ("mpeg", "mpegts")
+        self._is_one_to_one = codec in _ONE_TO_ONE and container.format.name not in ("mpeg", "mpegts", "avi")
+        self._first_key: int | None = None
         self._started = self._is_suspect = False
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -111,7 +135,7 @@ class _Frames:
             if packet is None:
                 break
             if packet.size:
-                self._faults.send(packet)
+                self._faults.send(packet, self._makes_frame(packet))
                 while places and packet.pos is not None and places[0].start < packet.pos:
                     if packet.pos < places[0].end:
                         self._faults.bad(places[0].reason)
@@ -123,6 +147,13 @@ class _Frames:
         for place in places:
             if place.end == place.start:
                 self._faults.lost(place.reason)
+
+    def _makes_frame(self, packet) -> bool:
+        """Whether a frame has to come of a packet: not of those in front of the first key frame, nor of a few bytes."""
+        if packet.is_keyframe and self._first_key is None:
+            self._first_key = packet.pts
+        is_due = self._first_key is not None and packet.pts is not None and packet.pts >= self._first_key
+        return self._is_one_to_one and is_due and packet.size > _MOST_OF_NOTHING and not packet.is_discard
 
     def _decode(self, packet) -> list:
         """The frames that come out of the decoder when it is given a packet."""

@@ -41,13 +41,21 @@ class FrameFaults:
         self._damage = damage
         self._sent = -1
         self._inside: dict[int, int] = {}  # Time at which it is shown -> number, of what is in the decoder.
+        self._awaited: set[int] = set()  # numbers of packets each of which has to make a frame
         self._held: list[_Held] = []
         self._faults: list[_Fault] = []
         self._number = 0
 
-    def send(self, packet) -> None:
-        """Takes note of a packet before it is decoded; without a time its frame is known by the number in its place."""
+    def send(self, packet, makes_frame: bool = False) -> None:
+        """Takes note of a packet before it is decoded; without a time its frame is known by the number in its place.
+
+        Args:
+          packet: the packet.
+          makes_frame: whether it is damaged if no frame comes of it.
+        """
         self._sent += 1
+        if makes_frame:
+            self._awaited.add(self._sent)
         if packet.pts is None:
             packet.pts = _NUMBERS + self._sent
         else:
@@ -105,6 +113,8 @@ class FrameFaults:
         for shown, packet in sorted(self._inside.items()):
             if shown < time:
                 del self._inside[shown]
+                if packet in self._awaited:
+                    self._add(packet, "no frame comes of it")
                 self._held.append(_Held(None, packet))
 
     def _close(self, fault: _Fault) -> None:

@@ -51,7 +51,6 @@ def broken_transport_stream(data) -> list[int]:
     size, first = sizes[0]
     places: list[int] = []
     framed: set[int] = set()  # of programs, those that carry frames and not tables
-    cut = _cut_packet(data, size, first)
     step = size * 2**14
     for position in range(first, len(data), step):
         part = np.frombuffer(data[position : min(position + step, len(data))], np.uint8)
@@ -70,17 +69,15 @@ def broken_transport_stream(data) -> list[int]:
                 places.append(position + int(index) * size)
     # What else lies behind the end of the last whole packet, or zeros there, is no loss.
     end = len(data)
-    return [place for place in places if place + size < end and next_nonzero(data, place) < end] + cut
+    return [place for place in places if place + size < end and next_nonzero(data, place) < end] + _cut_packet(
+        data, size
+    )
 
 
-def _cut_packet(data, size: int, first: int) -> list[int]:
-    """Where a packet begins that goes on behind the end of the file, as in a recording that was cut off."""
-    start = first + (len(data) - first) // size * size
-    rest = data[start : start + 4]
-    if not rest or rest[0] != 0x47 or len(data) - start >= 188:  # what larger packets have beside it may be in front
-        return []
-    known = {_program(data[place : place + 3]) for place in range(max(first, start - 64 * size), start, size)}
-    return [start] if len(rest) < 3 or _program(rest) in known else []
+def _cut_packet(data, size: int) -> list[int]:
+    """Where a part of a packet begins at the end, as of a recording that was cut off; text there is found later."""
+    start = len(data) // size * size
+    return [start] if next_nonzero(data, start) < len(data) else []
 
 
 def _program(packet: Sequence[int]) -> int:
