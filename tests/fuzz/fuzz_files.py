@@ -103,8 +103,8 @@ class Worker:
         os.close(theirs)
 
 
-def fault_of(promise: str, whole: dict, found: dict) -> str:
-    """What is wrong with how a damaged file was read, "" where nothing is."""
+def fault_of(promise: str, whole: dict, found: dict, may_begin_late: int = 0) -> str:
+    """What is wrong with how a damaged file was read, "" where nothing is; see `Subject`."""
     outcome = found["outcome"]
     if outcome in ("traceback", "hang", "crash"):
         return f"{outcome}: {found['text']}"
@@ -121,7 +121,7 @@ def fault_of(promise: str, whole: dict, found: dict) -> str:
         return ""
     if promise == EXACT and found["sum"] != whole["sum"]:
         return f"read in silence as something else ({found['count']} of {whole['count']} parts)"
-    if found["count"] < whole["count"]:
+    if found["count"] < whole["count"] - may_begin_late:
         return f"{found['count']} of {whole['count']} frames or clips in silence"
     return ""
 
@@ -159,10 +159,11 @@ def fuzz(work_dir: pathlib.Path, num_files: int, seed: int, seconds: float, subj
                     raise RuntimeError(f"The whole {subject} was not read: {read}")
                 wholes[subject] = place, read
             place, read = wholes[subject]
+            kind = SUBJECTS[subject]
             folder = work_dir / "damaged" / subject
             done = damage(subject, place, folder, number, seed)
             found = worker.read(subject, folder)
-            yield number, subject, done, found, fault_of(SUBJECTS[subject].promise, read, found)
+            yield number, subject, done, found, fault_of(kind.promise, read, found, kind.may_begin_late)
     finally:
         worker.close()
 

@@ -37,6 +37,7 @@ class Subject:
     read: Callable[[pathlib.Path], dict]  # {"count": frames or clips, "sum": of everything read}
     promise: str = COUNT
     damaged: tuple[str, ...] = ()  # names of files that are damaged; all where there is none
+    may_begin_late: int = 0  # frames that a stream which begins anywhere may lack at its start
 
 
 def _sum(parts: Iterable[np.ndarray]) -> dict:
@@ -92,7 +93,11 @@ def _containers() -> list[Subject]:
         ("h264.ts", "libx264", "yuv420p", {"g": "4"}),
         ("raw.y4m", "wrapped_avframe", "yuv420p", {}),
     )
-    return [Subject(name, made_with(*kind), _frames) for name, *_ in kinds for kind in kinds if kind[0] == name]
+    # Of streams that are cut out of longer ones what comes before the first key frame cannot be drawn.
+    return [
+        Subject(kind[0], made_with(*kind), _frames, may_begin_late=4 * kind[0].endswith(("mpg", "ts")))
+        for kind in kinds
+    ]
 
 
 def _animations() -> list[Subject]:
