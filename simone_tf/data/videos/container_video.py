@@ -105,6 +105,9 @@ class _Frames:
         # Of these FFmpeg joins frames from small packets, and what is lost may have ended the frame before.
         self._is_joined = container.format.name in ("mpeg", "mpegts")
         self._is_one_to_one = codec in _ONE_TO_ONE and container.format.name not in ("mpeg", "mpegts", "avi")
+        # Where the file says that key frames are; a packet whose beginning is damaged does not look like one.
+        entries = stream.index_entries if container.format.name.startswith("mov") else ()
+        self._keys = {entry.pos for entry in entries if entry.is_keyframe}
         self._first_key: int | None = None
         self._started = self._is_suspect = False
 
@@ -150,7 +153,7 @@ class _Frames:
 
     def _makes_frame(self, packet) -> bool:
         """Whether a frame has to come of a packet: not of those in front of the first key frame, nor of a few bytes."""
-        if packet.is_keyframe and self._first_key is None:
+        if self._first_key is None and (packet.is_keyframe or packet.pos in self._keys):
             self._first_key = packet.pts
         is_due = self._first_key is not None and packet.pts is not None and packet.pts >= self._first_key
         return self._is_one_to_one and is_due and packet.size > _MOST_OF_NOTHING and not packet.is_discard
@@ -163,7 +166,7 @@ class _Frames:
                 self._is_suspect = packet.is_corrupt and self._is_joined
             elif fault := self._check.fault(bytes(packet)):
                 self._faults.bad(fault)
-            self._started |= packet.is_keyframe
+            self._started |= packet.is_keyframe or packet.pos in self._keys
         try:
             return self._decoder.decode(packet if packet.size else None)
         except Exception as error:
