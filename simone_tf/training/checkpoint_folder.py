@@ -65,6 +65,13 @@ def look_into(folder: str, data: bool = True) -> Found:
 def tell_not_whole(folder: str, found: Found) -> None:
     """Says in one line on stderr what newer checkpoints than the newest whole one do not count, and what does."""
     newest = found.newest
+    passed_over = [name for name in found.whole if newest is not None and _step(name) > _step(newest)]
+    if passed_over:
+        say(
+            f"{os.path.join(folder, passed_over[-1])} is not in the list of checkpoints beside it (the file "
+            f"checkpoint): {newest}, the newest in the list, is taken.",
+            sys.stderr,
+        )
     newer = [name for name in found.not_whole if newest is None or _step(name) > _step(newest)]
     if not newer:
         return

@@ -383,3 +383,16 @@ def test_a_list_with_paths_of_another_place_means_the_files_beside_it(tmp_path, 
     copied.save(3)
     assert sorted(path.name for path in (old / "checkpoints").iterdir()) == before
     assert sorted(path.stem for path in (copy / "checkpoints").glob("*.index")) == ["ckpt-2", "ckpt-3"]
+
+
+def test_a_newer_checkpoint_that_the_list_does_not_name_is_told(tmp_path, capsys):
+    checkpoints = Checkpoints(tmp_path, simple_parts())
+    for step in (3, 6):
+        checkpoints.save(step)
+    path = tmp_path / "checkpoints" / "checkpoint"
+    path.write_text('model_checkpoint_path: "ckpt-3"\nall_model_checkpoint_paths: "ckpt-3"\n')
+    assert restore_weights(tmp_path, simple_parts()["model"])[0].endswith("ckpt-3")
+    told = "ckpt-6 is not in the list of checkpoints beside it (the file checkpoint): ckpt-3, the newest in the list"
+    assert told in capsys.readouterr().err
+    assert Checkpoints(tmp_path, simple_parts()).latest.endswith("ckpt-3")
+    assert told in capsys.readouterr().err

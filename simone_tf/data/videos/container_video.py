@@ -6,7 +6,7 @@ import numpy as np
 
 from simone_tf.data.videos.broken_containers import broken_places
 from simone_tf.data.videos.damage import Damage
-from simone_tf.data.videos.damaged_packets import STRICT, PacketCheck
+from simone_tf.data.videos.damaged_packets import STRICT, PacketCheck, shows_frame
 from simone_tf.data.videos.frame_faults import FrameFaults
 from simone_tf.data.videos.pyav_version import check_version
 from simone_tf.data.videos.shown_frame import display_matrix, shown_frame
@@ -92,6 +92,7 @@ class _Frames:
         options = {"max_pixels": str(MAX_FRAME_PIXELS)}
         if codec in STRICT:
             options["err_detect"] = "explode"
+        self._codec = codec
         self._decoder = _alpha_decoder(stream, codec) or context
         self._decoder.options = options
         self._check = PacketCheck(codec, context.extradata)
@@ -156,7 +157,8 @@ class _Frames:
         if self._first_key is None and (packet.is_keyframe or packet.pos in self._keys):
             self._first_key = packet.pts
         is_due = self._first_key is not None and packet.pts is not None and packet.pts >= self._first_key
-        return self._is_one_to_one and is_due and packet.size > _MOST_OF_NOTHING and not packet.is_discard
+        is_shown = self._is_one_to_one and packet.size > _MOST_OF_NOTHING
+        return (is_shown or shows_frame(self._codec, packet)) and is_due and not packet.is_discard
 
     def _decode(self, packet) -> list:
         """The frames that come out of the decoder when it is given a packet."""

@@ -4,12 +4,14 @@ Players, and FFmpeg with them, take a file that stops too early for a shorter vi
 """
 
 import os
+import re
 import struct
 
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _GIF = (b"GIF87a", b"GIF89a")
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"moof", b"styp")
+_MOST_PADDING = 64
 _UNKNOWN_LENGTHS = (0, 0xFFFFFFFF)  # what an AVI says whose writer could not go back to its start, such as in a pipe
 
 
@@ -17,9 +19,9 @@ def missing_bytes(path: str | os.PathLike) -> int:
     """How many bytes the file lacks by its own account, at least; 0 where it is complete or does not tell.
 
     Known are MP4 and QuickTime (the sizes of the outermost boxes), WebM and Matroska (the size of the segment), AVI
-    and WebP (the size of the first RIFF chunk) and GIF (the lengths of its blocks). A GIF may lack the byte that ends
-    it, as some programs leave it out, and may have anything behind it: one that was cut just between two of its
-    pictures looks no different from a whole one.
+    (the size of the first RIFF chunk), WebP (the sizes of all chunks) and GIF (the lengths of its blocks). A GIF may
+    lack the byte that ends it, as some programs leave it out, and may have anything behind it: one that was cut just
+    between two of its pictures looks no different from a whole one.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
@@ -30,10 +32,26 @@ def missing_bytes(path: str | os.PathLike) -> int:
             return max(0, _mp4_end(file, size) - size)
     if start[:4] == _EBML:
         return max(0, _matroska_end(start) - size)
+        if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+            return _webp_lacks(file, size)
     if start[:4] == b"RIFF" and len(start) >= 12:
         length = struct.unpack("<I", start[4:8])[0]
         return 0 if length in _UNKNOWN_LENGTHS else max(0, length + 8 - size)
     return 0
+
+
+def _webp_lacks(file, size: int) -> int:
+    """How many bytes of a chunk are missing, at least; 0 where chunks follow each other to the stated end."""
+    file.seek(4)
+    end = int.from_bytes(file.read(4), "little") + 8
+    position = 12
+    while position < min(end, size):
+        file.seek(position)
+        name, length = file.read(4), int.from_bytes(file.read(4), "little")
+        if not re.fullmatch(rb"[ -~]{4}", name):
+            return 1
+        position += 8 + length + length % 2
+    return max(0, end - size)
 
 
 def _gif_lacks(file) -> int:
@@ -58,9 +76,11 @@ def _gif_lacks(file) -> int:
                 lacking = 1 - len(file.read(1))  # the size of its codes
             pictures, announced = pictures + 1, False
         else:
-            # The end, with or without its byte; line breaks and zeros in its place are no loss. All else is no block.
-            ended = kind == b";" or (not (kind + file.read(64)).strip(b"\0\r\n ") and not announced and pictures)
-            return 0 if ended else 1
+            # The end, with or without its byte; a line break or a few zeros in its place are no loss. All else is no
+            # block; more zeros are where a disk lost some.
+            rest = kind + file.read(_MOST_PADDING)
+            padded = len(rest) <= _MOST_PADDING and not rest.strip(b"\0\r\n ")
+            return 0 if kind == b";" or (padded and not announced and pictures) else 1
         lacking = lacking or _gif_data_lacks(file)
         if lacking:
             return lacking

@@ -86,3 +86,24 @@ def _ffv1_slices(packet: bytes) -> list[int] | None:
 def _crc(data: bytes) -> int:
     """CRC-32 of the highest bit first from 0 on, by way of zlib's of the lowest first (up to the order of its bits)."""
     return zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+
+
+def shows_frame(codec: str, packet) -> bool:
+    """Whether a packet of VP8 or VP9 says that it holds a frame to be shown; False for all other codecs.
+
+    Both begin with bits that tell of the first frame in a packet. In VP9 hidden ones may be packed together with the
+    one that is shown; a packet of those ends with the byte that it has in front of its index.
+    """
+    if codec not in ("vp8", "vp9") or packet.size < 3:
+        return False
+    content = bytes(packet)
+    if codec == "vp8":
+        return content[0] & 0x10 > 0
+    index = 2 + ((content[-1] >> 3 & 3) + 1) * ((content[-1] & 7) + 1)
+    if content[-1] & 0xE0 == 0xC0 and len(content) > index and content[-index] == content[-1]:
+        return True
+    # Two bits of a mark, two of the profile, one more in the last of these; then whether an older frame is shown, the
+    # kind of frame, and whether it is shown.
+    first = 4 + (content[0] & 0x30 == 0x30)
+    bits = f"{int.from_bytes(content[:2], 'big'):016b}"
+    return bits[:2] == "10" and (bits[first] == "1" or bits[first + 2] == "1")

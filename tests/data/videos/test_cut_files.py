@@ -1,11 +1,15 @@
 import pathlib
 import struct
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from simone_tf.data.videos.cut_files import missing_bytes
+from simone_tf.data.videos.video_files import read_frames
+from simone_tf.errors import UserError
 
 
 def box(kind, content, wide=False):
@@ -51,7 +55,14 @@ def test_a_gif_is_whole_where_its_last_picture_is(tmp_path):
         assert (missing_bytes(path) == 0) == (cut in GIF_ENDS or cut < 6), cut
     # A picture that is announced and does not come is missing; zeros and line breaks are no pictures, nor is what
     # follows the end.
-    for ending, whole in ((b"!\xf9\4\0\5\0\0\0", False), (b"\0" * 70, True), (b"\r\n", True), (b";" + GIF, True)):
+    for ending, whole in (
+        (b"!\xf9\4\0\5\0\0\0", False),
+        (b"\0" * 60, True),
+        (b"\0" * 70, False),
+        (b"\0" * 60 + GIF[6:], False),
+        (b"\r\n", True),
+        (b";" + GIF, True),
+    ):
         path.write_bytes(GIF[:-1] + ending)
         assert (missing_bytes(path) == 0) == whole, ending
     path.write_bytes(GIF[:-1] + b"text that is no block")
@@ -87,3 +98,18 @@ def test_any_bytes_have_an_answer(tmp_path_factory, start, rest):
     path = tmp_path_factory.mktemp("any") / "file"
     path.write_bytes(start + rest)
     assert missing_bytes(path) >= 0
+
+
+def test_every_chunk_of_a_webp_is_looked_at(tmp_path):
+    path = tmp_path / "a.webp"
+    frames = [Image.fromarray(np.random.default_rng(k).integers(0, 256, (9, 9, 3)).astype(np.uint8)) for k in range(4)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
+    content = path.read_bytes()
+    assert missing_bytes(path) == 0
+    second = content.index(b"ANMF", content.index(b"ANMF") + 4)
+    for start in (second, second + 100, content.rindex(b"ANMF")):
+        path.write_bytes(content[:start] + bytes(len(content) - start))
+        with pytest.raises(UserError, match="cut off"):
+            list(read_frames(path))
+    path.write_bytes(content + b"text behind the end")
+    assert len(list(read_frames(path))) == 4

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from simone_tf.data.videos.damaged_packets import PacketCheck, _crc, _ffv1_slices
+from simone_tf.data.videos.damaged_packets import PacketCheck, _crc, _ffv1_slices, shows_frame
+from simone_tf.data.videos.video_files import read_frames
+from simone_tf.errors import UserError
+
+from made_videos import whole
 
 NOISE = bytes(np.random.default_rng(0).integers(1, 256, 400, np.uint8))
 ZEROS = bytes(100)
@@ -72,3 +76,35 @@ def test_checksums_of_ffv1():
         assert check.fault(bytes(changed)) == "a checksum does not match"
     # A version without them: nothing can be said.
     assert PacketCheck("ffv1").fault(NOISE) is None
+
+
+@pytest.mark.parametrize(("name", "codec"), [("vp8.webm", "vp8"), ("vp9.webm", "vp9"), ("vp9.mp4", "vp9")])
+def test_packets_say_whether_a_frame_is_shown(tmp_path, name, codec):
+    """As many as there are frames; hidden ones, by which the encoder looks ahead, are none of them."""
+    av = pytest.importorskip("av")
+    (tmp_path / name).write_bytes(whole(name))
+    with av.open(str(tmp_path / name)) as file:
+        packets = [packet for packet in file.demux(video=0) if packet.size]
+    with av.open(str(tmp_path / name)) as file:
+        times = {frame.pts for frame in file.decode(video=0)}
+    for packet in packets:
+        if shows_frame(codec, packet):
+            assert packet.pts in times
+    assert sum(shows_frame(codec, packet) for packet in packets) == 30
+    assert not any(shows_frame("h264", packet) for packet in packets)
+
+
+def test_a_packet_of_which_no_frame_comes_is_told(tmp_path):
+    """Its first bytes are kept, which say that it is shown."""
+    av = pytest.importorskip("av")
+    path = tmp_path / "a.webm"
+    path.write_bytes(whole("vp9.webm"))
+    with av.open(str(path)) as file:
+        packets = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    position, size = packets[12]
+    place = content.index(b"\xa3", position) if content[position] != 0xA3 else position
+    content[place + 12 : place + size - 4] = bytes(size - 16)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"is damaged at frame 1[0-9]"):
+        list(read_frames(path))
