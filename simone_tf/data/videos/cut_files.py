@@ -28,12 +28,12 @@ def missing_bytes(path: str | os.PathLike) -> int:
         start = file.read(64)
         if start[:6] in _GIF:
             return _gif_lacks(file)
+        if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+            return _webp_lacks(file, size)
         if start[4:8] in _MP4_BOXES:
             return max(0, _mp4_end(file, size) - size)
     if start[:4] == _EBML:
         return max(0, _matroska_end(start) - size)
-        if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-            return _webp_lacks(file, size)
     if start[:4] == b"RIFF" and len(start) >= 12:
         length = struct.unpack("<I", start[4:8])[0]
         return 0 if length in _UNKNOWN_LENGTHS else max(0, length + 8 - size)

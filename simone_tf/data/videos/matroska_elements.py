@@ -5,6 +5,8 @@ import zlib
 _HEADER, _SEGMENT = 0x1A45DFA3, 0x18538067
 _CLUSTER, _CLUSTER_BYTES = 0x1F43B675, b"\x1f\x43\xb6\x75"
 _BLOCK_GROUP, _CHECKSUM = 0xA0, 0xBF
+# What a cluster is made of: time, blocks of several kinds, positions and sizes, room kept free, a checksum.
+_IN_CLUSTER = {0xE7, 0xA3, _BLOCK_GROUP, 0xAF, 0xA7, 0xAB, 0x5854, 0xEC, _CHECKSUM}
 # Cluster, cues, tracks, seek head, tags, info, chapters, attachments: one of these ends a cluster of unknown length, as
 # does another recording that was appended.
 _OUTERMOST = {
@@ -72,6 +74,7 @@ def _walk_cluster(data, position: int, end: int, open_ended: bool) -> tuple[int 
         if open_ended and element is not None and element[0] in _OUTERMOST:
             return None, position
         whole = element is not None and element[2] is not None and element[1] + element[2] <= end
+        whole = whole and element[0] in _IN_CLUSTER
         if whole and element[0] == _BLOCK_GROUP:
             whole = _tiles(data, element[1], element[1] + element[2])
         if not whole:

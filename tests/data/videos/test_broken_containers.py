@@ -138,3 +138,11 @@ def test_zeros_within_the_size_that_an_flv_states_are_lost_frames(tmp_path):
         list(read_frames(path))
     path.write_bytes(content + bytes(300))
     assert len(list(read_frames(path))) == 30
+
+
+def test_an_element_that_no_cluster_has_is_a_block_that_was_lost(tmp_path):
+    content = bytearray(whole("vp9.webm"))
+    cluster = content.index(b"\x1f\x43\xb6\x75")
+    block = content.index(b"\xa3", cluster + 9)
+    content[block] = 0x9D
+    assert starts(tmp_path, bytes(content)) == [block]

@@ -109,6 +109,7 @@ def test_every_chunk_of_a_webp_is_looked_at(tmp_path):
     second = content.index(b"ANMF", content.index(b"ANMF") + 4)
     for start in (second, second + 100, content.rindex(b"ANMF")):
         path.write_bytes(content[:start] + bytes(len(content) - start))
+        assert missing_bytes(path) > 0
         with pytest.raises(UserError, match="cut off"):
             list(read_frames(path))
     path.write_bytes(content + b"text behind the end")
