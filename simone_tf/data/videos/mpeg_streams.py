@@ -67,11 +67,8 @@ def broken_transport_stream(data) -> list[int]:
                 framed.add(program)
             elif program in framed:
                 places.append(position + int(index) * size)
-    # What else lies behind the end of the last whole packet, or zeros there, is no loss.
-    end = len(data)
-    return [place for place in places if place + size < end and next_nonzero(data, place) < end] + _cut_packet(
-        data, size
-    )
+    # Zeros in place of packets are what was never written.
+    return [place for place in places if place + size < len(data)] + _cut_packet(data, size)
 
 
 def _cut_packet(data, size: int) -> list[int]:

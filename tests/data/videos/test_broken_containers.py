@@ -39,7 +39,8 @@ NAMES = [
 def test_whole_files_have_none(tmp_path, name):
     pytest.importorskip("av")
     for tail in (b"", b"\nmade by camera 1\n" * 9, bytes(500)):
-        if name != "y4m.y4m" or not tail.startswith(b"\0"):
+        # These are of packets, or frames, of one size: zeros in place of some are what was never written.
+        if not name.endswith((".y4m", "ts")) or not tail.startswith(b"\0"):
             assert starts(tmp_path, whole(name) + tail) == []
     assert starts(tmp_path, whole(name)[:15]) == []
 

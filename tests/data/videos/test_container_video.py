@@ -62,6 +62,10 @@ APPENDED = [
 def test_what_is_appended_is_no_damage(tmp_path, name, tail):
     path = tmp_path / name
     path.write_bytes(whole(name) + tail)
+    if name.endswith("ts") and not any(tail):  # Nothing tells whether there were packets.
+        with pytest.raises(UserError, match="is damaged at frame"):
+            frames_of(path)
+        return
     assert len(frames_of(path)) == 30
 
 
