@@ -2,6 +2,7 @@
 
 import json
 import os
+from tokenize import TokenError
 
 import numpy as np
 
@@ -51,7 +52,10 @@ def read_camera(path: str | os.PathLike) -> np.ndarray:
 
 def _npy(path: str) -> np.ndarray:
     # Mapped: a size in the header that the file does not have fails before memory is taken for it.
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (SyntaxError, TokenError) as error:  # of Python's own parser, with which NumPy reads the header
+        raise ValueError("its header is damaged") from error
     if array.ndim < 2 or array.dtype.kind not in "iuf":
         raise ValueError(f"it holds {array.dtype} {list(array.shape)}, not real numbers [T, C]")
     return np.asarray(array)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from simone_tf.data.videos.picture_pages import frame_pages
+from simone_tf.data.videos.png_chunks import damaged_chunk
 from simone_tf.data.videos.sixteen_bits import WidePixels
 from simone_tf.data.videos.source_files import (
     check_size,
@@ -40,6 +41,11 @@ def open_picture(path: str) -> Iterator[Image.Image]:
             with _warnings_heard():
                 image = stack.enter_context(Image.open(path, formats=_PICTURE_FORMATS))
             check_size(path, image.width, image.height)
+            chunk = damaged_chunk(path) if image.format == "PNG" else ""
+            if chunk:
+                raise UserError(
+                    f"{path} is damaged (the checksum of its chunk {chunk} is wrong): copy or make it again."
+                )
             yield image
     except UnidentifiedImageError as error:
         raise UserError(f"{path} is not a picture that can be read ({first_bytes(path)}): check the file.") from error

@@ -84,6 +84,17 @@ def test_any_bytes_are_a_table_or_refused(tmp_path_factory, content, suffix):
     assert np.isfinite(camera).all()
 
 
+@pytest.mark.parametrize("place", [b"(", b"{", b"'", b","])
+def test_a_header_that_pythons_parser_chokes_on_is_told(tmp_path, place):
+    path = tmp_path / "camera.npy"
+    np.save(path, np.zeros((4, 3)))
+    content = path.read_bytes()
+    start = content.index(b"(4, 3)")
+    path.write_bytes(content[:start] + 6 * place + content[start + 6 :])
+    with pytest.raises(UserError, match="is not a table of a row of numbers per frame"):
+        read_camera(path)
+
+
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize(("name", "content"), [("c.csv", "x,y\n1,2.5\n3,4\n"), ("c.json", "[[1, 2.5],\n[3, 4]]\n")])
 def test_files_of_windows(tmp_path, name, content, mark):
