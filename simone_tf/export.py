@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from collections.abc import Sequence
 
 from simone_tf.cli import command
@@ -38,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         say("For tensorflow_model_server the folder must be named by a version number, such as exports/quickstart/1.")
         return
     name = os.path.basename(parent)
-    say(f"To serve it: tensorflow_model_server --rest_api_port=8501 --model_name={name} --model_base_path={parent}")
+    flags = shlex.join([f"--model_name={name}", f"--model_base_path={parent}"])
+    say(f"To serve it: tensorflow_model_server --rest_api_port=8501 {flags}")
 
 
 def _parser():

@@ -19,7 +19,8 @@ PATIENCE = 2.0
 
 _AGAIN = 0.05  # seconds
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Of Ctrl-C, of a scheduler before it kills, and of a terminal that is closed."""
 
 _EMPTY = {"first": None, "lost": False, "over": False, "told_at": None, "held": 0, "waiting": False, "doing": ""}
 _state = dict(_EMPTY)
@@ -33,7 +34,8 @@ def install(doing: str) -> None:
     """
     _state.update(_EMPTY, doing=doing)
     for number in SIGNALS:
-        signal.signal(number, _handle)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _handle)
     sys.unraisablehook = _catch_lost
     atexit.register(_ignore)
 

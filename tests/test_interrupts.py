@@ -109,11 +109,12 @@ def test_what_an_interrupted_part_answers_is_no_traceback():
     """As a library that makes an error of its own of the interrupt."""
     work = """
             try:
+                print("inside", flush=True)
                 time.sleep(10)
             except KeyboardInterrupt:
                 raise RuntimeError("import failed") from None"""
     process = start(slices=1, work=work)
-    read_until(process, "begun")
+    read_until(process, "inside")
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert output == "saving\nsaved\n"

@@ -99,6 +99,12 @@ def open_for_writing(folder: str) -> Found:
             f"{os.path.join(folder, found.named[-1])} is damaged, its index file is gone; put the checkpoint back, or "
             "choose another --run_dir to start afresh."
         )
+    if len(found.not_whole) > 1 and not found.whole:
+        last = max(found.not_whole, key=_step)
+        raise UserError(
+            f"None of the {len(found.not_whole)} checkpoints in {folder} is whole ({last}: {found.not_whole[last]}): "
+            "put their files back, or choose another --run_dir to start afresh."
+        )
     tell_not_whole(folder, found)
     try:
         _remove_unfinished(folder)

@@ -405,3 +405,13 @@ def test_a_newer_checkpoint_that_the_list_does_not_name_is_told(tmp_path, capsys
     assert told in capsys.readouterr().err
     assert Checkpoints(tmp_path, simple_parts()).latest.endswith("ckpt-3")
     assert told in capsys.readouterr().err
+
+
+def test_a_run_none_of_whose_checkpoints_is_whole_is_not_started_afresh(stored):
+    """As after a copy that was broken off: what has more than its first checkpoint has been trained for long."""
+    for path in stored.glob("*.data*"):
+        cut(path, 100)
+    before = contents(stored)
+    with pytest.raises(UserError, match=r"None of the 2 checkpoints in .* is whole \(ckpt-2: .*put their files back"):
+        restored_step(stored)
+    assert contents(stored) == before

@@ -72,10 +72,12 @@ def _is_appended_text(data, position: int) -> bool:
 def _damaged_mp4(data) -> list[int]:
     """Where no box begins FFmpeg sees the end of the file, and passes over boxes whose names it does not know.
 
-    The indices of fragments have to divide into boxes; the one index of other files is FFmpeg's to judge.
+    The indices of fragments have to divide into boxes and are numbered; the one index of other files is FFmpeg's to
+    judge.
     """
     places: list[int] = []
     position = 0
+    expected = None  # number of the next fragment
     while position + 8 <= len(data):
         length, kind = struct.unpack(">I4s", data[position : position + 8])
         if length == 1 and position + 16 <= len(data):
@@ -87,14 +89,22 @@ def _damaged_mp4(data) -> list[int]:
             if any(data.find(name, position + 4) >= 0 for name in (b"moof", b"mdat", b"moov")):
                 places.append(position)
             break
-        if (
-            kind == b"moof"
-            and position + length <= len(data)
-            and not _holds_boxes(data, position + 8, position + length)
-        ):
-            places.append(position)
+        if kind == b"moof" and position + length <= len(data):
+            number = _fragment_number(data, position + 8)
+            # Files that were joined begin to count again, and some count nothing.
+            is_gap = expected is not None and number is not None and number > expected
+            if is_gap or not _holds_boxes(data, position + 8, position + length):
+                places.append(position)
+            expected = None if number is None else number + 1
         position += length
     return places
+
+
+def _fragment_number(data, position: int) -> int | None:
+    """The number in the header that a fragment begins with; None where there is none."""
+    if data[position + 4 : position + 8] != b"mfhd" or position + 16 > len(data):
+        return None
+    return int.from_bytes(data[position + 12 : position + 16], "big")
 
 
 def _holds_boxes(data, position: int, end: int) -> bool:

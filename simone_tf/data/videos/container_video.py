@@ -74,7 +74,10 @@ def read_video(path: str, damage: Damage | None = None) -> Iterator[np.ndarray]:
         raise
     except Exception as error:  # PyAV lets more than its own errors through, such as of texts that are no UTF-8.
         reason = f"after frame {given}" if given else first_bytes(path)
-        raise UserError(f"{path} is no video or damaged ({reason}; {first_line(error)}): check the file.") from error
+        raise UserError(
+            f"{path} is no video of a kind that is read, or damaged ({reason}; {first_line(error)}): check the file, "
+            "or convert it to MP4 or Matroska."
+        ) from error
     if not given:
         what = "no frame that is not damaged" if damage.gaps else "no frames"
         raise UserError(f"{path} is a video with {what}: check the file.")

@@ -39,7 +39,9 @@ def open_picture(path: str) -> Iterator[Image.Image]:
     try:
         with contextlib.ExitStack() as stack:
             with _warnings_heard():
-                image = stack.enter_context(Image.open(path, formats=_PICTURE_FORMATS))
+                # By its name Pillow would map the file, and then has wrong sides for grey TIFFs that are turned.
+                file = stack.enter_context(open(path, "rb"))
+                image = stack.enter_context(Image.open(file, formats=_PICTURE_FORMATS))
             check_size(path, image.width, image.height)
             chunk = damaged_chunk(path) if image.format == "PNG" else ""
             if chunk:

@@ -147,3 +147,17 @@ def test_an_element_that_no_cluster_has_is_a_block_that_was_lost(tmp_path):
     block = content.index(b"\xa3", cluster + 9)
     content[block] = 0x9D
     assert starts(tmp_path, bytes(content)) == [block]
+
+
+@pytest.mark.parametrize("name", ["fragments.mp4", "fragment_per_frame.mp4"])
+def test_a_fragment_that_is_missing_is_known_by_the_numbers_of_the_others(tmp_path, name):
+    content = whole(name)
+    begins = [place - 4 for place in range(len(content)) if content[place : place + 4] == b"moof"]
+    path = tmp_path / name
+    for lost in range(1, len(begins) - 1):
+        path.write_bytes(content[: begins[lost]] + content[begins[lost + 1] :])
+        assert [place.start for place in broken_places(path)] == [begins[lost]]
+        with pytest.raises(UserError, match="is damaged at frame"):
+            list(read_frames(path))
+    path.write_bytes(content)
+    assert broken_places(path) == []

@@ -163,3 +163,15 @@ def test_gifs_without_end_or_with_more_behind_it(tmp_path):
     ):
         (tmp_path / name).write_bytes(changed)
         np.testing.assert_array_equal(list(read_frames(tmp_path / name)), whole, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_grey_tiffs_without_compression_are_upright(tmp_path, dtype, orientation):
+    pixels = np.random.default_rng(orientation).integers(0, 256, (20, 30)).astype(dtype) << (8 * (dtype == np.uint16))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "a.tif", exif=exif)
+    (frame,) = read_frames(tmp_path / "a.tif")
+    shown = upright(np.asarray(pixels >> (8 * (dtype == np.uint16))), orientation)
+    np.testing.assert_array_equal(frame[..., 0], shown)

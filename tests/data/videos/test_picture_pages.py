@@ -132,4 +132,4 @@ def test_a_stream_of_jpegs_is_not_its_first(tmp_path):
     (tmp_path / "one.mjpeg").write_bytes(content)
     assert len(list(read_frames(tmp_path / "one.mjpeg"))) == 1
     (tmp_path / "a.mjpeg").write_bytes(content * 3)
-    assert "is no video or damaged" in refused(tmp_path / "a.mjpeg")
+    assert "is no video of a kind that is read, or damaged" in refused(tmp_path / "a.mjpeg")

@@ -130,7 +130,7 @@ def test_a_damaged_header_is_told(tmp_path):
     assert found
     path.write_bytes(before + b"zzzz" + after)
     text = refused(path)
-    assert "is no video or damaged" in text
+    assert "is no video of a kind that is read, or damaged" in text
     assert "FFmpeg does not know its codec" in text
 
 
