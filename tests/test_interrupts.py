@@ -114,6 +114,7 @@ def test_what_an_interrupted_part_answers_is_no_traceback():
             except KeyboardInterrupt:
                 raise RuntimeError("import failed") from None"""
     process = start(slices=1, work=work)
+    read_until(process, "begun")
     read_until(process, "inside")
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
