@@ -3,11 +3,14 @@
 import os
 import pathlib
 import signal
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import pytest
 import tensorflow as tf
+
+from simone_tf import interrupts
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -40,6 +43,7 @@ SLOW = (
     "evaluation/report",
     "models/parts/test_flops.py",
     "runs/test_continuation.py",
+    "runs/test_initial_weights.py",
     "scenes",
     "serving",
     "test_decompose.py",
@@ -50,6 +54,7 @@ SLOW = (
     "test_rate_sets.py",
     "test_train.py",
     "test_train_faults.py",
+    "test_train_mixture.py",
     "tools",
     "training/test_averaging.py",
     "training/test_distribution.py",
@@ -66,11 +71,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _own_signals():
-    """A test that runs a command to its end leaves Ctrl-C to the tests."""
-    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    """A test that runs a command to its end leaves Ctrl-C to the tests, and no interrupt to those after it."""
+    before, hook = [(number, signal.getsignal(number)) for number in interrupts.SIGNALS], sys.unraisablehook
     yield
     for number, handler in before:
         signal.signal(number, handler)
+    sys.unraisablehook = hook
+    interrupts._state.update(interrupts._EMPTY)
 
 
 @pytest.fixture(autouse=True)
