@@ -7,44 +7,43 @@ import pytest
 from simone_tf import evaluate, export, train
 from simone_tf.data.formats.write_records import shard_name, write_shard
 
-from tiny_run import SIZE, arguments, assert_same_weights, fails, make_clips
+from tiny_run import REPOSITORY, arguments, assert_same_weights, fails, make_clips
 
 MIXED = """
-include '{gin}'
+include '{gin}/models/simone_small.gin'
+include '{gin}/optimization/warmup_cosine.gin'
+num_steps = 6
+batch_size = 2
+seed = 0
+train.num_steps = %num_steps
+train.batch_size = %batch_size
+train.seed = %seed
+train.batches = @training_batches
 train.clips = @training/Mixture()
 training/Mixture.readers = [@training/squares/ClipRecords(), @training/others/ClipRecords()]
 training/Mixture.weights = [2, 1]
 train.held_out_clips = @held_out/Mixture()
 held_out/Mixture.readers = [@held_out/squares/ClipRecords(), @held_out/others/ClipRecords()]
-training/squares/ClipRecords.data_dir = '{squares}'
+training/squares/ClipRecords.data_dir = '{folder}/squares'
 training/squares/ClipRecords.split = 'train'
-training/others/ClipRecords.data_dir = '{others}'
+training/others/ClipRecords.data_dir = '{folder}/others'
 training/others/ClipRecords.split = 'train'
-held_out/squares/ClipRecords.data_dir = '{squares}'
+held_out/squares/ClipRecords.data_dir = '{folder}/squares'
 held_out/squares/ClipRecords.split = 'test'
-held_out/others/ClipRecords.data_dir = '{others}'
+held_out/others/ClipRecords.data_dir = '{folder}/others'
 held_out/others/ClipRecords.split = 'test'
 """
 
 
 @pytest.fixture(scope="module")
 def gin_file(tmp_path_factory):
-    from tiny_run import QUICKSTART
-
+    """Two sets of four clips to train on and two to score."""
     folder = tmp_path_factory.mktemp("mixture")
     for seed, name in enumerate(("squares", "others")):
         for split, count in (("train", 4), ("test", 2)):
-            write_shard(folder / name / shard_name(split, 0, 1), make_clips(count, 10 * seed + count, size=SIZE))
+            write_shard(folder / name / shard_name(split, 0, 1), make_clips(count, 10 * seed + count))
     path = folder / "mixed.gin"
-    # The reader of the included file is not used, so that its bindings are left out.
-    text = "\n".join(
-        f"include '{QUICKSTART.parent / line.split(chr(39))[1]}'" if line.startswith("include") else line
-        for line in QUICKSTART.read_text().splitlines()
-        if "datasets/" not in line
-    )
-    text += f"\ntrain.batches = @training_batches\ntrain.num_frames = 2\ntrain.frame_size = ({SIZE}, {SIZE})\n"
-    mixed = MIXED.split("\n", 2)[2].format(squares=folder / "squares", others=folder / "others")
-    path.write_text(text + mixed)
+    path.write_text(MIXED.format(gin=REPOSITORY / "gin", folder=folder))
     return path
 
 

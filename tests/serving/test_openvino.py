@@ -18,7 +18,7 @@ def export_dir(request, tiny_export, tiny_model, tiny_sizes, tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def compiled(export_dir):
     # What convert_model reads is the default signature, `segment`.
     model = openvino.convert_model(str(export_dir))
