@@ -1,6 +1,6 @@
 """Runs tests with the lowest versions that setup.cfg allows, in a fresh virtual environment.
 
-    python3.11 tools/check_lower_bounds.py /tmp/lowest_versions tests/data tests/config
+    python3.11 tools/check_lower_bounds.py ../lowest_versions tests/data tests/config
 
 The environment is made in the folder given, which must be new or empty. Every `>=X` of the package and its extras
 becomes `==X`, so that pip either installs these very versions or says which do not go together; what only the tests

@@ -107,7 +107,7 @@ LEFT_OUT = (
     (r"\.venv/bin/pre-commit ", "a hook of the user's own clone"),
     (r"bash tools/run_tests\.sh", "it is what runs this test"),
     (r"python3\.11 tools/check_lower_bounds\.py", "installs an environment; run by hand, with its result on the page"),
-    (r"python tests/fuzz/fuzz_files\.py", "takes long; tests/fuzz/test_fuzz_files.py runs a short one"),
+    (r"python tests/fuzz_files\.py", "takes long; tests/test_fuzz_files.py runs a short one"),
     (r"tensorboard ", "a server that runs until it is ended"),
     (r"tensorflow_model_server ", "a server that is not to be had from PyPI; the page says that it is unverified"),
 )

@@ -16,7 +16,7 @@ import warnings
 
 from simone_tf.errors import UserError
 
-from fuzz_subjects import SUBJECTS
+from fuzz_files import SUBJECTS
 
 
 def read(name: str, folder: str) -> dict:

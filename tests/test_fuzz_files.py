@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fuzz_files import fault_of, fuzz
+from fuzz_files import SUBJECTS, fault_of, fuzz
 from fuzz_mutations import MUTATIONS
-from fuzz_subjects import ANY, COUNT, EXACT, SUBJECTS
+from fuzz_subjects import ANY, COUNT, EXACT
 
 WHOLE = {"outcome": "read", "count": 3, "sum": "a", "said": "", "peak_mib": 100}
 

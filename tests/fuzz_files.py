@@ -1,6 +1,6 @@
 """Damages files of every kind that the library reads and sees what it says: no traceback, no hang, no silent loss.
 
-    python tests/fuzz/fuzz_files.py --num_files=2000 --work_dir=/tmp/fuzz
+    python tests/fuzz_files.py --num_files=2000 --work_dir=damaged
 
 The same seed damages the same files in the same way. Every fault is printed with the number of its file; with
 `--only=NUMBER` that file alone is made and read again, and kept in `--work_dir`. The exit code is 1 if there was one.
@@ -22,9 +22,26 @@ import time
 import numpy as np
 
 from fuzz_mutations import MUTATIONS
-from fuzz_subjects import COUNT, EXACT, SUBJECTS
+from fuzz_runs import checkpoints, exports, records
+from fuzz_subjects import COUNT, EXACT
+from fuzz_videos import animations, containers, masks, pictures, tables
 
 HERE = pathlib.Path(__file__).parent
+
+SUBJECTS = {
+    subject.name: subject
+    for subject in (
+        *containers(),
+        *animations(),
+        *pictures(),
+        masks(),
+        *tables(),
+        *records(),
+        *checkpoints(),
+        *exports(),
+    )
+}
+"""Name -> `Subject`."""
 
 MOST_MIB = 3000
 """More resident memory than this for files of a few kilobytes is a size that was believed."""
