@@ -1,6 +1,7 @@
 """`python -m simone_tf.decompose clip.mp4 --run_dir=...`: takes a video of any length apart into objects."""
 
 import argparse
+import contextlib
 import math
 import os
 import time
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rate = None if flags.fps is None else _rate(flags.fps)
     video = VideoSource(flags.video, flags.on_corrupt, "its camera" if flags.camera else None)
     run_flags.check_one_model(flags)
+    minutes = run_flags.check_adapt(flags)
     out = flags.out or f"{video.name}_decomposition"
 
     # Only now, when all is told that can be told without it: TensorFlow takes seconds to load.
@@ -35,10 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from simone_tf.long_videos.write_decomposition import write_decomposition
 
-    window_model = run_flags.read_window_model(flags)
-    begin = time.monotonic()
+    adapted = None
     try:
-        with progress(os.path.basename(video.path), video.num_frames, "frame") as shown:
+        if minutes is None:
+            window_model = run_flags.read_window_model(flags)
+        else:
+            window_model, adapted = _adapted(flags, video, out, minutes)
+        begin = time.monotonic()
+        with _interrupts_told(adapted), progress(os.path.basename(video.path), video.num_frames, "frame") as shown:
             found = write_decomposition(
                 window_model,
                 video,
@@ -50,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 camera_from=flags.camera_from,
                 find_cuts=not flags.no_cuts,
                 overwrite=flags.overwrite,
+                adapted=None if adapted is None else adapted.described(flags.pretrained or flags.run_dir),
                 on_frame=shown.add,
             )
     except tf.errors.ResourceExhaustedError as error:
@@ -57,6 +64,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"The device has too little memory ({first_line(error)}): close other programs, or use a smaller model."
         ) from error
     _print_found(found, video, out, time.monotonic() - begin)
+
+
+def _adapted(flags, video, out, minutes):
+    """The named model trained further on the video, as what takes windows apart, and what became of it."""
+    from simone_tf.runs.adaptation import adapt
+    from simone_tf.runs.load import load_run
+
+    run = run_flags.read_run(flags)
+    source = f"pretrained {flags.pretrained}" if flags.pretrained else flags.run_dir
+    adapted = adapt(
+        run,
+        run_flags.window_model_of(run, source),
+        f"pretrained:{flags.pretrained}" if flags.pretrained else flags.run_dir,
+        video,
+        out,
+        minutes,
+        fit=flags.fit,
+        camera=flags.camera,
+        find_cuts=not flags.no_cuts,
+        overwrite=flags.overwrite,
+    )
+    return run_flags.window_model_of(load_run(adapted.run_dir), adapted.run_dir), adapted
+
+
+@contextlib.contextmanager
+def _interrupts_told(adapted):
+    """Says of an interrupt what there is already."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if adapted is None:
+            raise
+        raise KeyboardInterrupt(
+            f"the video is not taken apart, {adapted.run_dir} holds the model: go on with --run_dir={adapted.run_dir}"
+        ) from stop
 
 
 def _rate(fps):
@@ -94,6 +136,11 @@ def _parser():
     parser.add_argument("--saved_model", help="folder of an export; read only those whose origin you trust")
     parser.add_argument("--pretrained", help="name of a model that was installed with the library, such as quickstart")
     parser.add_argument("--best", action="store_true", help="of a run, the best checkpoint instead of the newest")
+    parser.add_argument(
+        "--adapt",
+        metavar="MINUTES",
+        help="first train the model further on this video alone, for about so many minutes; a part of it is held out",
+    )
     parser.add_argument("--out", help="folder of the results; by default NAME_decomposition here")
     parser.add_argument("--overlap", type=int, help="frames that neighbouring windows share; by default about half")
     parser.add_argument("--fps", type=float, help="frames per second of what is written; by default the video's own")

@@ -76,7 +76,8 @@ def run(main, interrupted=GOES_ON):
     """Calls `main()` and leaves with its exit code: 2 after a `UserError`, told on stderr without a traceback.
 
     Ctrl-C and SIGTERM (what a scheduler sends before it kills) both end the work in order, as `KeyboardInterrupt`, see
-    `interrupts`; `interrupted` says what becomes of it.
+    `interrupts`; `interrupted` says what becomes of it, or the `KeyboardInterrupt` does by its own text, where what was
+    interrupted knows better.
     """
     hold_streams()
     code = 0
@@ -99,9 +100,9 @@ def run(main, interrupted=GOES_ON):
             sys.stderr,
         )
         code = 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         interrupts.over()
-        say(f"Interrupted; {interrupted}.", sys.stderr)
+        say(f"Interrupted; {stop or interrupted}.", sys.stderr)
         code = interrupts.exit_code()
     except Exception as error:
         # What was interrupted may answer with an error of its own, which is no fault of the program.

@@ -29,6 +29,11 @@ class Progress:
         """Whether a bar is shown, which tells what would otherwise need lines."""
         return self._bar is not None
 
+    @property
+    def done(self) -> int:
+        """How many are done."""
+        return self._done
+
     def add(self, count: int = 1) -> None:
         """So many more are done."""
         self._done += count

@@ -1,17 +1,25 @@
 """Scores of a model on held-out clips, clip by clip in bounded memory."""
 
 import logging
+import math
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from simone_tf.errors import UserError
 from simone_tf.evaluation.scores.segmentation import SegmentationScores
 from simone_tf.evaluation.scores.void import without_label
 from simone_tf.models.scene_model import Decomposition, SceneModel
 from simone_tf.pictures.colours import VOID_ID
 
+RECONSTRUCTION_SCORES = ("nats_per_pixel", "psnr")
+"""Scores of the reconstruction of which more is better: of a model with a likelihood, and of any."""
+
 _LOG = logging.getLogger(__name__)
+
+# Mean squared error of a reconstruction that is perfect, as `image_quality` has it: 100 dB.
+_LEAST_ERROR = 1e-10
 
 
 class TakenApart(NamedTuple):
@@ -32,6 +40,7 @@ class HeldOut:
             `clip_mask [B]` and, where the dataset has them, `segments [B, T, H, W]`.
         chunk_size: pixels of a clip decoded at a time, which bounds the memory; None for all at once.
         ignore_label: the true segment whose pixels are in no score, and drawn black; None for none.
+        further_score: one of `RECONSTRUCTION_SCORES` that is told as well; None for none.
     """
 
     def __init__(
@@ -40,12 +49,15 @@ class HeldOut:
         batches: tf.data.Dataset,
         chunk_size: int | None = 4096,
         ignore_label: int | None = None,
+        further_score: str | None = None,
     ):
+        self._further_score = further_score
         self._ignore_label = ignore_label
         self._told = ignore_label is None
         self._model = model
         self._batches = batches
         self._decompose = tf.function(lambda batch: model.decompose(batch, chunk_size))
+        self._nats = tf.function(model.log_prob) if further_score == "nats_per_pixel" else None
         self._recompose = tf.function(lambda batch, other: model.recompose(batch, other, chunk_size))
 
     def evaluate(self) -> dict[str, float]:
@@ -53,15 +65,21 @@ class HeldOut:
 
         Returns:
             dict with `reconstruction_mse` (mean over all values), `num_clips`, and with ground truth, of a model that
-            divides clips into slots, the scores of `SegmentationScores.result()`.
+            divides clips into slots, the scores of `SegmentationScores.result()`. With a `further_score`:
+            `nats_per_pixel` (mean log-likelihood at the posterior means), or `psnr` in dB, that of the mean error.
+
+        Raises:
+            UserError: the model has no likelihood to tell `nats_per_pixel` by.
         """
         scores = SegmentationScores()
-        squared_error, num_clips, has_scores, is_ignored = 0.0, 0, False, False
+        squared_error, nats, num_clips, has_scores, is_ignored = 0.0, 0.0, 0, False, False
         for batch in self._batches:
             clip_mask = batch["clip_mask"].numpy()
             decomposition = self._decompose(self._inputs_of(batch))
             errors = tf.square(decomposition.reconstruction - batch["video"])
             squared_error += float(np.sum(tf.reduce_mean(errors, axis=[1, 2, 3, 4]).numpy()[clip_mask]))
+            if self._nats is not None:
+                nats += float(np.sum(self._nats_of(batch["video"], decomposition)[clip_mask]))
             num_clips += int(clip_mask.sum())
             if "segments" in batch and self._model.num_slots > 1:
                 has_scores = True
@@ -69,6 +87,10 @@ class HeldOut:
                 is_ignored |= valid is not None and not valid[clip_mask].all()
                 scores.update(segments, decomposition.segments.numpy(), clip_mask, valid)
         result = {"reconstruction_mse": squared_error / max(num_clips, 1), "num_clips": num_clips}
+        if self._further_score == "psnr":
+            result["psnr"] = -10.0 * math.log10(max(result["reconstruction_mse"], _LEAST_ERROR))
+        elif self._nats is not None:
+            result["nats_per_pixel"] = nats / max(num_clips, 1)
         if has_scores:
             result = {**scores.result(), **result}
         if not self._told and not is_ignored:
@@ -96,6 +118,13 @@ class HeldOut:
                 recomposition = _without_batch(self._recompose(inputs, self._inputs_of(_with_batch(next_clip))))
             taken_apart.append(TakenApart(clip, decomposition, next_clip, recomposition))
         return taken_apart
+
+    def _nats_of(self, video: tf.Tensor, decomposition: Decomposition) -> np.ndarray:
+        """Mean log-likelihood of the pixels of every clip, `[B]`."""
+        nats = self._nats(video, decomposition._replace(posteriors=None)) if self._nats is not None else None
+        if nats is None:
+            raise UserError("train.best_metric = 'nats_per_pixel': the model has no likelihood, choose 'psnr'.")
+        return np.asarray(tf.reduce_mean(nats, axis=[1, 2, 3]))
 
     def _inputs_of(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {name: batch[name] for name in self._model.inputs}

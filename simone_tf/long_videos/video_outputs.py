@@ -7,6 +7,7 @@
     latents.npz                         all latents, see `video_latents`; no pickle
     contact_sheet.png                   the whole on one page
     decomposition.json                  what was done, the frames of cuts, and the objects with colours and frames
+    adapted/                            the run of a model that was trained further on the video, see `runs/adaptation`
 
 MP4 files need PyAV. A mask is an 8-bit palette picture; one of a frame with an identity above 255 is a 16-bit grey one.
 """
@@ -16,6 +17,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
@@ -36,6 +38,9 @@ from simone_tf.pictures.pixels import as_uint8
 
 DESCRIPTION = "decomposition.json"
 FORMAT = "simone_tf decomposition"
+
+ADAPTED = "adapted"
+"""The folder beside the results that holds a trained model, which no new decomposition replaces."""
 
 MAX_OBJECT_FILES = 64
 """Objects that get a file of their own, each of which stays open to the video's end."""
@@ -236,28 +241,30 @@ class _ObjectFacts:
 
 @contextlib.contextmanager
 def output_folder(out: str, overwrite: bool) -> Iterator[str]:
-    """Yields the folder to write into, which becomes `out` when the block succeeds.
+    """Yields the folder to write into, which becomes `out` when the block succeeds; `ADAPTED` stays what it is.
 
     Raises:
         UserError: `out` holds something that would be lost, or the folder cannot be written.
     """
-    _check_place(out, overwrite)
+    check_place(out, overwrite)
     try:
         with replacing_held(out, f"--out={out} is being written", "choose another folder") as folder:
             yield folder
-            _check_place(out, overwrite)  # again: another program may have filled it meanwhile
+            check_place(out, overwrite)  # again: another program may have filled it meanwhile
+            _take_along(os.path.join(out, ADAPTED), folder)
     except OSError as error:
         mend = _MENDS.get(error.errno, "choose another folder")
         raise UserError(f"--out={out} cannot be written ({first_line(error)}): {mend}.") from error
 
 
-def _check_place(out, overwrite):
+def check_place(out: str, overwrite: bool) -> None:
+    """Raises UserError where `out` holds something that a decomposition written there would lose."""
     if not os.path.lexists(out):
         return
     if not os.path.isdir(out):
         raise UserError(f"--out={out} is a file: name a folder.")
     try:
-        names = os.listdir(out)
+        names = [name for name in os.listdir(out) if name != ADAPTED or not os.path.isdir(os.path.join(out, name))]
         others = _others(out, names) if overwrite else []
     except OSError as error:
         raise UserError(f"--out={out} cannot be listed ({first_line(error)}): check its permissions.") from error
@@ -270,6 +277,19 @@ def _check_place(out, overwrite):
             f"--out={out} holds {others[0]}, which is no part of a decomposition and would be lost: move it away, or "
             "name a new folder."
         )
+
+
+def _take_along(kept, folder):
+    """What is kept appears in the new folder as well, so that it is in its place whenever this process ends."""
+    if os.path.isdir(kept):
+        shutil.copytree(kept, os.path.join(folder, ADAPTED), symlinks=True, copy_function=_linked)
+
+
+def _linked(source, target):
+    try:
+        os.link(source, target, follow_symlinks=False)  # which takes no room on the disk
+    except OSError:  # a file system without links
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _others(out, names):

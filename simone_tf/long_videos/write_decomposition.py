@@ -1,7 +1,7 @@
 """A video taken apart into a folder of results: the whole way from its frames to the files."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from simone_tf.data.videos.video_source import VideoSource
@@ -25,6 +25,7 @@ def write_decomposition(
     camera_from: str | None = None,
     find_cuts: bool = True,
     overwrite: bool = False,
+    adapted: Mapping | None = None,
     on_frame: Callable[[], object] = lambda: None,
 ) -> dict:
     """Takes a video apart and writes a folder, see `video_outputs`; memory does not grow with its length.
@@ -41,6 +42,7 @@ def write_decomposition(
             of the window's first frame, held still.
         find_cuts: whether cuts to other scenes are looked for.
         overwrite: whether an earlier decomposition in `out` is replaced.
+        adapted: what `decomposition.json` says of the model's further training on the video; None where there was none.
         on_frame: called after each frame written.
 
     Returns:
@@ -73,6 +75,7 @@ def write_decomposition(
                     "num_frames": window_model.num_frames,
                     "frame_size": list(size),
                     "num_slots": window_model.num_slots,
+                    **({} if adapted is None else {"adapted": dict(adapted)}),
                 },
                 "overlap": overlap,
                 "cuts": decomposition.cuts if find_cuts else None,

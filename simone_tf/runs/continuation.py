@@ -12,6 +12,7 @@ from simone_tf.errors import UserError, first_line
 MAY_CHANGE = (
     # How far, how fast, and what is seen of it.
     "train.num_steps",
+    "train.max_minutes",
     "train.clip_norm",
     "train.*_every",
     "train.keep_checkpoints",

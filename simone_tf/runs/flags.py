@@ -6,6 +6,7 @@ Nothing here loads TensorFlow but what reads a model: flags and names are told f
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -35,6 +36,28 @@ def check_one_model(flags: argparse.Namespace) -> None:
     check_name(f"--{named[0]}=", getattr(flags, named[0]))
     if flags.best and not flags.run_dir:
         raise UserError("--best chooses among the checkpoints of a run: give --run_dir too, or leave it out.")
+
+
+def check_adapt(flags: argparse.Namespace) -> float | None:
+    """The minutes of --adapt, None without it.
+
+    Raises:
+        UserError: they are no number above 0, or the model is one that is not trained further.
+    """
+    if flags.adapt is None:
+        return None
+    told = f"--adapt={flags.adapt}"
+    try:
+        minutes = float(flags.adapt)
+    except ValueError:
+        minutes = math.nan
+    if not (math.isfinite(minutes) and minutes > 0):
+        raise UserError(f"{told} is no time to train for: give minutes, a number above 0, such as --adapt=2.")
+    if flags.saved_model:
+        raise UserError(f"{told} goes with --run_dir or --pretrained: an export (--saved_model) cannot be trained.")
+    if flags.best:
+        raise UserError(f"{told} starts from the newest checkpoint of --run_dir: leave --best out.")
+    return minutes
 
 
 def check_run_or_pretrained(flags: argparse.Namespace) -> None:
@@ -88,10 +111,15 @@ def read_window_model(flags: argparse.Namespace) -> WindowModel:
     Raises:
         UserError: it cannot be read.
     """
-    from simone_tf.long_videos.window_model import of_run_model, of_saved_model
+    from simone_tf.long_videos.window_model import of_saved_model
 
     if getattr(flags, "saved_model", None):
         return of_saved_model(flags.saved_model)
-    run = read_run(flags)
-    source = f"pretrained {flags.pretrained}" if flags.pretrained else flags.run_dir
+    return window_model_of(read_run(flags), f"pretrained {flags.pretrained}" if flags.pretrained else flags.run_dir)
+
+
+def window_model_of(run: Run, source: str) -> WindowModel:
+    """A run's model as what takes windows apart; `source` is what a message calls it."""
+    from simone_tf.long_videos.window_model import of_run_model
+
     return of_run_model(run.model, run.settings.num_frames, run.settings.frame_size, source)

@@ -12,6 +12,7 @@ from simone_tf.config import gin_files as config
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline.mixture import Mixture
 from simone_tf.errors import UserError
+from simone_tf.evaluation.held_out import RECONSTRUCTION_SCORES
 from simone_tf.evaluation.scores.segmentation import SCORES
 from simone_tf.models import MODELS
 from simone_tf.models.scene_model import SceneModel
@@ -62,12 +63,13 @@ CHECKS = {
     "evaluate_every": whole(0),
     "checkpoint_every": whole(0),
     "keep_checkpoints": whole(1),
-    "best_metric": one_of(*SCORES),
+    "best_metric": one_of(*SCORES, *RECONSTRUCTION_SCORES),
     "ignore_label": optional(whole(0)),
     "evaluation_batch_size": whole(1),
     "evaluation_chunk_size": optional(whole(1)),
     "num_held_out_clips": optional(whole(1)),
     "num_pictures": whole(0),
+    "max_minutes": optional(number(0, above=True)),
 }
 """Field -> what it must be."""
 
@@ -122,7 +124,8 @@ class RunSettings:
     checkpoint_every: int = 1000
     # Number of checkpoints kept besides the best.
     keep_checkpoints: int = 3
-    # Held-out score, of which more is better, that decides which checkpoint is the best.
+    # Held-out score, of which more is better, that decides which checkpoint is the best; without true segments
+    # "nats_per_pixel" (of a model with a likelihood) or "psnr".
     best_metric: str = "video_ari_foreground"
     # True segment whose pixels are in no score (of many sets 255: nobody knows what is there); None for none.
     ignore_label: int | None = None
@@ -134,6 +137,8 @@ class RunSettings:
     num_held_out_clips: int | None = None
     # Number of held-out clips drawn.
     num_pictures: int = 4
+    # Minutes after which a session ends the run where it is; None for none. The steps of a schedule do not follow.
+    max_minutes: float | None = None
 
     def __post_init__(self):
         values = {name: getattr(self, name) for name in CHECKS}

@@ -16,7 +16,7 @@ from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.data.pipeline.mixture import sets_of
 from simone_tf.errors import UserError, first_line
-from simone_tf.evaluation.held_out import HeldOut
+from simone_tf.evaluation.held_out import RECONSTRUCTION_SCORES, HeldOut
 from simone_tf.evaluation.held_out_pictures import Pictures
 from simone_tf.evaluation.held_out_sets import HeldOutSets
 from simone_tf.evaluation.model_inputs import check_inputs
@@ -28,6 +28,7 @@ from simone_tf.runs.model_check import check_model
 from simone_tf.runs.settings import RunSettings
 from simone_tf.training.checkpoints import Checkpoints
 from simone_tf.training.summaries import Summaries, as_markdown
+from simone_tf.training.time_limit import TimeLimit
 from simone_tf.training.trainer import Trainer
 
 
@@ -42,14 +43,27 @@ class TrainingRun:
         settings: `RunSettings`, of the configuration that is in use.
         strategy: `tf.distribute.Strategy`.
         data_service: address of a tf.data service that makes the training batches, see `training_batches`.
+        num_checks: how often a session of `settings.max_minutes` is scored, evenly spread over its time, its start
+            besides; the run then ends with the best checkpoint of all, be it the one it started from. 0 for the usual:
+            the periods say when it is scored, and it ends with the last.
+
+    Attributes:
+        scores: step -> measures of every evaluation of the session.
 
     Raises:
         UserError: the model cannot be built, or the data is missing, damaged or does not fit.
     """
 
     def __init__(
-        self, run_dir: str, settings: RunSettings, strategy: tf.distribute.Strategy, data_service: str | None = None
+        self,
+        run_dir: str,
+        settings: RunSettings,
+        strategy: tf.distribute.Strategy,
+        data_service: str | None = None,
+        num_checks: int = 0,
     ):
+        self.scores: dict[int, dict[str, float]] = {}
+        self._num_checks = num_checks
         self.run_dir = run_dir
         self.settings = settings
         self.strategy = strategy
@@ -83,7 +97,11 @@ class TrainingRun:
             fields=self._held_out_fields(clips),
             frame_size=self.settings.frame_size,
         )
-        return HeldOut(self.step.model, batches, self.settings.evaluation_chunk_size, self.settings.ignore_label)
+        settings = self.settings
+        further = settings.best_metric if settings.best_metric in RECONSTRUCTION_SCORES else None
+        return HeldOut(
+            self.step.model, batches, settings.evaluation_chunk_size, settings.ignore_label, further_score=further
+        )
 
     def _held_out_fields(self, clips):
         return (*self.step.model.inputs, *(("segments",) if "segments" in clips.fields else ()))
@@ -118,6 +136,8 @@ class TrainingRun:
         begin = time.time()
         with self._data_faults_told(), self._memory_of_training_told():
             measured = trainer.train()
+            if self._num_checks:
+                measured = self._back_at_best(checkpoints)
         metrics = measured | self._description(time.time() - begin)
         with self._writing_told():
             write_json(os.path.join(self.run_dir, "metrics.json"), metrics)
@@ -145,21 +165,28 @@ class TrainingRun:
             say(f"Starting from the weights of {start_from(self.step, self.settings.initialize_from)}.")
         return checkpoints
 
+    def _back_at_best(self, checkpoints):
+        """The measures of the best checkpoint, which the run holds from then on."""
+        step = checkpoints.return_to_best()
+        return self.scores.get(step) or self._evaluate()
+
+    def _evaluate(self):
+        with self._memory_of_evaluation_told(), self._averaged():
+            return self._held_out.evaluate()
+
     def _trainer(self, checkpoints, summaries):
-        def evaluate():
-            with self._memory_of_evaluation_told(), self._averaged():
-                return self._held_out.evaluate()
 
         def draw(step):
             with self._memory_of_evaluation_told(), self._averaged():
                 self._pictures.draw(summaries, step)
 
-        return Trainer(
+        minutes = self.settings.max_minutes
+        trainer = Trainer(
             self.step,
             checkpoints,
             summaries,
             self._make_iterator,
-            evaluate,
+            self._evaluate,
             draw,
             self.settings.num_steps,
             self.settings.batch_size,
@@ -167,7 +194,10 @@ class TrainingRun:
             log_every=self.settings.log_every,
             evaluate_every=self.settings.evaluate_every,
             checkpoint_every=self.settings.checkpoint_every,
+            limit=None if minutes is None else TimeLimit(60 * minutes, self._num_checks),
         )
+        self.scores = trainer.scores
+        return trainer
 
     def _make_iterator(self, step):
         """Distributed batches from a step on."""

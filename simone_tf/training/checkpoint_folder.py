@@ -65,17 +65,17 @@ def look_into(folder: str, data: bool = True) -> Found:
 def tell_not_whole(folder: str, found: Found) -> None:
     """Says in one line on stderr what newer checkpoints than the newest whole one do not count, and what does."""
     newest = found.newest
-    passed_over = [name for name in found.whole if newest is not None and _step(name) > _step(newest)]
+    passed_over = [name for name in found.whole if newest is not None and step_of(name) > step_of(newest)]
     if passed_over:
         say(
             f"{os.path.join(folder, passed_over[-1])} is not in the list of checkpoints beside it (the file "
             f"checkpoint): {newest}, the newest in the list, is taken.",
             sys.stderr,
         )
-    newer = [name for name in found.not_whole if newest is None or _step(name) > _step(newest)]
+    newer = [name for name in found.not_whole if newest is None or step_of(name) > step_of(newest)]
     if not newer:
         return
-    last = max(newer, key=_step)
+    last = max(newer, key=step_of)
     others = f", nor {'is' if len(newer) == 2 else 'are'} {len(newer) - 1} before it" if len(newer) > 1 else ""
     instead = f"{newest} is taken" if newest else "there is no other"
     say(
@@ -100,7 +100,7 @@ def open_for_writing(folder: str) -> Found:
             "choose another --run_dir to start afresh."
         )
     if len(found.not_whole) > 1 and not found.whole:
-        last = max(found.not_whole, key=_step)
+        last = max(found.not_whole, key=step_of)
         raise UserError(
             f"None of the {len(found.not_whole)} checkpoints in {folder} is whole ({last}: {found.not_whole[last]}): "
             "put their files back, or choose another --run_dir to start afresh."
@@ -136,10 +136,11 @@ def _with_index(folder: str) -> list[str]:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted((name[:-6] for name in names if re.fullmatch(r"ckpt-\d+\.index", name)), key=_step)
+    return sorted((name[:-6] for name in names if re.fullmatch(r"ckpt-\d+\.index", name)), key=step_of)
 
 
-def _step(name: str) -> int:
+def step_of(name: str) -> int:
+    """The step of a checkpoint by its name."""
     return int(name.removeprefix("ckpt-"))
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from simone_tf.interrupts import held
 from simone_tf.models.scene_model import SceneModel
 from simone_tf.plain_paths import plain_folder
 from simone_tf.training.averaging import WeightAverage
-from simone_tf.training.checkpoint_folder import look_into, open_for_writing, tell_not_whole, unwritable
+from simone_tf.training.checkpoint_folder import look_into, open_for_writing, step_of, tell_not_whole, unwritable
 from simone_tf.training.checkpoint_index import NotWhole, check_whole
 
 # The file in the folder of checkpoints that holds the last step at which the run was scored.
@@ -134,6 +135,29 @@ class Checkpoints:
             if str(error) == LFS_POINTER:
                 raise UserError(f"{path}: {LFS_POINTER}.") from error
             return float("-inf")
+
+    def return_to_best(self) -> int:
+        """Takes the run back to its best checkpoint, which is restored, and is the only one from then on.
+
+        Returns:
+            The step it is back at; where there is no best one, the run stays where it is.
+
+        Raises:
+            UserError: the disk is full or the folder cannot be written; the checkpoints stay as they were.
+        """
+        best = look_into(self._best_dir).newest
+        if best is not None and best != self._newest:
+            try:
+                with held(), replacing_folder(self._folder) as folder:
+                    for name in os.listdir(self._best_dir):
+                        if name != _BEST and not name.startswith("."):
+                            shutil.copy2(os.path.join(self._best_dir, name), folder)
+                    self._newest = best
+            except OSError as error:
+                raise unwritable(self._folder, error) from error
+            self.restore_latest()
+            self.note_evaluated(step_of(best))
+        return step_of(self._newest) if self._newest else 0
 
     def note_evaluated(self, step: int) -> None:
         """Keeps in mind that the run was scored at `step`, so that a run that goes on need not make up for it.

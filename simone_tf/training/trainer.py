@@ -1,5 +1,6 @@
 """The training loop: steps, logging, periodic evaluation, checkpoints, resume, and a stop at the first bad number."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from simone_tf.errors import UserError
 from simone_tf.training.checkpoints import Checkpoints
 from simone_tf.training.step import TrainingStep
 from simone_tf.training.summaries import Summaries
+from simone_tf.training.time_limit import TimeLimit
 
 # A step whose loss, terms or norms are not finite is the last one; the learning rate and timings are not watched.
 _WATCHED_NORMS = ("gradient_norm", "update_norm")
@@ -31,6 +33,11 @@ class Trainer:
         clips_per_step: global batch size.
         steps_per_loop: steps taken per call into the graph.
         log_every, evaluate_every, checkpoint_every: periods in steps; 0 for only at the end.
+        limit: `TimeLimit` of the session, which ends the run where it is when the time is over; its clock runs. Where
+            it has checks, the run is scored by them, and at the session's start as well.
+
+    Attributes:
+        scores: step -> measures of every evaluation of the session.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class Trainer:
         log_every: int = 100,
         evaluate_every: int = 1000,
         checkpoint_every: int = 1000,
+        limit: TimeLimit | None = None,
     ) -> None:
         self.training_step = training_step
         self.checkpoints = checkpoints
@@ -60,6 +68,8 @@ class Trainer:
         self.log_every = log_every or num_steps
         self.evaluate_every = evaluate_every or num_steps
         self.checkpoint_every = checkpoint_every or num_steps
+        self.limit = limit
+        self.scores: dict[int, dict[str, float]] = {}
 
     def train(self) -> dict[str, float]:
         """Trains to the end and returns the last evaluation's measures.
@@ -75,10 +85,10 @@ class Trainer:
         iterator = self.make_iterator(step)
         metrics = None
         # Lines come from the log; a bar has nothing to add to them.
-        with progress(total=self.num_steps, unit="step", done=step, every=None) as shown:
+        with self._bar(step) as shown:
             try:
-                if self._missed_evaluation(step):
-                    self._evaluate(step, shown)
+                if self._missed_evaluation(step) or self._has_checks:
+                    metrics = self._evaluate(step, shown)
                 while step < self.num_steps:
                     interrupts.stop_if_asked()
                     count = self._steps_until_event(step)
@@ -87,13 +97,15 @@ class Trainer:
                     seconds = time.perf_counter() - begin
                     self._stop_if_not_finite(rows, step)
                     step += count
-                    self._log(step, rows, seconds / count, shown)
+                    is_check = self._noted_time(step, count, seconds)
+                    self._log(step, rows, seconds / count, shown, is_check)
                     # Saved first: whatever fails in evaluation costs no step.
-                    if self._due(step, self.checkpoint_every) or self._due(step, self.evaluate_every):
+                    is_scored = is_check or self._due(step, self.evaluate_every)
+                    if is_scored or self._due(step, self.checkpoint_every):
                         self.checkpoints.save(step)
-                    if self._due(step, self.evaluate_every):
+                    if is_scored:
                         metrics = self._evaluate(step, shown)
-                    shown.add(count)
+                    self._advance(shown, count)
             except UserError:
                 # Bad weights or a full disk: there is nothing to save, or no room.
                 raise
@@ -106,6 +118,30 @@ class Trainer:
                 metrics = self._evaluate(step, shown, is_new=self.checkpoints.evaluated_step() != step)
         self.summaries.flush()
         return metrics
+
+    @property
+    def _has_checks(self) -> bool:
+        return self.limit is not None and self.limit.num_checks > 0
+
+    def _bar(self, step: int) -> contextlib.AbstractContextManager[Progress]:
+        """Of steps, or of seconds where these end the session; lines come from the log, a bar has nothing to add."""
+        if self.limit is None:
+            return progress(total=self.num_steps, unit="step", done=step, every=None)
+        return progress(total=round(self.limit.seconds), unit="s", every=None)
+
+    def _advance(self, shown: Progress, count: int) -> None:
+        if self.limit is not None:
+            count = int(min(self.limit.elapsed, self.limit.seconds)) - shown.done
+        shown.add(count)
+
+    def _noted_time(self, step: int, count: int, seconds: float) -> bool:
+        """Whether the time of the session says that the run is scored at this step, which may be its last."""
+        if self.limit is None:
+            return False
+        self.limit.took(count, seconds)
+        if self.limit.is_over():
+            self.num_steps = step
+        return self.limit.check_is_due()
 
     def _missed_evaluation(self, step: int) -> bool:
         """Whether the run ended between the checkpoint of this step and its evaluation."""
@@ -132,13 +168,16 @@ class Trainer:
 
     def _steps_until_event(self, step: int) -> int:
         periods = (self.steps_per_loop, self.log_every, self.evaluate_every, self.checkpoint_every)
-        return min(*(period - step % period for period in periods), self.num_steps - step)
+        count = min(*(period - step % period for period in periods), self.num_steps - step)
+        return count if self.limit is None else self.limit.steps_that_fit(count)
 
     def _due(self, step: int, period: int) -> bool:
         return step % period == 0 or step == self.num_steps
 
-    def _log(self, step: int, rows: Mapping[str, np.ndarray], seconds_per_step: float, shown: Progress) -> None:
-        if not self._due(step, self.log_every):
+    def _log(
+        self, step: int, rows: Mapping[str, np.ndarray], seconds_per_step: float, shown: Progress, is_check: bool
+    ) -> None:
+        if not is_check and not self._due(step, self.log_every):
             return
         measures = {name: float(values[-1]) for name, values in rows.items() if name != "input_wait_seconds"}
         measures["clips_per_second"] = self.clips_per_step / seconds_per_step
@@ -147,10 +186,11 @@ class Trainer:
         clips = measures["clips_per_second"]
         terms = _terms_in_words({name: measures[name] for name in self.training_step.model.loss_terms})
         rate = f"{round(clips) if clips >= 10 else f'{clips:.2g}'} clips/s"
-        shown.say(f"step {step}/{self.num_steps}  {terms}  {rate}")
+        shown.say(f"step {self._place(step)}  {terms}  {rate}")
 
     def _evaluate(self, step: int, shown: Progress, is_new: bool = True) -> dict[str, float]:
-        metrics = self.evaluate()
+        begin = time.perf_counter()
+        metrics = self.scores[step] = self.evaluate()
         if is_new:
             self.summaries.scalars(
                 step, {f"evaluation/{name}": value for name, value in metrics.items() if isinstance(value, float)}
@@ -165,8 +205,13 @@ class Trainer:
             for (name, value), is_shown in zip(metrics.items(), shown_here, strict=True)
             if is_shown and isinstance(value, float)
         )
-        shown.say(f"step {step}/{self.num_steps}  held-out: {scores}")
+        shown.say(f"step {self._place(step)}  held-out: {scores}")
+        if self.limit is not None:
+            self.limit.was_scored(time.perf_counter() - begin)
         return metrics
+
+    def _place(self, step: int) -> str:
+        return f"{step}/{self.num_steps}" if self.limit is None else f"{step} ({self.limit.elapsed:.0f} s)"
 
 
 def _terms_in_words(terms: Mapping[str, float]) -> str:
