@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simone_tf.errors import UserError
 from simone_tf.evaluation.held_out import HeldOut
 from simone_tf.evaluation.held_out_pictures import sheets
 from simone_tf.models.scene_model import Decomposition
@@ -144,3 +145,28 @@ def test_a_label_that_no_clip_has_is_told_once(caplog):
     assert [record.getMessage() for record in caplog.records] == [
         "No true segment of the held-out clips is 9: nothing is ignored."
     ]
+
+
+def test_the_likelihood_is_that_of_every_pixel_alike(colour_model):
+    """Of batches that are not full, too; the reference computes all pixels of all clips in one go."""
+    rng = np.random.default_rng(0)
+    camera = tf.constant(rng.normal(size=(1, SHAPE[0], 5)).astype(np.float32))
+    batches = make_batches(5, 3).map(lambda batch: batch | {"camera": tf.repeat(camera, 3, 0)})
+    result = HeldOut(colour_model, batches, None, further_score="nats_per_pixel").evaluate()
+    video = np.concatenate([batch["video"] for batch in batches])[:5]
+    taken_apart = colour_model.decompose({"video": video, "camera": np.repeat(camera, 5, 0)})
+    # A mixture of normal distributions, each of 3 colours, by hand.
+    scale = colour_model.likelihood.pixel_scale
+    errors = np.square(np.asarray(taken_apart.slot_rgb) - video[:, None]).sum(-1) / (2 * scale**2)
+    densities = np.exp(-errors) / (scale * np.sqrt(2 * np.pi)) ** 3
+    nats = np.log((np.asarray(taken_apart.slot_masks) * densities).sum(1)).mean()
+    assert result["nats_per_pixel"] == pytest.approx(nats, rel=1e-4)
+
+
+def test_a_model_without_a_likelihood_is_scored_by_its_error():
+    held_out = HeldOut(ByColour(), make_batches(4, 3), 7, further_score="psnr")
+    assert held_out.evaluate()["psnr"] == pytest.approx(-10 * np.log10(0.035), rel=1e-5)
+    model = ByColour()
+    model.log_prob = lambda video, rendering: None
+    with pytest.raises(UserError, match=r"train\.best_metric = 'nats_per_pixel': the model has no likelihood"):
+        HeldOut(model, make_batches(4, 3), 7, further_score="nats_per_pixel").evaluate()

@@ -1,6 +1,7 @@
 """Checkpoints: complete, exact, refused when they do not fit, and safe on a disk that is full or dies half way."""
 
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -181,6 +182,50 @@ def test_the_best_survives_later_ones(tmp_path, make_parts):
     assert not later.save_if_best(7, {"score": 0.7})
     assert restore_weights(tmp_path, fresh["model"], best=True) == (str(tmp_path / "best" / "ckpt-3"), 3)
     assert sorted(os.listdir(tmp_path)) == ["best", "checkpoints"]
+
+
+def test_a_run_goes_back_to_its_best(tmp_path, make_parts):
+    parts = make_parts()
+    checkpoints = Checkpoints(tmp_path, parts, keep=2, best_metric="score")
+    assert checkpoints.return_to_best() == 0  # There is none yet.
+    values = {}
+    for step, score in ((0, 0.1), (3, 0.9), (5, 0.4), (8, 0.2)):
+        fill(parts)
+        parts["step"].assign(step)
+        values[step] = values_of(parts)
+        checkpoints.save(step)
+        checkpoints.save_if_best(step, {"score": score})
+        for variable in parts["model"].variables:
+            variable.assign(variable + 1.0)
+    assert checkpoints.return_to_best() == 3
+    assert_equal(values_of(parts), values[3])
+    fresh = make_parts()
+    later = Checkpoints(tmp_path, fresh, keep=2, best_metric="score")
+    assert later.restore_latest() == str(tmp_path / "checkpoints" / "ckpt-3")
+    assert_equal(values_of(fresh), values[3])
+    assert (later.evaluated_step(), later.best_value()) == (3, 0.9)
+    later.save(4)
+    kept = sorted(name for name in os.listdir(tmp_path / "checkpoints") if name.endswith(".index"))
+    assert kept == ["ckpt-3.index", "ckpt-4.index"]
+    assert sorted(os.listdir(tmp_path)) == ["best", "checkpoints"]
+
+
+def test_a_run_that_cannot_go_back_stays_where_it_is(tmp_path, make_parts, monkeypatch):
+    parts = make_parts()
+    checkpoints = Checkpoints(tmp_path, parts, best_metric="score")
+    for step, score in ((3, 0.9), (5, 0.4)):
+        parts["step"].assign(step)
+        checkpoints.save(step)
+        checkpoints.save_if_best(step, {"score": score})
+
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copy2", full)
+        with pytest.raises(UserError, match=r"could not be written .*No space left"):
+            checkpoints.return_to_best()
+    assert checkpoints.restore_latest() == str(tmp_path / "checkpoints" / "ckpt-5")
 
 
 def test_a_run_folder_can_be_moved(tmp_path, make_parts):

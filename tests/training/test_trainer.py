@@ -12,6 +12,7 @@ from simone_tf import interrupts
 from simone_tf.errors import UserError
 from simone_tf.models.simone.model import SIMONe
 from simone_tf.training.step import STEP_METRICS
+from simone_tf.training.time_limit import LEAST_STEPS, TimeLimit
 from simone_tf.training.trainer import Trainer
 
 METRICS = (*SIMONe.loss_terms, *STEP_METRICS)
@@ -278,3 +279,31 @@ def test_output_that_cannot_be_written_costs_nothing(monkeypatch, error):
         patch.setattr("sys.stderr", Broken())
         assert log.trainer.train()["num_clips"] == 3
     assert log.steps_of("save") == [8]
+
+
+def test_a_session_ends_when_its_time_is_over(capsys):
+    """A call of the clock is a second: the session has checks at its start, within it and at its end."""
+    seconds = iter(range(10**6))
+    steps = Steps()
+    limit = TimeLimit(100.0, num_checks=4, clock=lambda: float(next(seconds)))
+    log = train(steps, 10**6, steps_per_loop=2, log_every=0, evaluate_every=0, checkpoint_every=0, limit=limit)
+    assert log.trainer.train()["video_ari_foreground"] == 0.25
+    last = sum(steps.counts)
+    assert LEAST_STEPS <= last < 100
+    scored = log.steps_of("best")
+    assert (scored[0], scored[-1]) == (0, last)
+    assert len(scored) == 5
+    assert list(log.trainer.scores) == scored
+    assert log.steps_of("save") == scored[1:]
+    assert log.steps_of("log") == scored[1:]
+    assert f"step {last} (" in capsys.readouterr().out
+
+
+def test_a_time_limit_alone_leaves_the_periods_as_they_are():
+    steps = Steps()
+    limit = TimeLimit(0.0)
+    log = train(steps, 1000, steps_per_loop=4, log_every=5, evaluate_every=5, checkpoint_every=7, limit=limit)
+    log.trainer.train()
+    assert sum(steps.counts) == LEAST_STEPS
+    assert log.steps_of("best") == log.steps_of("log") == [5, 10]
+    assert log.steps_of("save") == [5, 7, 10]
