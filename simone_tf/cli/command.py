@@ -102,7 +102,7 @@ def run(main, interrupted=GOES_ON):
         code = 2
     except KeyboardInterrupt as stop:
         interrupts.over()
-        say(f"Interrupted; {stop or interrupted}.", sys.stderr)
+        say(f"Interrupted; {str(stop) or interrupted}.", sys.stderr)
         code = interrupts.exit_code()
     except Exception as error:
         # What was interrupted may answer with an error of its own, which is no fault of the program.

@@ -55,3 +55,11 @@ def test_without_docstrings_libraries_do_not_load():
     done = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: Python runs without docstrings")
+
+
+@pytest.mark.parametrize(("said", "told"), [((), "nothing was written"), (("a holds it",), "a holds it")])
+def test_what_was_interrupted_may_know_better(said, told, capsys):
+    with pytest.raises(SystemExit) as caught:
+        command.run(raising(KeyboardInterrupt(*said)), interrupted="nothing was written")
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == f"Interrupted; {told}.\n"

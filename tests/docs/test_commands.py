@@ -74,10 +74,12 @@ SMALL_PAPER = (*SMALL_SIMONE, *_params("StridedQueries.stride = 16", "train.num_
 SHORTENED = (
     (r"python -m simone_tf\.train .*--gin_file=blobs\.gin", (*SMALL, *_params("warmup_steps = 1"))),
     (r"python -m simone_tf\.train --gin_file=gin/quickstart(_long)?\.gin", SMALL_QUICKSTART),
+    (r"python -m simone_tf\.train --gin_file=mine\.gin", (*SMALL, *_params("warmup_steps = 1"))),
     (r"python -m simone_tf\.train --gin_file=gin/playroom\.gin", SMALL_PAPER),
     (r"python -m simone_tf\.train --run_dir=", _params("num_steps = 4")),
     (r"python -m simone_tf\.evaluate ", ("--num_clips=4", "--num_probe_clips=20", "--num_pictures=1")),
     (r"python -m simone_tf\.export ", ()),
+    (r"python -m simone_tf\.decompose .*--adapt=", ("--adapt=0.001",)),
     (r"python -m simone_tf\.decompose ", ()),
     (
         r"python tools/sweep\.py ",

@@ -12,6 +12,7 @@ from simone_tf.runs.flags import window_model_of
 from simone_tf.runs.load import load_run
 from simone_tf.training import time_limit
 
+from colour_mixture import ColourMixture
 from decomposed import moving_square
 from one_scene import OneScene
 
@@ -75,9 +76,10 @@ def test_what_is_held_out_is_drawn_better_and_was_never_trained_on(run, tmp_path
 
 
 def test_when_it_gets_worse_the_given_weights_are_used(colour_run, given, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(adaptation, "RATE_SHARE", 1e3)
-    monkeypatch.setattr(adaptation, "WARMUP_STEPS", 0)
-    monkeypatch.setattr(adaptation, "_AVERAGE_DECAY", 0.0)
+    """Here the steps lead up the loss."""
+    losses = ColourMixture.losses
+    upward = lambda self, *given: {name: -value for name, value in losses(self, *given).items()}  # noqa: E731
+    monkeypatch.setattr(ColourMixture, "losses", upward)
     found = adapted(given, moving_square(12), tmp_path / "out", colour_run)
     assert (found.step, found.after) == (0, {**found.after, **found.before})
     told = capsys.readouterr().out
