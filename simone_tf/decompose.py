@@ -37,14 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     from simone_tf.long_videos.write_decomposition import write_decomposition
 
-    adapted = None
     try:
-        if minutes is None:
-            window_model = run_flags.read_window_model(flags)
-        else:
-            window_model, adapted = _adapted(flags, video, out, minutes)
-        begin = time.monotonic()
-        with _interrupts_told(adapted), progress(os.path.basename(video.path), video.num_frames, "frame") as shown:
+        adapted = None if minutes is None else _adapted(flags, video, out, minutes)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_interrupts_told(adapted))
+            window_model = _window_model(flags, adapted)
+            begin = time.monotonic()
+            shown = stack.enter_context(progress(os.path.basename(video.path), video.num_frames, "frame"))
             found = write_decomposition(
                 window_model,
                 video,
@@ -67,15 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _adapted(flags, video, out, minutes):
-    """The named model trained further on the video, as what takes windows apart, and what became of it."""
+    """What became of the named model, trained further on the video."""
     from simone_tf.runs.adaptation import adapt
-    from simone_tf.runs.load import load_run
 
     run = run_flags.read_run(flags)
-    source = f"pretrained {flags.pretrained}" if flags.pretrained else flags.run_dir
-    adapted = adapt(
+    return adapt(
         run,
-        run_flags.window_model_of(run, source),
+        run_flags.window_model_of(run, f"pretrained {flags.pretrained}" if flags.pretrained else flags.run_dir),
         f"pretrained:{flags.pretrained}" if flags.pretrained else flags.run_dir,
         video,
         out,
@@ -85,7 +82,15 @@ def _adapted(flags, video, out, minutes):
         find_cuts=not flags.no_cuts,
         overwrite=flags.overwrite,
     )
-    return run_flags.window_model_of(load_run(adapted.run_dir), adapted.run_dir), adapted
+
+
+def _window_model(flags, adapted):
+    """What takes windows apart: the named model, or the one that was trained further."""
+    if adapted is None:
+        return run_flags.read_window_model(flags)
+    from simone_tf.runs.load import load_run
+
+    return run_flags.window_model_of(load_run(adapted.run_dir), adapted.run_dir)
 
 
 @contextlib.contextmanager

@@ -48,9 +48,9 @@ NUM_CHECKS = 8
 
 BATCH_SIZE = 8
 WARMUP_STEPS = 50
-# Of the rate that the model was trained with. Of `quickstart` on a clip of MOVi-A (24 frames, 4 held out: 3.55 nats per
-# pixel before), the best score in 800 steps was 4.64 at half the rate, at step 600, and 4.60 at a quarter of it, at 500;
-# most of it (4.54, 4.52) was there after 100 steps.
+# Of the rate that the model was trained with. Of `quickstart` on a clip of MOVi-A (24 frames, 4 held out: 3.55 nats
+# per pixel before) the best score in 800 steps was 4.64 at half the rate, at step 600, and 4.60 at a quarter of it, at
+# step 500; most of it (4.54, 4.52) was there after 100 steps.
 RATE_SHARE = 0.5
 # Of a model whose configuration does not tell its rate.
 _USUAL_RATE = 2e-4
