@@ -21,6 +21,7 @@ MAY_CHANGE = (
     "train.evaluation_batch_size",
     "train.evaluation_chunk_size",
     "Adam.*",
+    "Muon.*",
     "WarmupCosine.*",
     # What fits the machine; the noise of later steps may be other noise of the same kind.
     "train.steps_per_loop",
