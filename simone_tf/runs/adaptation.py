@@ -184,6 +184,7 @@ def _settings(run: Run, clips: OwnClips, origin: str, minutes: float, window_mod
     turned = not window_model.given
     check = TRAIN if clips.plan.held_out is None else CHECK
     microbatch = run.settings.microbatch_size
+    optimizer, rate = _optimizer_of(run.config)
     params = {
         "train.clips": "@training/ClipRecords()",
         "train.held_out_clips": "@held_out/ClipRecords()",
@@ -193,9 +194,9 @@ def _settings(run: Run, clips: OwnClips, origin: str, minutes: float, window_mod
         "train.max_minutes": minutes,
         "train.batch_size": BATCH_SIZE,
         "train.microbatch_size": microbatch if microbatch and BATCH_SIZE % microbatch == 0 else microbatch and 1,
-        "train.optimizer": "@Adam",
-        "Adam.learning_rate": "@WarmupCosine()",
-        "WarmupCosine.peak": RATE_SHARE * _trained_rate(run.config),
+        "train.optimizer": f"@{optimizer}",
+        f"{optimizer}.learning_rate": "@WarmupCosine()",
+        "WarmupCosine.peak": RATE_SHARE * rate,
         "WarmupCosine.warmup_steps": WARMUP_STEPS,
         "WarmupCosine.decay_steps": 0,
         "train.average_decay": _AVERAGE_DECAY,
@@ -222,12 +223,15 @@ def _settings(run: Run, clips: OwnClips, origin: str, minutes: float, window_mod
     return read_settings((), [f"{name} = {value}" for name, value in params.items()], run.run_dir)
 
 
-def _trained_rate(config: str) -> float:
-    """The highest learning rate of a model's training."""
+def _optimizer_of(config: str) -> tuple[str, float]:
+    """The optimizer that a model was trained by and its top rate; Adam at a usual one where the config says none."""
     said = bindings.resolved(bindings.read_bindings(config))
-    rate = said.get("Adam.learning_rate")
+    optimizer = said.get("train.optimizer")
+    name = optimizer.name if isinstance(optimizer, bindings.Reference) else ""
+    rate = said.get(f"{name}.learning_rate")
     rate = said.get("WarmupCosine.peak") if isinstance(rate, bindings.Reference) else rate
-    return float(rate) if isinstance(rate, int | float) and rate > 0 else _USUAL_RATE
+    is_told = isinstance(rate, int | float) and rate > 0
+    return (name, float(rate)) if is_told else ("Adam", _USUAL_RATE)
 
 
 def _has_likelihood(run: Run) -> bool:

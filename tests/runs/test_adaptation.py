@@ -152,14 +152,17 @@ def test_a_model_without_a_likelihood_is_scored_by_its_error(colour_run, given, 
         assert measures["psnr"] == pytest.approx(-10 * np.log10(measures["reconstruction_mse"]))
 
 
-def test_the_rate_follows_the_models_own():
-    for config, rate in (
-        ("Adam.learning_rate = 3e-3", 3e-3),
-        ("Adam.learning_rate = @WarmupCosine()\nWarmupCosine.peak = %learning_rate\nlearning_rate = 1e-4", 1e-4),
-        ("Adam.learning_rate = @my_own_schedule()", 2e-4),
-        ("", 2e-4),
+def test_optimizer_and_rate_follow_the_models_own():
+    for config, found in (
+        ("train.optimizer = @Adam\nAdam.learning_rate = 3e-3", ("Adam", 3e-3)),
+        (
+            "train.optimizer = @Own\nOwn.learning_rate = @WarmupCosine()\nWarmupCosine.peak = %rate\nrate = 1e-4",
+            ("Own", 1e-4),
+        ),
+        ("train.optimizer = @Own\nOwn.learning_rate = @my_own_schedule()", ("Adam", 2e-4)),
+        ("", ("Adam", 2e-4)),
     ):
-        assert adaptation._trained_rate(config) == rate
+        assert adaptation._optimizer_of(config) == found
 
 
 def test_what_fails_says_what_is_there(colour_run, given, tmp_path, monkeypatch):
