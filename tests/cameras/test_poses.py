@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from simone_tf.errors import UserError
-from simone_tf.evaluation.probes.camera_pose import CONVENTIONS, camera_poses
+from simone_tf.cameras.poses import CONVENTIONS, camera_poses
 from simone_tf.scenes.camera import arc_path, camera_matrices
 
 

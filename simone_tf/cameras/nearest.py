@@ -1,0 +1,36 @@
+"""Which cameras are near which."""
+
+import numpy as np
+
+from simone_tf.cameras.poses import camera_poses
+
+
+def camera_distances(cameras: np.ndarray, others: np.ndarray, convention: str | None) -> np.ndarray:
+    """How far cameras are from others, `[..., N, M]` float64.
+
+    The root of the squared distance of the places, in the world's units, plus the squared difference of the rotation
+    matrices (Frobenius; 8 at opposite directions). Of numbers that nobody knows the meaning of, `convention` None, it
+    is their Euclidean distance.
+
+    Args:
+      cameras: `[..., N, C]`.
+      others: `[..., M, C]`.
+      convention: what the numbers are, see `poses`.
+
+    Raises:
+      UserError: the numbers do not follow the convention.
+    """
+    places, other_places = (_places(np.asarray(numbers, np.float64), convention) for numbers in (cameras, others))
+    return np.linalg.norm(places[..., :, np.newaxis, :] - other_places[..., np.newaxis, :, :], axis=-1)
+
+
+def nearest_cameras(cameras: np.ndarray, others: np.ndarray, convention: str | None) -> np.ndarray:
+    """For each of `cameras [..., N, C]` the index of the nearest of `others [..., M, C]`: `[..., N]` int."""
+    return np.argmin(camera_distances(cameras, others, convention), axis=-1)
+
+
+def _places(numbers: np.ndarray, convention: str | None) -> np.ndarray:
+    if convention is None:
+        return numbers
+    location, rotation = camera_poses(numbers, convention)
+    return np.concatenate([location, rotation.reshape(*rotation.shape[:-2], 9)], axis=-1)
