@@ -147,7 +147,11 @@ class SIMONe(SceneModel, DecodesQueries):
         }
 
     def decode(
-        self, latents: Mapping[str, tf.Tensor], query: Query, chunk_size: int | tf.Tensor | None = None
+        self,
+        latents: Mapping[str, tf.Tensor],
+        query: Query,
+        chunk_size: int | tf.Tensor | None = None,
+        given: Mapping[str, tf.Tensor] | None = None,
     ) -> Decoded:
         """Decodes any object latents with any frame latents at any queries (Eq. 1), masks normalised.
 
@@ -157,10 +161,12 @@ class SIMONe(SceneModel, DecodesQueries):
             latents: `object [B, K, Do]` and `frame [B, T, Df]`, float32, of the same clips or of others.
             query: `Query` of P queries, frames in [0, T).
             chunk_size: queries decoded at a time, an int or a scalar int32 tensor, None for all at once.
+            given: nothing.
 
         Returns:
             `Decoded` of `[B, K, P, 3]` and `[B, K, P]`.
         """
+        del given
         frame_latents = latents["frame"]
         num_frames = frame_latents.shape[1]
         object_latents = latents["object"][:, :, None]
