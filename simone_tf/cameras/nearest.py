@@ -4,6 +4,8 @@ import numpy as np
 
 from simone_tf.cameras.poses import camera_poses
 
+_ROUNDING = 1e-5  # of poses in float32
+
 
 def camera_distances(cameras: np.ndarray, others: np.ndarray, convention: str | None) -> np.ndarray:
     """How far cameras are from others, `[..., N, M]` float64.
@@ -25,8 +27,12 @@ def camera_distances(cameras: np.ndarray, others: np.ndarray, convention: str | 
 
 
 def nearest_cameras(cameras: np.ndarray, others: np.ndarray, convention: str | None) -> np.ndarray:
-    """For each of `cameras [..., N, C]` the index of the nearest of `others [..., M, C]`: `[..., N]` int."""
-    return np.argmin(camera_distances(cameras, others, convention), axis=-1)
+    """For each of `cameras [..., N, C]` the index of the nearest of `others [..., M, C]`: `[..., N]` int.
+
+    Of several as near as each other but for rounding it is the first.
+    """
+    distances = camera_distances(cameras, others, convention)
+    return np.argmax(distances <= distances.min(axis=-1, keepdims=True) + _ROUNDING, axis=-1)
 
 
 def _places(numbers: np.ndarray, convention: str | None) -> np.ndarray:

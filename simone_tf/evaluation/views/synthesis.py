@@ -1,7 +1,8 @@
 """Views of a scene that a model draws without having seen them."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -53,8 +54,7 @@ class ViewSynthesizer:
     def __init__(self, model: SceneModel, chunk_size: int | None = 4096):
         self._model = model
         self._chunk_size = chunk_size
-        draw = self._by_viewpoints if model.renders_views else self._by_interpolation
-        self._draw = tf.function(draw)
+        self._functions: dict[Any, Callable[[Mapping[str, tf.Tensor]], Views]] = {}  # one of each task
 
     def __call__(self, batch: Mapping[str, tf.Tensor], task: ViewTask, moments: tuple[float, ...] = ()) -> Views:
         """Draws the frames of a task.
@@ -64,7 +64,11 @@ class ViewSynthesizer:
             task: which frames are seen and which not.
             moments: when the unseen frames are, counted in frames; by default their numbers.
         """
-        return self._draw({name: batch[name] for name in self._model.inputs}, task, moments or task.unseen)
+        key = (task, moments)
+        if key not in self._functions:
+            draw = self._by_viewpoints if self._model.renders_views else self._by_interpolation
+            self._functions[key] = tf.function(functools.partial(draw, task=task, moments=moments or task.unseen))
+        return self._functions[key]({name: batch[name] for name in self._model.inputs})
 
     def _by_viewpoints(self, batch: Mapping[str, tf.Tensor], task: ViewTask, moments: tuple[float, ...]) -> Views:
         model, size = self._model, batch["video"].shape[2:4]
