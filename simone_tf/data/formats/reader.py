@@ -47,7 +47,7 @@ class ClipReader(abc.ABC):
     """The feature that holds the frames of `video` as PNG or JPEG; None where the pixels are stored as they are."""
 
     camera_convention: str | None = None
-    """What the numbers of `camera` are, a key of `CONVENTIONS` in `cameras.poses`; None where nobody knows."""
+    """What the numbers of `camera` are, a key of `CONVENTIONS` in `evaluation.probes`; None where nobody knows."""
 
     parses_batches = False
     """Whether `parse_videos` is there, for records so small that handling each costs more than its bytes do."""

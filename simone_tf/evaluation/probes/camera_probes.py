@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from simone_tf.errors import UserError
-from simone_tf.cameras.poses import CameraPoses, camera_poses
+from simone_tf.evaluation.probes.camera_pose import CameraPoses, camera_poses
 from simone_tf.evaluation.probes.probe_data import (
     ClipSplit,
     ProbeSettings,
@@ -44,7 +44,7 @@ def camera_probes(
     decoder predicts location and orientation together; they are scored apart.
 
     With a `reference_frame` r both are in the coordinates of the clip's own camera in frame r, which itself is left
-    out. This is what a model can know of scenes that look alike from all sides, see `cameras.poses`. As the model need
+    out. This is what a model can know of scenes that look alike from all sides, see `camera_pose`. As the model need
     not have chosen that camera as its own origin, `f_r,f_t` is an input too (linear and MLP).
 
     Args:
@@ -52,7 +52,7 @@ def camera_probes(
       object_latents: `[N, K, Do]` float, or `[N, K, T, Do]`, of which the mean over the frames is taken; None of a
         model that has none: no inputs `o_1..K`.
       camera: `[N, T, C]` float, the dataset's pose vectors.
-      convention: what they mean, see `cameras.poses.CONVENTIONS`.
+      convention: what they mean, see `camera_pose.CONVENTIONS`.
       reference_frame: None for world coordinates, or r in [0, T), T at least 2.
       split: the clips to train and test on; None draws one by `settings`.
       settings: `ProbeSettings()` by default.

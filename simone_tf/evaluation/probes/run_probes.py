@@ -8,7 +8,7 @@ from simone_tf.data.formats.reader import ClipReader
 from simone_tf.errors import UserError
 from simone_tf.evaluation.clip_measures import COPIED_FIELDS
 from simone_tf.evaluation.probes.attribute_probes import NamedAttribute, attribute_probes
-from simone_tf.cameras.poses import CONVENTIONS
+from simone_tf.evaluation.probes.camera_pose import CONVENTIONS
 from simone_tf.evaluation.probes.camera_probes import camera_probes, choose_reference_frame
 from simone_tf.evaluation.probes.findings import findings
 from simone_tf.evaluation.probes.probe_data import (

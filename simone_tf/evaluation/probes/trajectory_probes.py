@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simone_tf.cameras.poses import camera_poses
+from simone_tf.evaluation.probes.camera_pose import camera_poses
 from simone_tf.evaluation.probes.probe_data import (
     ClipSplit,
     ProbeSettings,
@@ -54,7 +54,7 @@ def trajectory_probes(
     """Position of an object at time t by MLP decoders from several inputs, see `_inputs` (section 5.3, table 3).
 
     The position is that in the world (allocentric), or with `reference_frame` r that in the coordinates of the clip's
-    own camera in frame r, which is what a model can know of scenes that look alike from all sides, see `cameras.poses`.
+    own camera in frame r, which is what a model can know of scenes that look alike from all sides, see `camera_pose`.
 
     Decoders are trained on all objects, and again on moving ones only, and tested on moving objects of unseen clips.
     Where nothing moves, or `object_moving` is not known, they are trained and tested on all objects, as the column

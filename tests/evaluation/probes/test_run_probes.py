@@ -68,7 +68,7 @@ def test_every_probe_finds_what_the_latents_tell():
 
 def relative_clips():
     """As the model of scenes without a north does: frame latents tell the pose seen from the camera of frame 1."""
-    from simone_tf.cameras.poses import camera_poses
+    from simone_tf.evaluation.probes.camera_pose import camera_poses
 
     train, test = ({**data} for data in (TRAIN, TEST))
     for data in (train, test):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simone_tf.errors import UserError
-from simone_tf.cameras.poses import camera_poses
+from simone_tf.evaluation.probes.camera_pose import camera_poses
 from simone_tf.evaluation.probes.probe_data import ClipSplit, ProbeSettings
 from simone_tf.evaluation.probes.regressors import MLPSettings
 from simone_tf.evaluation.probes.trajectory_probes import trajectory_probes

@@ -16,7 +16,6 @@ for any model; four equal walls leave four directions to choose from. There the 
 frame, such as the first, is what a model can know.
 """
 
-import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -81,51 +80,6 @@ def camera_poses(camera: np.ndarray, convention: str) -> CameraPoses:
         return CameraPoses(camera[..., :3], rotations[convention](camera[..., 3:]))
     matrix = camera.reshape(*camera.shape[:-1], 4, 4)
     return CameraPoses(matrix[..., :3, 3], rotations[convention](matrix))
-
-
-def poses_at(location: np.ndarray, yaw: np.ndarray, pitch: np.ndarray) -> CameraPoses:
-    """Upright cameras at `location [..., 3]` that look along `yaw` and `pitch [...]` in radians.
-
-    Yaw turns anticlockwise from +x seen from above (z is up), pitch is positive when looking up.
-    """
-    angles = np.stack([np.sin(yaw), np.cos(yaw), np.sin(pitch), np.cos(pitch)], axis=-1)
-    return CameraPoses(np.asarray(location, np.float64), _from_yaw_pitch(angles))
-
-
-def camera_numbers(poses: CameraPoses, convention: str) -> np.ndarray:
-    """The inverse of `camera_poses`: `[..., C]` float32. In `yaw_pitch`, which knows no roll, roll is lost.
-
-    Raises:
-      UserError: for an unknown convention.
-    """
-    location, rotation = poses
-    if convention == "yaw_pitch":
-        right, forward = rotation[..., :, 0], -rotation[..., :, 2]
-        flat = np.hypot(right[..., 0], right[..., 1])  # 1 but for a roll.
-        angles = [right[..., 0] / flat, -right[..., 1] / flat, forward[..., 2]]
-        angles.append(np.hypot(forward[..., 0], forward[..., 1]))
-        return np.concatenate([location, np.stack(angles, axis=-1)], axis=-1).astype(np.float32)
-    if convention == "quaternion":
-        scalar_last = Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_quat().reshape(*rotation.shape[:-2], 4)
-        return np.concatenate([location, np.roll(scalar_last, 1, axis=-1)], axis=-1).astype(np.float32)
-    if convention == "matrix":
-        matrix = np.zeros((*location.shape[:-1], 4, 4))
-        matrix[..., :3, :3], matrix[..., :3, 3], matrix[..., 3, 3] = rotation, location, 1.0
-        return matrix.reshape(*location.shape[:-1], 16).astype(np.float32)
-    raise UserError(f"The camera convention is {convention!r}: choose one of {', '.join(CONVENTIONS)}.")
-
-
-def convention_of(camera: np.ndarray) -> str | None:
-    """The convention that numbers `[..., C]` follow, as far as they tell; None where they follow none.
-
-    No numbers follow two: behind the location the squares of `yaw_pitch` add up to 2 and those of `quaternion` to 1.
-    """
-    for convention, size in CONVENTIONS.items():
-        if np.shape(camera)[-1] == size:
-            with contextlib.suppress(UserError):
-                camera_poses(camera, convention)
-                return convention
-    return None
 
 
 def _from_yaw_pitch(angles: np.ndarray) -> np.ndarray:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from simone_tf.cameras.poses import CONVENTIONS, camera_numbers, camera_poses, convention_of, poses_at
 from simone_tf.errors import UserError
+from simone_tf.evaluation.probes.camera_pose import CONVENTIONS, camera_poses
 from simone_tf.scenes.camera import arc_path, camera_matrices
 
 
@@ -108,33 +108,3 @@ def test_relative_poses_do_not_know_where_the_world_is():
 def test_numbers_that_do_not_follow_the_convention(camera, convention, message):
     with pytest.raises(UserError, match=message):
         camera_poses(camera, convention)
-
-
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_numbers_are_read_and_written_alike(convention):
-    camera = as_convention(paths(), convention)
-    written = camera_numbers(camera_poses(camera, convention), convention)
-    assert written.dtype == np.float32
-    if convention == "quaternion":  # A quaternion and its opposite are one rotation.
-        written[..., 3:] *= np.sign(np.sum(written[..., 3:] * camera[..., 3:], axis=-1, keepdims=True))
-    np.testing.assert_allclose(written, camera, atol=1e-5)
-    assert convention_of(camera) == convention
-
-
-def test_a_camera_that_looks_straight_down_keeps_its_yaw():
-    camera = np.array([0.0, 0.0, 4.0, np.sin(0.7), np.cos(0.7), -1.0, 0.0], np.float32)
-    np.testing.assert_allclose(camera_numbers(camera_poses(camera, "yaw_pitch"), "yaw_pitch"), camera, atol=1e-6)
-
-
-def test_poses_are_upright_and_look_where_they_are_told():
-    poses = poses_at(np.array([1.0, 2.0, 3.0]), np.array(np.pi / 2), np.array(0.0))
-    # Along +y: right is +x, up is +z, backward -y.
-    np.testing.assert_allclose(poses.rotation, [[1, 0, 0], [0, 0, -1], [0, 1, 0]], atol=1e-12)
-
-
-def test_numbers_of_no_convention_have_none():
-    assert convention_of(np.zeros((3, 7))) is None
-    assert convention_of(np.zeros((3, 16))) is None
-    assert convention_of(np.zeros((3, 5))) is None
-    with pytest.raises(UserError, match="choose one of"):
-        camera_numbers(camera_poses(paths(), "yaw_pitch"), "euler")
