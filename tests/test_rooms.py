@@ -13,7 +13,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_CHAIN = 350, 80, 7
 # room or from lower floors.
 FLOORS = (
     ("errors", "event_files", "interrupts", "plain_paths"),
-    ("files", "locks", "npz", "checks", "pictures.pixels"),
+    ("files", "locks", "npz", "checks", "pictures.pixels", "camera_conventions"),
     ("cameras", "cli", "one_writer", "pictures", "models.parts", "evaluation.scores", "data.clip", "data.tfrecords"),
     ("models.scene_model", "data.framing"),
     ("models.simone", "data.formats"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from simone_tf.cameras.poses import camera_poses
+from simone_tf.camera_conventions import location_and_rotation
 
 _ROUNDING = 1e-5  # of poses in float32
 
@@ -17,7 +17,7 @@ def camera_distances(cameras: np.ndarray, others: np.ndarray, convention: str | 
     Args:
       cameras: `[..., N, C]`.
       others: `[..., M, C]`.
-      convention: what the numbers are, see `poses`.
+      convention: what the numbers are, see `camera_conventions`.
 
     Raises:
       UserError: the numbers do not follow the convention.
@@ -38,5 +38,5 @@ def nearest_cameras(cameras: np.ndarray, others: np.ndarray, convention: str | N
 def _places(numbers: np.ndarray, convention: str | None) -> np.ndarray:
     if convention is None:
         return numbers
-    location, rotation = camera_poses(numbers, convention)
+    location, rotation = location_and_rotation(numbers, convention)
     return np.concatenate([location, rotation.reshape(*rotation.shape[:-2], 9)], axis=-1)

@@ -77,7 +77,8 @@ class _Functions:
     def decode_queries(self, frames: tf.Tensor, coordinates: tf.Tensor, **inputs: tf.Tensor) -> _Tensors:
         assert isinstance(self._model, DecodesQueries)
         latents = self._latents_in(inputs)
-        decoded = self._model.decode(latents, Query(frames, coordinates), self._chunk(latents))
+        given = {name: inputs[name] for name in self._given}
+        decoded = self._model.decode(latents, Query(frames, coordinates), self._chunk(latents), given)
         masks = tf.nn.softmax(decoded.mask_logits, axis=1)
         rgb = tf.einsum("bkp,bkpc->bpc", masks, decoded.rgb_means)
         return {"rgb": rgb, "slot_rgb": decoded.rgb_means, "slot_masks": masks}

@@ -132,6 +132,7 @@ def _meaning_of_encode(sizes: Sizes) -> str:
 def _decode_queries(sizes: Sizes) -> Signature:
     inputs = {
         **_latents(sizes),
+        **_given(sizes),
         "frames": _text("int32", (None,), "frame of each query", (0, sizes.num_frames - 1)),
         "coordinates": _text(
             "float32", (None, 2), "row and column of each query: -1 is the frame's first, 1 its last", (-1, 1)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from simone_tf.cameras.poses import camera_numbers, camera_poses
+from simone_tf.camera_conventions import location_and_rotation
+from simone_tf.cameras.conversions import camera_numbers
 from simone_tf.cameras.sweeps import DISTANCES, PITCHES, camera_sweep, looked_at
 from simone_tf.scenes.camera import CameraPath, arc_path
 
@@ -28,9 +29,18 @@ def forward(camera):
     return np.stack([flat * camera[..., 4], flat * camera[..., 3], camera[..., 5]], axis=-1)
 
 
+def looked_at_by(camera):
+    location, rotation = location_and_rotation(camera, "yaw_pitch")
+    return looked_at(location, -rotation[..., 2])
+
+
+def in_numbers(camera, convention, written="yaw_pitch"):
+    return camera_numbers(*location_and_rotation(camera, convention), written)
+
+
 def test_a_circle_stands_around_what_was_looked_at():
     camera = arc()
-    np.testing.assert_allclose(looked_at(camera_poses(camera, "yaw_pitch")), PLACE, atol=1e-4)
+    np.testing.assert_allclose(looked_at_by(camera), PLACE, atol=1e-4)
     sweep = camera_sweep(camera, "yaw_pitch", 8)
     assert sweep.cameras.shape == (len(DISTANCES), 8, 7)
     assert (sweep.second_name, sweep.second.tolist()) == ("distance", list(DISTANCES))
@@ -48,7 +58,7 @@ def test_a_circle_stands_around_what_was_looked_at():
 
 def test_one_who_looks_around_turns_on_the_spot():
     camera = walk([0.0, 50.0, 100.0])
-    assert looked_at(camera_poses(camera, "yaw_pitch")) is None
+    assert looked_at_by(camera) is None
     sweep = camera_sweep(camera, "yaw_pitch", 4)
     assert (sweep.second_name, sweep.second.tolist()) == ("pitch", list(PITCHES))
     np.testing.assert_allclose(sweep.cameras[..., :3], np.broadcast_to([0.5, 0.25, 1.5], (5, 4, 3)), atol=1e-6)
@@ -61,13 +71,13 @@ def test_one_who_looks_around_turns_on_the_spot():
 def test_cameras_that_look_away_from_each_other_have_no_place_in_common():
     camera = arc()
     camera[:, 3:5] *= -1.0  # turned about: the lines meet behind them
-    assert looked_at(camera_poses(camera, "yaw_pitch")) is None
+    assert looked_at_by(camera) is None
 
 
 def test_one_camera_looks_at_the_floor():
     camera = arc(1, np.array([2.0, 1.0, 0.0]))
-    np.testing.assert_allclose(looked_at(camera_poses(camera, "yaw_pitch")), [2.0, 1.0, 0.0], atol=1e-4)
-    assert looked_at(camera_poses(walk([30.0], pitch=0.2), "yaw_pitch")) is None
+    np.testing.assert_allclose(looked_at_by(camera), [2.0, 1.0, 0.0], atol=1e-4)
+    assert looked_at_by(walk([30.0], pitch=0.2)) is None
     sweep = camera_sweep(camera, "yaw_pitch", 6, num_second=1)
     assert sweep.cameras.shape == (1, 6, 7)
     np.testing.assert_allclose(sweep.cameras[0, 3], camera[0], atol=1e-4)
@@ -77,5 +87,5 @@ def test_one_camera_looks_at_the_floor():
 def test_the_sweep_is_the_same_in_other_numbers(convention):
     camera = arc()
     expected = camera_sweep(camera, "yaw_pitch", 6).cameras
-    found = camera_sweep(camera_numbers(camera_poses(camera, "yaw_pitch"), convention), convention, 6).cameras
-    np.testing.assert_allclose(camera_numbers(camera_poses(found, convention), "yaw_pitch"), expected, atol=1e-4)
+    found = camera_sweep(in_numbers(camera, "yaw_pitch", convention), convention, 6).cameras
+    np.testing.assert_allclose(in_numbers(found, convention), expected, atol=1e-4)

@@ -19,7 +19,7 @@ def nearest_frames(task: ViewTask, camera: np.ndarray | None, convention: str | 
     Args:
         task: which frames are seen and which not.
         camera: `[B, F, C]`; None where there is none, and nearest in time is meant. Of equals it is the earlier one.
-        convention: what the camera's numbers are, see `cameras.poses`.
+        convention: what the camera's numbers are, see `camera_conventions`.
 
     Raises:
         UserError: the numbers do not follow the convention.

@@ -127,7 +127,9 @@ def _nats(views: Views) -> dict[str, np.ndarray]:
 def _kl(posteriors: Mapping[str, Posterior]) -> dict[str, np.ndarray]:
     """Of latents that are no points; the rate only where none is."""
     kl = {
-        name: kl_to_prior(posterior).numpy() for name, posterior in posteriors.items() if posterior.log_scale is not None
+        name: kl_to_prior(posterior).numpy()
+        for name, posterior in posteriors.items()
+        if posterior.log_scale is not None
     }
     by_clip = {name: values.reshape(len(values), -1) for name, values in kl.items()}
     measured = {f"{name}_kl": values.mean(axis=1) for name, values in by_clip.items()}

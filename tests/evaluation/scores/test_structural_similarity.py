@@ -36,7 +36,9 @@ def test_it_is_that_of_the_formula(height, width, size):
     drawn = np.clip(video + rng.normal(0, 0.05, video.shape), 0, 1).astype(np.float32)
     found = structural_similarity(video, drawn)
     assert found.shape == (2, 3)
-    expected = [[by_formula(*pair, size) for pair in zip(*clips, strict=True)] for clips in zip(video, drawn, strict=True)]
+    expected = [
+        [by_formula(*pair, size) for pair in zip(*clips, strict=True)] for clips in zip(video, drawn, strict=True)
+    ]
     np.testing.assert_allclose(found, expected, atol=2e-5)
     assert 0.1 < found.min() < found.max() < 0.99
 

@@ -116,7 +116,10 @@ def test_what_the_data_lack_is_left_out(clips):
     without = [{name: clip[name] for name in ("video", "camera")} for clip in clips]
     for clip in measured_of(without):
         names = {name.removeprefix("sweep_") for name in clip if name.startswith("sweep_")}
-        assert names == {f"{what}_{score}" for what in (*DRAWN, *BASELINES) for score in QUALITY} | {"object_kl", "rate"}
+        assert names == {f"{what}_{score}" for what in (*DRAWN, *BASELINES) for score in QUALITY} | {
+            "object_kl",
+            "rate",
+        }
 
 
 def test_an_ignored_label_is_in_no_score(clips):
