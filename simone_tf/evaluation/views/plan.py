@@ -15,8 +15,8 @@ def check_num_context_frames(num_context_frames: int | None, model_frames: int) 
     """
     if num_context_frames is not None and not 1 <= num_context_frames <= model_frames:
         raise UserError(
-            f"--num_context_frames={num_context_frames}: the model was trained on clips of {model_frames} frames; choose "
-            f"from 1 to {model_frames}."
+            f"--num_context_frames={num_context_frames}: the model was trained on clips of {model_frames} frames; "
+            f"choose from 1 to {model_frames}."
         )
 
 
@@ -51,7 +51,7 @@ def plan_views(
         return [], f"The clips have {frames} frames, of which none is left to be drawn unseen: no view synthesis."
     count = num_context_frames or model_frames
     return [], (
-        f"This model infers its viewpoints: only between {max(count, 2)} frames that it is shown can it be asked for others, "
-        f"and clips of {frames} have none between as many at equal steps: no view synthesis; choose fewer with "
-        "--num_context_frames, or longer clips."
+        f"This model infers its viewpoints, and can be asked for others only between frames that it is shown: clips of "
+        f"{frames} frames have none between {max(count, 2)} at equal steps, so that there is no view synthesis; choose "
+        "fewer with --num_context_frames, or longer clips."
     )

@@ -26,8 +26,8 @@ def batch_of(clips):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 def test_a_model_that_is_given_the_truth_s_cameras_draws_the_truth(count):
-    batch = batch_of(world_clips(2, 0, num_frames=7, sweep=6))
-    tasks = view_tasks(7, 5, count, sweep_frames=6)
+    batch = batch_of(world_clips(2, 0, num_frames=9, sweep=6))
+    tasks = view_tasks(9, 5, count, sweep_frames=6)
     assert [task.name for task in tasks] == ["between", "beyond", "sweep"][count == 1 :]
     for task in tasks:
         views = ViewSynthesizer(TurningCamera(), None)(batch, task)
