@@ -9,7 +9,6 @@ import pytest
 
 from simone_tf import evaluate
 from simone_tf.data.formats.records import ClipRecords
-from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.errors import UserError
 from simone_tf.evaluation.report import tables
 from simone_tf.evaluation.views.clip_views import ViewMeasures
@@ -18,28 +17,18 @@ from simone_tf.runs.load import load_run
 
 from report_page import Page
 from tiny_run import fails
-from view_world import SIZE, TurningCamera, world_clips
-
-
-class WorldClips(ClipRecords):
-    """Whose camera's numbers are known, and that end in a sweep of four."""
-
-    camera_convention = "yaw_pitch"
-    sweep_frames = 4
+from view_world import SIZE, TurningCamera, write_world
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    for seed, (split, count) in enumerate((("train", 3), ("test", 5))):
-        write_shard(folder / shard_name(split, 0, 1), world_clips(count, seed, num_frames=5, sweep=4))
-    return folder
+    return write_world(tmp_path_factory.mktemp("world"), {"train": 3, "test": 5})
 
 
 def run_in(run_dir, world):
     """A run whose model draws the truth of the world's clips."""
     run = load_run(str(run_dir))
-    clips = {name: WorldClips(str(world), split) for name, split in (("clips", "train"), ("held_out_clips", "test"))}
+    clips = {name: ClipRecords(str(world), split) for name, split in (("clips", "train"), ("held_out_clips", "test"))}
     settings = dataclasses.replace(run.settings, num_frames=3, frame_size=SIZE, evaluation_batch_size=2, **clips)
     return run._replace(model=TurningCamera(), settings=settings)
 

@@ -7,6 +7,8 @@ the circle of directions is cut into sectors of 20 degrees, which belong in turn
 import numpy as np
 import tensorflow as tf
 
+from simone_tf.data.formats.sidecar import write_sidecar
+from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.scene_model import Latent, Rendering, SceneModel
 
@@ -27,6 +29,20 @@ def view(yaws, colours):
     segments = (np.floor(directions / SECTOR) % SLOTS).astype(np.uint8)  # [T, W]
     segments = np.repeat(segments[:, None], SIZE[0], axis=1)
     return {"video": np.asarray(colours, np.uint8)[segments], "segments": segments, "camera": cameras(yaws)}
+
+
+def write_world(folder, counts, seed=0, num_frames=5, sweep=4, **options):
+    """Writes splits of so many clips with what their camera means; beside each the split of its scenes' sweeps."""
+    change = options.pop("change", iter)
+    for number, (split, count) in enumerate(counts.items()):
+        clips = list(change(world_clips(count, seed + number, num_frames, sweep=sweep, **options)))
+        parts = {split: slice(0, num_frames)} | ({f"{split}_views": slice(num_frames, None)} if sweep else {})
+        for name, frames in parts.items():
+            shard = shard_name(name, 0, 1)
+            write_shard(folder / shard, [{field: values[frames] for field, values in clip.items()} for clip in clips])
+            said = {"num_clips": count, "shards": {shard: count}, "camera_convention": "yaw_pitch"}
+            write_sidecar(str(folder), name, said)
+    return folder
 
 
 def world_clips(count, seed, num_frames=5, step=20, sweep=0):

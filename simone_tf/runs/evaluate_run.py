@@ -27,6 +27,7 @@ from simone_tf.evaluation.shared_clips import shared_file
 from simone_tf.evaluation.views.baselines import mean_image
 from simone_tf.evaluation.views.measure_views import measure_views, summarize_views, view_scores
 from simone_tf.evaluation.views.plan import check_num_context_frames, plan_views
+from simone_tf.evaluation.views.scene_clips import SceneClips
 from simone_tf.evaluation.views.tasks import ViewTask
 from simone_tf.files import without_nan
 from simone_tf.runs.load import Run
@@ -104,7 +105,8 @@ def _evaluated(
             f"The held-out clips are clips of the training as well (both are read from {shared}): no score here tells "
             "how the model does on clips that it never saw."
         )
-    views = _views(run, held_out, training, os.path.join(folder, "views"), num_clips, num_context_frames, batch_size)
+    scenes = SceneClips(held_out)
+    views = _views(run, scenes, training, os.path.join(folder, "views"), num_clips, num_context_frames, batch_size)
     summary["views"] = views.summary
     summary["not_computed"] += views.missing
     summary["notes"] += views.notes
@@ -116,7 +118,7 @@ def _evaluated(
     figures, explorers = draw_gallery(run, held_out, os.path.join(folder, "figures"), num_pictures)
     if num_pictures:
         summary["not_computed"] += not_drawn(run.model)
-    view_figures, sweeps = draw_views(run, held_out, views.tasks, os.path.join(folder, "figures"), num_pictures)
+    view_figures, sweeps = draw_views(run, scenes, views.tasks, os.path.join(folder, "figures"), num_pictures)
     summary = without_nan(summary)
     with _told(folder):
         curves = training_curves(run.run_dir, run.model.loss_terms)
@@ -179,7 +181,7 @@ class _ViewScores(NamedTuple):
 
 def _views(
     run: Run,
-    held_out: ClipReader,
+    scenes: SceneClips,
     training: ClipReader,
     folder: str,
     num_clips: int | None,
@@ -188,22 +190,21 @@ def _views(
 ) -> _ViewScores:
     """Unseen views of the held-out clips, scored where model and data allow."""
     settings = run.settings
-    tasks, missing = plan_views(run.model, held_out, settings.num_frames, num_context_frames)
+    tasks, missing = plan_views(run.model, scenes, settings.num_frames, num_context_frames)
     if not tasks:
         return _ViewScores([], {}, {}, [missing] if missing else [], [])
-    frames = settings.num_frames
     notes = []
     try:
-        image = mean_image(training, settings.frame_size, min(frames, training.clip_shape()[0]))
+        image = mean_image(training, settings.frame_size, settings.num_frames)
     except UserError as error:
         notes.append(
             f"The clips of the training cannot be read ({str(error).rstrip('.')}): the mean image that unseen views "
             "are compared with is that of the held-out clips."
         )
-        image = mean_image(held_out, settings.frame_size, min(frames, held_out.clip_shape()[0]))
-    known = num_clips or sum(held_out.files.count(shard) for shard in held_out.files.shards())
-    with progress("unseen views", known) as shown:
-        store = measure_views(run, held_out, folder, tasks, image, num_clips, batch_size, on_clips=shown.add)
+        image = mean_image(scenes.clips, settings.frame_size, settings.num_frames)
+    files = scenes.clips.files
+    with progress("unseen views", num_clips or sum(files.count(shard) for shard in files.shards())) as shown:
+        store = measure_views(run, scenes, folder, tasks, image, num_clips, batch_size, on_clips=shown.add)
     scores = view_scores(store, num_clips)
     return _ViewScores(tasks, summarize_views(tasks, scores), scores, [], notes)
 

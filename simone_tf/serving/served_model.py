@@ -101,6 +101,12 @@ class _Functions:
         rendering = self._render(latents, {name: seen[name] for name in self._given})
         return {"recomposition": rendering.reconstruction}
 
+    def render(self, **inputs: tf.Tensor) -> _Tensors:
+        views = _with_prefix(inputs, "view_")
+        means = self._means({name: value for name, value in inputs.items() if not name.startswith("view_")})
+        drawn = decomposition_of(self._render(means, views))
+        return {"views": drawn.reconstruction, "segments": drawn.segments}
+
     def _means(self, batch: _Tensors) -> _Tensors:
         return {name: posterior.mean for name, posterior in self._encode(batch).items()}
 

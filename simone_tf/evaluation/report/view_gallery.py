@@ -8,14 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.camera_conventions import location_and_rotation
-from simone_tf.data.formats.reader import ClipReader
-from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.evaluation.evaluated_run import EvaluatedRun
 from simone_tf.evaluation.report.figure_files import FigureFiles
 from simone_tf.evaluation.report.gallery import Figures
 from simone_tf.evaluation.report.view_explorer import view_explorer
 from simone_tf.evaluation.views.fly_around import FlyAround, fly_around
+from simone_tf.evaluation.views.scene_clips import SceneClips
 from simone_tf.evaluation.views.synthesis import ViewSynthesizer
 from simone_tf.evaluation.views.tasks import ViewTask
 from simone_tf.pictures.colours import colour_segments, slot_colours
@@ -34,13 +33,13 @@ _FLOWN = "Flown around"
 
 
 def draw_views(
-    run: EvaluatedRun, clips: ClipReader, tasks: Sequence[ViewTask], folder: str, count: int
+    run: EvaluatedRun, scenes: SceneClips, tasks: Sequence[ViewTask], folder: str, count: int
 ) -> tuple[Figures, list[dict[str, Any]]]:
     """Draws unseen views of the first clips of a split, writes PNG and GIF files, and returns the pictures.
 
     Args:
         run: the trained run.
-        clips: the clips of the split.
+        scenes: the clips of the split.
         tasks: those that were scored; of none nothing is drawn.
         folder: where the files go; made when missing.
         count: number of clips; 0 draws nothing, and 4 are enough.
@@ -54,19 +53,20 @@ def draw_views(
     if not count:
         return {}, []
     written = FigureFiles(folder, _OURS)
+    convention = scenes.clips.camera_convention
     figures: Figures = {}
     explorers = []
     if tasks:
         task = min(tasks, key=lambda task: list(_TITLES).index(task.name))
         draw = ViewSynthesizer(run.model, run.settings.evaluation_chunk_size)
-        for index, clip in enumerate(_first_clips(run, clips, task, min(count, _MOST_CLIPS))):
-            sheet, moving = _drawn(draw, clip, task, clips.camera_convention)
+        for index, clip in enumerate(_first_clips(run, scenes, task, min(count, _MOST_CLIPS))):
+            sheet, moving = _drawn(draw, clip, task, convention)
             written.save(f"views_{index}", sheet, moving)
             figures.setdefault(_TITLES[task.name], []).append((f"clip {index}", sheet))
             if index >= _FLOWN_CLIPS:
                 continue
             seen = {name: clip[name][list(task.context)] for name in run.model.inputs}
-            flown = fly_around(run.model, seen, clips.camera_convention, chunk_size=run.settings.evaluation_chunk_size)
+            flown = fly_around(run.model, seen, convention, chunk_size=run.settings.evaluation_chunk_size)
             if flown is not None:
                 colours = slot_colours(run.model.num_slots)
                 explorers.append(view_explorer(f"clip {index}", flown, as_uint8(seen["video"]), colours))
@@ -77,17 +77,12 @@ def draw_views(
     return figures, explorers
 
 
-def _first_clips(run: EvaluatedRun, clips: ClipReader, task: ViewTask, count: int) -> list[dict[str, np.ndarray]]:
-    fields = tuple(dict.fromkeys((*run.model.inputs, *(("segments",) if "segments" in clips.fields else ()))))
+def _first_clips(run: EvaluatedRun, scenes: SceneClips, task: ViewTask, count: int) -> list[dict[str, np.ndarray]]:
+    fields = scenes.fields((*run.model.inputs, "segments"))
     num_frames = 1 + max(task.context + task.unseen)
-    with data_faults_told(clips, fields, num_frames):
-        batches = evaluation_batches(
-            clips,
-            batch_size=1,
-            num_frames=num_frames,
-            frame_size=run.settings.frame_size,
-            num_clips=count,
-            fields=fields,
+    with data_faults_told(scenes.clips, fields, min(num_frames, scenes.num_frames)):
+        batches = scenes.batches(
+            num_frames, batch_size=1, frame_size=run.settings.frame_size, num_clips=count, fields=fields
         )
         return [{name: values[0].numpy() for name, values in batch.items()} for batch in batches]
 

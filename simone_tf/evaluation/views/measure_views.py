@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from simone_tf.data.formats.reader import ClipReader
-from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.evaluation.clip_store import ClipStore
 from simone_tf.evaluation.evaluated_run import EvaluatedRun, ignored_label
 from simone_tf.evaluation.measures import measures_key, spread
 from simone_tf.evaluation.views.clip_views import ARI, BASELINES, DRAWN, QUALITY, ViewMeasures
+from simone_tf.evaluation.views.scene_clips import SceneClips
 from simone_tf.evaluation.views.tasks import ViewTask
 
 WHAT = (*DRAWN, "all", *BASELINES)
@@ -20,7 +19,7 @@ WHAT = (*DRAWN, "all", *BASELINES)
 
 def measure_views(
     run: EvaluatedRun,
-    clips: ClipReader,
+    scenes: SceneClips,
     store_dir: str,
     tasks: Sequence[ViewTask],
     mean_image: np.ndarray,
@@ -32,7 +31,7 @@ def measure_views(
 
     Args:
         run: the trained run, whose model draws unseen views.
-        clips: the clips of the split.
+        scenes: the clips of the split.
         store_dir: folder of the measures.
         tasks: which frames are seen and which not, at least one.
         mean_image: `[H, W, 3]` float32, that of the training's clips.
@@ -44,7 +43,8 @@ def measure_views(
         UserError: the data cannot be read or do not fit the model, or the folder cannot be written.
     """
     settings = run.settings
-    key = measures_key(run, clips) | {
+    key = measures_key(run, scenes.clips) | {
+        "sweep": None if scenes.sweep is None else measures_key(run, scenes.sweep),
         "tasks": [[task.name, list(task.context), list(task.unseen)] for task in tasks],
         "mean_image": float(mean_image.mean(dtype=np.float64)),
     }
@@ -53,20 +53,23 @@ def measure_views(
     on_clips(finished if num_clips is None else min(finished, num_clips))
     if num_clips is not None and finished >= num_clips:
         return store
-    fields = tuple(name for name in ("video", "camera", "segments") if name in clips.fields)
-    fields = tuple(dict.fromkeys((*run.model.inputs, *fields)))
+    fields = scenes.fields((*run.model.inputs, "camera", "segments"))
     num_frames = 1 + max(max(task.context + task.unseen) for task in tasks)
-    with data_faults_told(clips, fields, num_frames):
-        batches = evaluation_batches(
-            clips,
+    with data_faults_told(scenes.clips, fields, min(num_frames, scenes.num_frames)):
+        batches = scenes.batches(
+            num_frames,
             batch_size=batch_size,
-            num_frames=num_frames,
             frame_size=settings.frame_size,
             num_clips=num_clips,
             fields=fields,
         )
         measures = ViewMeasures(
-            run.model, tasks, mean_image, clips.camera_convention, settings.evaluation_chunk_size, ignored_label(run)
+            run.model,
+            tasks,
+            mean_image,
+            scenes.clips.camera_convention,
+            settings.evaluation_chunk_size,
+            ignored_label(run),
         )
         for number, batch in enumerate(batches.skip(finished // batch_size)):
             # Another batch size than before may leave a batch of which some clips are finished.

@@ -1,7 +1,7 @@
 """Which view tasks a model and a dataset allow, and why there are none where there are none."""
 
-from simone_tf.data.formats.reader import ClipReader
 from simone_tf.errors import UserError
+from simone_tf.evaluation.views.scene_clips import SceneClips
 from simone_tf.evaluation.views.synthesis import not_synthesized
 from simone_tf.evaluation.views.tasks import ViewTask, view_tasks
 from simone_tf.models.scene_model import SceneModel
@@ -20,30 +20,20 @@ def check_num_context_frames(num_context_frames: int | None, model_frames: int) 
         )
 
 
-def sweep_frames(clips: ClipReader) -> int:
-    """How many frames at the end of every clip are the sweep of its scene; 0 of data without."""
-    return int(getattr(clips, "sweep_frames", 0))
-
-
 def plan_views(
-    model: SceneModel, clips: ClipReader, model_frames: int, num_context_frames: int | None = None
+    model: SceneModel, scenes: SceneClips, model_frames: int, num_context_frames: int | None = None
 ) -> tuple[list[ViewTask], str | None]:
     """The tasks, and one sentence where there are none.
 
     Args:
         model: built.
-        clips: those to be scored.
+        scenes: those to be scored.
         model_frames: T, frames of the clips that the model was trained on.
         num_context_frames: frames seen; None for the usual number, see `view_tasks`.
-
-    Raises:
-        UserError: the clips cannot be read.
     """
     if sentence := not_synthesized(model):
         return [], sentence
-    sweep = sweep_frames(clips)
-    frames = clips.clip_shape()[0] - sweep
-    by_camera = model.renders_views
+    frames, sweep, by_camera = scenes.num_frames, scenes.sweep_frames, model.renders_views
     tasks = view_tasks(frames, model_frames, num_context_frames, sweep_frames=sweep, by_camera=by_camera)
     if tasks:
         return tasks, None

@@ -6,25 +6,17 @@ import pytest
 from PIL import Image
 
 from simone_tf.data.formats.records import ClipRecords
-from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.evaluation.report.view_gallery import draw_views
+from simone_tf.evaluation.views.scene_clips import SceneClips
 from simone_tf.evaluation.views.tasks import view_tasks
 
-from view_world import SIZE, TurningCamera, TurningEye, told, world_clips
-
-
-class WorldClips(ClipRecords):
-    """Whose camera's numbers are known, and that end in a sweep of four."""
-
-    camera_convention = "yaw_pitch"
-    sweep_frames = 4
+from view_world import SIZE, TurningCamera, TurningEye, told, write_world
 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    write_shard(folder / shard_name("test", 0, 1), told(world_clips(3, 0, num_frames=5, sweep=4)))
-    return WorldClips(str(folder), "test")
+    folder = write_world(tmp_path_factory.mktemp("world"), {"test": 3}, change=told)
+    return SceneClips(ClipRecords(str(folder), "test"))
 
 
 def run_of(model):
