@@ -12,7 +12,7 @@ from simone_tf.models.parts.decoder import MaskNormalization, PixelDecoder
 from simone_tf.models.parts.latents import LatentHead
 from simone_tf.models.parts.transformer import SelfAttention, Transformer, TransformerBlock
 
-from small_models import SMALL_MODELS, make_encoder
+from small_models import SMALL_MODELS, make_encoder, make_view_encoder
 
 B, T, H, W, K, P, C = 2, 2, 8, 16, 4, 6, 12
 OBJECT, FRAME = 5, 3
@@ -55,6 +55,8 @@ CASES = {
     "Transformer": Case(lambda: Transformer(2, 2, 4, 8), ((B, P, C),), ((B, P, C),), mixed_output="bfloat16"),
     "LatentHead": Case(lambda: LatentHead(OBJECT, 8), ((B, K, C),), ((B, K, OBJECT), (B, K, OBJECT))),
     "Encoder": Case(make_encoder, (VIDEO,), POSTERIORS),
+    "ViewEncoder": Case(make_view_encoder, (VIDEO, (B, T, C)), POSTERIORS[:2], build_inputs=2),
+    "ViewEncoder in time": Case(make_view_encoder, (VIDEO, (B, T, C), (B, T)), POSTERIORS[:2], build_inputs=2),
     "PixelDecoder": Case(
         lambda: PixelDecoder(8, 3, coordinate_octaves=1),
         ((B, K, 1, OBJECT), (B, P, FRAME), (1, P, 2), (1, P)),
