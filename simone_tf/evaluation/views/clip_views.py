@@ -65,7 +65,7 @@ class ViewMeasures:
             `BASELINES` the scores of `QUALITY`, means over frames; of `DRAWN`, of a model with a likelihood,
             `nats_per_pixel` at the posterior means; with `segments`, of a model that divides clips into slots, the
             scores of `ARI`, of both together too (`<task>_all_<score>`). `<task>_<latent>_kl` in nats of a latent,
-            `<task>_rate` in nats of all that was inferred.
+            `<task>_rate` in nats of all latents of a clip together; neither of points.
         """
         clips: list[dict[str, float]] = [{} for _ in np.flatnonzero(batch["clip_mask"])]
         for task in self._tasks:
@@ -125,7 +125,7 @@ def _nats(views: Views) -> dict[str, np.ndarray]:
 
 
 def _kl(posteriors: Mapping[str, Posterior]) -> dict[str, np.ndarray]:
-    """Of latents that are no points; the rate only where none is."""
+    """Of the latents that are no points, which follow from what is given and carry nothing more."""
     kl = {
         name: kl_to_prior(posterior).numpy()
         for name, posterior in posteriors.items()
@@ -133,6 +133,6 @@ def _kl(posteriors: Mapping[str, Posterior]) -> dict[str, np.ndarray]:
     }
     by_clip = {name: values.reshape(len(values), -1) for name, values in kl.items()}
     measured = {f"{name}_kl": values.mean(axis=1) for name, values in by_clip.items()}
-    if len(kl) == len(posteriors):
+    if kl:
         measured["rate"] = np.sum([values.sum(axis=1) for values in by_clip.values()], axis=0)
     return measured
