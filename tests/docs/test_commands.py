@@ -108,11 +108,13 @@ LEFT_OUT = (
     (r"bash tools/run_tests\.sh", "it is what runs this test"),
     (r"python3\.11 tools/check_lower_bounds\.py", "installs an environment; run by hand, with its result on the page"),
     (r"python tests/fuzz_files\.py", "takes long; tests/test_fuzz_files.py runs a short one"),
+    (r"python -m simone_tf\.decompose .*--camera_path", "needs a trained model and the camera; see test_fly_around.py"),
     (r"tensorboard ", "a server that runs until it is ended"),
     (r"tensorflow_model_server ", "a server that is not to be had from PyPI; the page says that it is unverified"),
 )
 LEFT_OUT_PYTHON = (
     (r"dispatcher\.join\(\)", "waits for ever; run by tests/data/pipeline/test_service.py"),
+    (r"render_uint8", "needs an export of a model that is given the camera; see test_served_views.py"),
     (r"localhost:850[01]", "asks TensorFlow Serving, which is not to be had from PyPI"),
 )
 
