@@ -107,7 +107,7 @@ class ViewMeasures:
             "unseen": (task.unseen, unseen),
             "all": (task.context + task.unseen, np.concatenate([context, unseen], axis=1)),
         }
-        measured = {}
+        measured: dict[str, np.ndarray] = {}
         for name, (frames, predicted) in parts.items():
             scores = SegmentationScores()
             valid = None if true.valid is None else true.valid[:, frames]

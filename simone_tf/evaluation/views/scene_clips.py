@@ -76,8 +76,8 @@ def _sweep_of(clips: ClipReader) -> ClipReader | None:
     # Where damaged clips are left out, nothing tells which sweep belongs to which clip.
     if not isinstance(clips, ClipRecords) or clips.files.on_corrupt == "skip":
         return None
-    framing = clips.framing
-    sweep = ClipRecords(clips.data_dir, SWEPT.format(clips.split), crop=framing.crop, resize=framing.resize)
+    sweep = ClipRecords(clips.data_dir, SWEPT.format(clips.split))
+    sweep.framing = clips.framing
     try:
         sweep.files.shards()
     except UserError:

@@ -81,11 +81,13 @@ class ViewSynthesizer:
         seen = frames(model.inputs, task.context, task.context)
         posteriors = model.encode(seen)
         means = {name: posterior.mean for name, posterior in posteriors.items()}
-        drawn = [
-            decomposition_of(model.render(means, frames(tuple(model.given), numbers, times), size, self._chunk_size))
-            for numbers, times in ((task.context, task.context), (task.unseen, moments))
-        ]
-        return self._views(batch, task, *drawn, posteriors)
+
+        def draw(numbers: tuple[int, ...], times: tuple[float, ...]) -> Decomposition:
+            given = frames(tuple(model.given), numbers, times)
+            return decomposition_of(model.render(means, given, size, self._chunk_size))
+
+        context, unseen = draw(task.context, task.context), draw(task.unseen, moments)
+        return self._views(batch, task, context, unseen, posteriors)
 
     def _by_interpolation(self, batch: Mapping[str, tf.Tensor], task: ViewTask, moments: tuple[float, ...]) -> Views:
         del moments
