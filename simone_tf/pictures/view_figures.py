@@ -31,12 +31,14 @@ def views_figure(
       seen: `[n, H, W, 3]` uint8, what the model was shown.
       rows: label -> `[M, H, W, 3]` uint8.
       columns: M labels.
-      max_seen, max_columns: of more, so many are chosen at equal steps.
+      max_seen: of more frames so many are shown, the first and the last among them.
+      max_columns: of more views only some, at equal steps.
       tile_size: side in pixels that a frame is enlarged to, about.
     """
     scale = whole_scale(max(seen.shape[1:3]), tile_size)
     strip = enlarge(seen[_spread(len(seen), max_seen)], scale)
-    chosen = _spread(len(columns), max_columns)
+    # At equal steps, which yaws of a turn are read by.
+    chosen = list(range(0, len(columns), -(-len(columns) // max_columns)))
     tiles = {label: enlarge(frames[chosen], scale) for label, frames in rows.items()}
     return _laid_out(strip, tiles, [columns[index] for index in chosen])
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from simone_tf.evaluation.report.report import data_uri
+from simone_tf.evaluation.report.words import degrees
 from simone_tf.evaluation.views.fly_around import FlyAround
 from simone_tf.pictures.colours import colour_segments
 from simone_tf.pictures.pixels import as_uint8
@@ -58,8 +59,8 @@ def _sheet(pictures: np.ndarray) -> np.ndarray:
 
 def _said(value: float, name: str) -> str:
     return {
-        "yaw": f"{value:+.0f}°",
-        "pitch": f"{value:+.0f}°",
+        "yaw": degrees(value),
+        "pitch": degrees(value),
         "distance": f"{value:.2f} of that of the seen frames",
         "frame": f"{value:.2f}",
         "": "",

@@ -9,15 +9,16 @@ import tensorflow as tf
 
 from simone_tf.camera_conventions import location_and_rotation
 from simone_tf.data.pipeline.explain import data_faults_told
-from simone_tf.evaluation.evaluated_run import EvaluatedRun
+from simone_tf.evaluation.evaluated_run import EvaluatedRun, ignored_label
 from simone_tf.evaluation.report.figure_files import FigureFiles
 from simone_tf.evaluation.report.gallery import Figures
 from simone_tf.evaluation.report.view_explorer import view_explorer
+from simone_tf.evaluation.report.words import degrees
 from simone_tf.evaluation.views.fly_around import FlyAround, fly_around
 from simone_tf.evaluation.views.scene_clips import SceneClips
 from simone_tf.evaluation.views.synthesis import ViewSynthesizer
 from simone_tf.evaluation.views.tasks import ViewTask
-from simone_tf.pictures.colours import colour_segments, slot_colours
+from simone_tf.pictures.colours import VOID_ID, colour_segments, slot_colours
 from simone_tf.pictures.pixels import as_uint8
 from simone_tf.pictures.view_figures import views_figure, views_frames
 
@@ -84,7 +85,12 @@ def _first_clips(run: EvaluatedRun, scenes: SceneClips, task: ViewTask, count: i
         batches = scenes.batches(
             num_frames, batch_size=1, frame_size=run.settings.frame_size, num_clips=count, fields=fields
         )
-        return [{name: values[0].numpy() for name, values in batch.items()} for batch in batches]
+        drawn = [{name: values[0].numpy() for name, values in batch.items()} for batch in batches]
+    label = ignored_label(run)
+    if label is not None and "segments" in fields:
+        for clip in drawn:
+            clip["segments"] = np.where(clip["segments"] == label, VOID_ID, clip["segments"])
+    return drawn
 
 
 def _drawn(
@@ -121,7 +127,7 @@ def _labels(clip: Mapping[str, np.ndarray], task: ViewTask, frames: np.ndarray, 
         _yaws(clip["camera"][frames], convention)
         - _yaws(clip["camera"][list(task.context)], convention)[len(task.context) // 2]
     )
-    return [f"{(yaw + 180.0) % 360.0 - 180.0:+.0f}°" for yaw in yaws]
+    return [degrees(yaw) for yaw in yaws]
 
 
 def _yaws(camera: np.ndarray, convention: str) -> np.ndarray:
@@ -136,6 +142,6 @@ def _flown(flown: FlyAround, seen: np.ndarray, colours: np.ndarray) -> np.ndarra
     rows = {"drawn": as_uint8(flown.reconstruction[row])}
     if len(colours) > 1:
         rows["segments"] = colour_segments(flown.segments[row], colours)
-    unit = "°" if flown.first_name == "yaw" else ""
-    labels = [f"{flown.first_name} {value:+.0f}{unit}" if unit else f"frame {value:.2f}" for value in flown.first]
+    is_turn = flown.first_name == "yaw"
+    labels = [degrees(value) if is_turn else f"frame {value:.2f}" for value in flown.first]
     return views_frames(seen, rows, labels)

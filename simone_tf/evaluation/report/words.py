@@ -29,3 +29,9 @@ def kl_in_words(measure: str) -> str:
     """`object_kl`, the KL of the model's latents `object`, as a title: "KL of an object latent, nats"."""
     latent = measure.removesuffix("_kl").replace("_", " ")
     return f"KL of {'an' if latent[:1] in 'aeiou' else 'a'} {latent} latent, nats"
+
+
+def degrees(angle: float) -> str:
+    """An angle as one from -180 to 180 degrees: "+90°", "0°", "-180°"."""
+    whole = round((angle + 180.0) % 360.0 - 180.0)
+    return f"{whole:+d}°" if whole else "0°"

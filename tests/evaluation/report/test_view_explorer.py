@@ -49,7 +49,7 @@ def test_views_stand_in_rows_and_columns(shown):
             tile = sheet[row * SIZE[0] : (row + 1) * SIZE[0], column * SIZE[1] : (column + 1) * SIZE[1]]
             assert (tile == [row * 60 + 20, column * 60 + 20, 20]).all()
     assert picture_of(segments_uri)[0, SIZE[1]].tolist() == [0, 0, 255]
-    assert shown["first"] == ["-180°", "-90°", "+0°", "+90°"]
+    assert shown["first"] == ["-180°", "-90°", "0°", "+90°"]
     assert shown["second"] == [f"{factor:.2f} of that of the seen frames" for factor in (0.7, 1.0, 1.3)]
     assert (shown["first_start"], shown["second_start"]) == (2, 1)
     assert picture_of(shown["picture"]).shape == (SIZE[0], 4 * SIZE[1], 3)

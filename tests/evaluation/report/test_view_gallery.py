@@ -47,8 +47,8 @@ def test_a_sweep_of_the_truth_is_drawn_beside_the_truth(clips, tmp_path):
     for explorer in explorers:
         assert [label for label, _ in explorer["sprites"]] == ["drawn", "segments"]
         assert (len(explorer["first"]), len(explorer["second"])) == (24, 5)
-        assert explorer["first"][explorer["first_start"]] == "+0°"
-        assert explorer["second"][explorer["second_start"]] == "+0°"
+        assert explorer["first"][explorer["first_start"]] == "0°"
+        assert explorer["second"][explorer["second_start"]] == "0°"
 
 
 def test_of_inferred_viewpoints_the_path_is_drawn(clips, tmp_path):
