@@ -66,7 +66,7 @@ class Encoder(SlotEncoder):
         )
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
-        super().build(input_shape)
+        self.build_slots(input_shape)
         self.frame_head.build((None, input_shape[1], self.width))
 
     def call(self, video: tf.Tensor) -> Posteriors:

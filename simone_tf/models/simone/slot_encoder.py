@@ -79,7 +79,8 @@ class SlotEncoder(keras.layers.Layer):
         """K, the number of object latents."""
         return math.prod(self.slot_grid)
 
-    def build(self, input_shape: tuple[Any, ...]) -> None:
+    def build_slots(self, input_shape: tuple[Any, ...]) -> None:
+        """Creates the weights of all that is here, for video of the shape `(B, T, H, W, 3)`."""
         _, num_frames, height, width, channels = input_shape
         num_convolutions = self._num_convolutions(height, width)
         self.convolutions = tuple(

@@ -57,7 +57,7 @@ class ViewEncoder(SlotEncoder):
         self.viewpoint_embedding = keras.layers.Dense(width, name="viewpoint_embedding")
 
     def build(self, input_shape: tuple[Any, ...], viewpoint_shape: tuple[Any, ...]) -> None:
-        super().build(input_shape)
+        self.build_slots(input_shape)
         self.viewpoint_embedding.build(viewpoint_shape)
 
     def call(self, video: tf.Tensor, viewpoints: tf.Tensor, moments: tf.Tensor | None = None) -> Posterior:
