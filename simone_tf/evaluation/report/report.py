@@ -113,7 +113,6 @@ def write_report(
         explorers=explorers,
         sweeps=sweeps,
         views=_view_tables(summary.get("views", {})),
-        view_scores=VIEW_SCORES,
         config=config,
     )
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
@@ -222,16 +221,17 @@ def _segmentation_rows(segmentation: Mapping[str, dict]) -> dict[str, list[dict]
 
 
 def _view_tables(views: Mapping[str, dict]) -> list[dict[str, Any]]:
-    """A table for each task of unseen views: what -> its spreads, as in `VIEW_SCORES`, None where there is none."""
+    """A table for each task of unseen views: what -> its spreads, as in `scores`, None where there is none."""
+    found = {score for result in views.values() for what in VIEWS for score in result.get(what, {})}
+    scores = {score: words for score, words in VIEW_SCORES.items() if score in found}
     return [
         {
+            "scores": scores,
             "title": VIEW_TASKS[task].capitalize(),
             "context_frames": result["context_frames"],
             "unseen_frames": result["unseen_frames"],
             "rows": {
-                words: [result[what].get(score) for score in VIEW_SCORES]
-                for what, words in VIEWS.items()
-                if what in result
+                words: [result[what].get(score) for score in scores] for what, words in VIEWS.items() if what in result
             },
             "divergences": {kl_in_words(name): value for name, value in result["latents"].items()},
             "rate_distortion": result.get("rate_distortion"),

@@ -8,9 +8,10 @@ from simone_tf.evaluation.report.report import data_uri
 from simone_tf.evaluation.report.words import degrees
 from simone_tf.evaluation.views.fly_around import FlyAround
 from simone_tf.pictures.colours import colour_segments
+from simone_tf.pictures.drawing import enlarge, whole_scale
 from simone_tf.pictures.pixels import as_uint8
 
-_SHOWN = 4
+_SHOWN, _SEEN_SIZE = 4, 64
 _WORDS = {"yaw": "yaw", "frame": "viewpoint of frame", "distance": "distance", "pitch": "pitch", "": ""}
 
 
@@ -34,7 +35,9 @@ def view_explorer(
     if len(colours) > 1:
         sheets["segments"] = colour_segments(flown.segments, colours)
     scale = max(1, round(tile_size / width))
-    strip = seen[np.unique(np.linspace(0, len(seen) - 1, min(len(seen), _SHOWN)).round().astype(int))]
+    strip = enlarge(seen, whole_scale(width, _SEEN_SIZE))[
+        np.unique(np.linspace(0, len(seen) - 1, min(len(seen), _SHOWN)).round().astype(int))
+    ]
     start = int(np.argmin(np.abs(flown.first))) if flown.first_name == "yaw" else 0
     return {
         "name": name,

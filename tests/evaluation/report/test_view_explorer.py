@@ -52,7 +52,7 @@ def test_views_stand_in_rows_and_columns(shown):
     assert shown["first"] == ["-180°", "-90°", "0°", "+90°"]
     assert shown["second"] == [f"{factor:.2f} of that of the seen frames" for factor in (0.7, 1.0, 1.3)]
     assert (shown["first_start"], shown["second_start"]) == (2, 1)
-    assert picture_of(shown["picture"]).shape == (SIZE[0], 4 * SIZE[1], 3)
+    assert picture_of(shown["picture"]).shape == (8 * SIZE[0], 8 * 4 * SIZE[1], 3)
 
 
 def test_a_model_of_one_slot_has_no_segments(flown):
