@@ -13,7 +13,7 @@ from simone_tf.cli.progress import progress
 from simone_tf.data.videos.damage import ON_CORRUPT
 from simone_tf.data.videos.video_source import MAX_RATE, MIN_RATE, VideoSource, as_rate
 from simone_tf.errors import UserError, first_line
-from simone_tf.long_videos import FITS
+from simone_tf.long_videos import CAMERA_PATHS, FITS
 from simone_tf.runs import flags as run_flags
 
 _BACKGROUND = " (largest: taken for the background, left uncoloured)"
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 fit=flags.fit,
                 camera=flags.camera,
                 camera_from=flags.camera_from,
+                camera_path=flags.camera_path,
                 find_cuts=not flags.no_cuts,
                 overwrite=flags.overwrite,
                 adapted=None if adapted is None else adapted.described(flags.pretrained or flags.run_dir),
@@ -162,6 +163,11 @@ def _parser():
         "--camera_from",
         help="another video, through whose camera the objects are shown as well; of a model that is given the camera, "
         "another file of it",
+    )
+    parser.add_argument(
+        "--camera_path",
+        choices=CAMERA_PATHS,
+        help="of a model that is given the camera: also fly around the scene of the video, fly_around.gif",
     )
     parser.add_argument(
         "--on_corrupt",

@@ -20,7 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise UserError(
             "--run_dir is missing; name the folder of a trained run, for example --run_dir=runs/quickstart."
         )
-    for name, least in (("num_clips", 1), ("num_probe_clips", 0), ("num_pictures", 0), ("batch_size", 1)):
+    for name, least in (
+        ("num_clips", 1),
+        ("num_probe_clips", 0),
+        ("num_pictures", 0),
+        ("batch_size", 1),
+        ("num_context_frames", 1),
+    ):
         value = getattr(flags, name)
         if value is not None and value < least:
             raise UserError(f"--{name}={value} is out of range: choose {least} or more.")
@@ -60,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 num_pictures=flags.num_pictures,
                 batch_size=flags.batch_size,
                 paper_name=flags.paper,
+                num_context_frames=flags.num_context_frames,
                 flags=_without_run_dirs(arguments),
             )
         )
@@ -82,6 +89,12 @@ def _parser():
     parser.add_argument("--num_pictures", type=int, default=12, help="held-out clips drawn in the report")
     parser.add_argument(
         "--ignore_label", type=int, help="true segment whose pixels are in no score, often 255 (default: the run's)"
+    )
+    parser.add_argument(
+        "--num_context_frames",
+        type=int,
+        help="frames that a scene is shown by before views of it are drawn that were not seen, at most as many as the "
+        "model was trained on (default: as many as leave some between them)",
     )
     parser.add_argument("--batch_size", type=int, help="clips decoded at a time")
     parser.add_argument("--best", action="store_true", help="the best checkpoint instead of the newest")

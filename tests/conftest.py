@@ -52,6 +52,7 @@ SLOW = (
     "test_decompose_camera.py",
     "test_evaluate.py",
     "test_evaluate_colours.py",
+    "test_evaluate_views.py",
     "test_export.py",
     "test_rate_sets.py",
     "test_train.py",

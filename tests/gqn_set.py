@@ -21,6 +21,13 @@ def scene(seed, views=10, size=64):
     return {"frames": frames, "cameras": cameras}
 
 
+def poses(cameras):
+    """[T, 7] of [T, 5]: x, y, z, sin(yaw), cos(yaw), sin(pitch), cos(pitch)."""
+    yaw, pitch = cameras[:, 3:4], cameras[:, 4:5]
+    angles = (np.sin(yaw), np.cos(yaw), np.sin(pitch), np.cos(pitch))
+    return np.concatenate([cameras[:, :3], *angles], axis=1).astype(np.float32)
+
+
 def write(path, scenes):
     """One file of the published kind."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,15 @@
 """What the tests of the report share: a summary to be shown, and a reader of the page."""
 
 import html.parser
+import shutil
+import subprocess
 
 import numpy as np
+import pytest
 
 from simone_tf.evaluation.report.traversals import Traversal
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VOID = {"meta", "link", "img", "input", "br", "polyline"}
 
 
@@ -91,3 +95,17 @@ def make_traversal():
     for index in np.ndindex(2, 3, 2):
         frames[index] = np.array(index) * 60 + 20
     return Traversal(1, np.array([-2.0, 0.0, 2.0]), np.array([3, 0]), np.array([0.1, 0.0, 0.05, 0.4]), frames)
+
+
+def in_browser(page, tmp_path, script="", size="1280,2000", screenshot=None):
+    """Runs chromium on a copy of the page with a script at its end: (the page as it is then, what was logged)."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    copy = tmp_path / "copy.html"
+    copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"))
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={size}", "--virtual-time-budget=2000"]
+    command += ["--hide-scrollbars", f"--screenshot={screenshot}" if screenshot else "--dump-dom", copy.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]

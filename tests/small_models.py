@@ -1,11 +1,14 @@
 """Every model at a size that tests can afford, for clips of 2 frames of 8x16 pixels."""
 
+from simone_tf.models.parts.camera_vector import CameraVector
 from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import LatentHead
 from simone_tf.models.parts.queries import RandomQueries
 from simone_tf.models.parts.transformer import Transformer
 from simone_tf.models.simone.encoder import Encoder
 from simone_tf.models.simone.model import SIMONe
+from simone_tf.models.simone.view_encoder import ViewEncoder
+from simone_tf.models.simone.view_supervised import SIMONeVS
 
 from colour_mixture import ColourMixture
 
@@ -24,8 +27,28 @@ def make_encoder():
     )
 
 
+def make_view_encoder():
+    """SIMONe-VS's, 4 slots, object latents of 5 numbers."""
+    return ViewEncoder(
+        feature_map=(4, 8),
+        slot_grid=(2, 2),
+        conv_channels=4,
+        width=12,
+        first_transformer=Transformer(1, 2, 4, 8),
+        second_transformer=Transformer(1, 2, 4, 8),
+        object_head=LatentHead(5, 8),
+    )
+
+
 SMALL_MODELS = {
     "SIMONe": lambda: SIMONe(encoder=make_encoder(), decoder=PixelDecoder(8, 2), queries=RandomQueries(40)),
+    "SIMONeVS": lambda: SIMONeVS(
+        encoder=make_view_encoder(),
+        decoder=PixelDecoder(8, 2),
+        queries=RandomQueries(40),
+        camera=CameraVector(relative_to=0),
+        num_context_frames=1,
+    ),
     "ColourMixture": ColourMixture,
 }
 """Name -> what makes it, unbuilt: the library's models, and one of the tests' own."""

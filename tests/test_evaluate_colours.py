@@ -15,6 +15,8 @@ from one_scene import OneScene
 from rich_set import COUNTS, rich_clips, write_set
 from tiny_run import fails
 
+NO_VIEWS = "This model has no scene apart from its frames that could be asked for another view: no view synthesis."
+
 
 @pytest.fixture(scope="module")
 def evaluated(colour_run, tmp_path_factory):
@@ -39,7 +41,8 @@ def test_latents_and_probes_are_those_that_the_model_has(evaluated):
     metrics = json.loads((evaluated / "metrics.json").read_text())
     assert list(metrics["latents"]) == ["object_kl", "object_kl_per_dimension"]
     assert len(metrics["latents"]["object_kl_per_dimension"]) == 5
-    assert metrics["not_computed"] == ["This model has no latents of frames: no camera probes."]
+    assert metrics["not_computed"] == [NO_VIEWS, "This model has no latents of frames: no camera probes."]
+    assert metrics["views"] == {}
     assert {row["probe"] for row in metrics["probes"]} == {"trajectory", "attribute"}
     assert "o_k(t)" in {row["input"] for row in metrics["probes"]}
     for row in metrics["probes"]:
@@ -90,6 +93,7 @@ def test_what_a_model_with_least_lacks_is_told(colour_run, tmp_path):
         "computed.",
         "This model has no likelihood: no nats per pixel.",
         "This model has no distribution over its latents `scene`: no KL of them.",
+        "This model knows no viewpoints that it could be asked for: no view synthesis.",
         "This model has no latents of frames: no camera probes.",
         "This model has no latents of objects: no trajectory probes.",
         "This model has no latents of objects: no attribute probes.",

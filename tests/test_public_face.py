@@ -13,6 +13,7 @@ from tiny_run import REPOSITORY
 
 TAKE_ARRAYS = (
     "SIMONe",
+    "SIMONeVS",
     "SegmentationScores",
     "VideoDecomposition",
     "image_quality",

@@ -13,15 +13,15 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_CHAIN = 350, 80, 7
 # room or from lower floors.
 FLOORS = (
     ("errors", "event_files", "interrupts", "plain_paths"),
-    ("files", "locks", "npz", "checks", "pictures.pixels"),
-    ("cli", "one_writer", "pictures", "models.parts", "evaluation.scores", "data.clip", "data.tfrecords"),
+    ("files", "locks", "npz", "checks", "pictures.pixels", "camera_conventions"),
+    ("cameras", "cli", "one_writer", "pictures", "models.parts", "evaluation.scores", "data.clip", "data.tfrecords"),
     ("models.scene_model", "data.framing"),
     ("models.simone", "data.formats"),
     ("models", "data.pipeline", "data.videos"),
     ("data.inspection", "scenes", "training", "serving"),
     ("config", "long_videos"),
     ("evaluation",),
-    ("evaluation.probes",),
+    ("evaluation.probes", "evaluation.views"),
     ("evaluation.report",),
     ("runs",),
     ("train", "evaluate", "decompose", "export"),

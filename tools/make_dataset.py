@@ -12,14 +12,19 @@ import os
 import re
 import sys
 import time
+from typing import TYPE_CHECKING
 
 # The processes that render import this file too: what is slow to import (TensorFlow) is imported where it is used.
 from simone_tf import interrupts
 from simone_tf.cli import command
 from simone_tf.cli.command import check_name
 from simone_tf.errors import UserError
+from simone_tf.scenes.generate import check_views
 from simone_tf.scenes.preset import ScenePreset
 from simone_tf.scenes.presets import PRESETS
+
+if TYPE_CHECKING:
+    from simone_tf.scenes.dataset import SplitPlan
 
 CATER_FRAMES, CATER_SIZE, CATER_OBJECTS = 33, 64, 10
 
@@ -38,6 +43,11 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", required=True, help="folder of the dataset")
     parser.add_argument("--clips_per_shard", type=int, default=500, help="clips per file")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that render")
+    parser.add_argument(
+        "--views",
+        type=int,
+        help="also make the split SPLIT_views: the same scenes seen by so many cameras all around each",
+    )
     parser.add_argument("--frames", type=int, help="frames of a clip, instead of the preset's")
     parser.add_argument("--size", type=int, help="height and width of a frame (32, 64, 128, ...), not the preset's")
     parser.add_argument(
@@ -81,6 +91,7 @@ def check_numbers(arguments: argparse.Namespace) -> None:
         "seed": (0, 2**63 - 1),
         "clips_per_shard": (1, 10**8),
         "workers": (1, 1024),
+        "views": (1, 10**5),
         "frames": (1, 10**5),
         "size": (4, 1024),
     }
@@ -98,16 +109,30 @@ def make(arguments: argparse.Namespace) -> None:
     check_name("--out=", arguments.out)
     preset = chosen_preset(arguments)
 
+    if arguments.views:
+        if arguments.format != "clip":
+            raise UserError(f"--views goes with --format=clip, not with --format={arguments.format}: leave one out.")
+        check_views(preset, arguments.views)
+
     # isort: off
     from simone_tf.cli import quiet_tensorflow  # noqa: F401  (before anything else imports TensorFlow)
 
     # isort: on
-    from simone_tf.cli.progress import progress
-    from simone_tf.scenes.dataset import SplitPlan, make_split
+    from simone_tf.scenes.dataset import SplitPlan
 
     plan = SplitPlan(
         preset, arguments.split, arguments.seed, arguments.num_clips, arguments.clips_per_shard, arguments.format
     )
+    make_told(plan, arguments)
+    if arguments.views:
+        make_told(plan.views_of(arguments.views), arguments)
+
+
+def make_told(plan: "SplitPlan", arguments: argparse.Namespace) -> None:
+    """Makes one split and tells what was made."""
+    from simone_tf.cli.progress import progress
+    from simone_tf.scenes.dataset import make_split
+
     start = time.monotonic()
     done, cpu_seconds = 0, 0.0
     with progress(total=plan.num_clips, unit="clip", every=None) as shown:
@@ -127,10 +152,10 @@ def make(arguments: argparse.Namespace) -> None:
 
         made = make_split(plan, arguments.out, arguments.workers, on_clip=on_clip, on_shard=on_shard)
     seconds = time.monotonic() - start
-    frames = made * preset.frames
+    frames, size = made * plan.frames, plan.preset.size
     print(
-        f"{arguments.out}: split {plan.split!r} is complete, {plan.num_clips} clips of {preset.frames} frames of "
-        f"{preset.size}x{preset.size}; made {made} clips ({frames} frames) in {seconds:.1f} s, "
+        f"{arguments.out}: split {plan.split!r} is complete, {plan.num_clips} clips of {plan.frames} frames of "
+        f"{size}x{size}; made {made} clips ({frames} frames) in {seconds:.1f} s, "
         f"{frames / max(seconds, 1e-9):.0f} frames/s"
         + (f", {frames / cpu_seconds:.0f} frames per second of a rendering core" if cpu_seconds else "")
     )

@@ -49,7 +49,7 @@ def measure_clips(
     """
     settings = run.settings
     check_inputs(run.model, clips)
-    store = ClipStore(store_dir, _key(run, clips))
+    store = ClipStore(store_dir, measures_key(run, clips))
     wanted = (*run.model.inputs, "segments", *COPIED_FIELDS)
     fields = can_be_told(clips, tuple(dict.fromkeys(wanted)), settings.num_frames)
     finished = store.count()
@@ -138,10 +138,10 @@ def summarize(run: EvaluatedRun, clips: ClipReader, store: ClipStore, num_clips:
             "version": simone_tf.__version__,
         }
         | ({} if label is None else {"ignore_label": label}),
-        "segmentation": {name: _spread(values[name]) for name in (*SCORES, *OVERLAP_SCORES) if name in values},
-        "reconstruction": {name: _spread(values[name]) for name in RECONSTRUCTION if name in values},
+        "segmentation": {name: spread(values[name]) for name in (*SCORES, *OVERLAP_SCORES) if name in values},
+        "reconstruction": {name: spread(values[name]) for name in RECONSTRUCTION if name in values},
         # nats of a latent (per object, per frame), and the nats of each of its dimensions
-        "latents": {f"{name}_kl": _spread(values[f"{name}_kl"]) for name in nats}
+        "latents": {f"{name}_kl": spread(values[f"{name}_kl"]) for name in nats}
         | {f"{name}_kl_per_dimension": dimensions.tolist() for name, dimensions in nats.items()},
         "not_computed": not_computed,
         "notes": notes,
@@ -183,7 +183,7 @@ def _go_through(
     return scores, {name: total / len(scores["mse"]) for name, total in kl_sums.items()}
 
 
-def _key(run: EvaluatedRun, clips: ClipReader) -> dict[str, Any]:
+def measures_key(run: EvaluatedRun, clips: ClipReader) -> dict[str, Any]:
     """What measures of clips depend on. Names without their folder: a run that moved is still the same run."""
     files = [tf.io.gfile.stat(path) for path in clips.files.shards()]
     settings = {name: value for name, value in clips.settings().items() if name != "data_dir"}
@@ -222,7 +222,7 @@ def _ignored(label: int, shares: np.ndarray) -> str:
     return f"{shares.mean():.2%} of the pixels have the label {label} in the `segments`: they are in no score."
 
 
-def _spread(values: np.ndarray) -> dict[str, float | int | None]:
+def spread(values: np.ndarray) -> dict[str, float | int | None]:
     """Mean, population standard deviation and number of the values that are there."""
     there = values[~np.isnan(values)]
     if not len(there):

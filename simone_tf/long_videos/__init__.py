@@ -2,3 +2,6 @@
 
 FITS = ("crop", "pad")
 """How frames of another aspect are brought to the model's, see `fitting.Fitting`; known without TensorFlow."""
+
+CAMERA_PATHS = ("circle",)
+"""Names of the flights around a scene."""

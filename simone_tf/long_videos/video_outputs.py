@@ -2,6 +2,7 @@
 
     overlay.gif, overlay.mp4            the video with its objects in colour
     recomposition.gif, recomposition.mp4  the same objects under another camera, of a model that knows one
+    fly_around.gif, fly_around.mp4      its scene from all around, where that was asked for, see `fly_around`
     objects/object_3.gif                one object by itself, over a chequered ground, from where it first is seen on
     masks/frame_000000.png              identity of each pixel, at the model's size; a palette gives the colours
     latents.npz                         all latents, see `video_latents`; no pickle
@@ -57,7 +58,7 @@ _MENDS = {
 }
 
 _OWN_FILES = {DESCRIPTION, "latents.npz", "contact_sheet.png"} | {
-    f"{name}.{ending}" for name in ("overlay", "recomposition") for ending in ("gif", "mp4")
+    f"{name}.{ending}" for name in ("overlay", "recomposition", "fly_around") for ending in ("gif", "mp4")
 }
 _OWN_FOLDERS = {"objects": r"object_[0-9]+\.gif", "masks": r"frame_[0-9]+\.png"}
 

@@ -53,6 +53,7 @@ class WindowModel:
         viewpoint_latents: names of the latents that describe a frame whatever is in it.
         object_latents: names of the latents of which every slot has its own.
         recomposes: whether objects can be shown from another viewpoint than their own.
+        renders_views: whether a scene can be drawn from viewpoints that it was not seen from.
     """
 
     def __init__(self, sizes: Sizes, source: str, encode: _Encode, render: _Render):
@@ -60,6 +61,7 @@ class WindowModel:
         self.latents, self.given = sizes.latents, sizes.given
         self.viewpoint_latents, self.object_latents = sizes.viewpoint_latents, sizes.object_latents
         self.recomposes = sizes.recomposes
+        self.renders_views = sizes.renders_views
         self.source = source
         self._given_shapes = sizes.given_shapes
         self._encode = encode

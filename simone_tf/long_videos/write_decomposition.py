@@ -7,6 +7,7 @@ from fractions import Fraction
 from simone_tf.data.videos.video_source import VideoSource
 from simone_tf.long_videos.decomposition import VideoDecomposition
 from simone_tf.long_videos.fitting import FittedFrames, display_scale
+from simone_tf.long_videos.fly_around import check_camera_path, fly_around
 from simone_tf.long_videos.video_outputs import VideoOutputs, output_folder
 from simone_tf.long_videos.viewpoints import given_of_video, viewpoint_of
 from simone_tf.long_videos.window_model import WindowModel
@@ -23,6 +24,7 @@ def write_decomposition(
     fit: str = "crop",
     camera: str | None = None,
     camera_from: str | None = None,
+    camera_path: str | None = None,
     find_cuts: bool = True,
     overwrite: bool = False,
     adapted: Mapping | None = None,
@@ -40,6 +42,7 @@ def write_decomposition(
         camera: file of the camera of every frame, of a model that is given it, see `given_of_video`.
         camera_from: through what camera the objects are shown in the recomposition, see `viewpoint_of`; None for that
             of the window's first frame, held still.
+        camera_path: 'circle' for a flight around the video's scene, see `fly_around`; None for none.
         find_cuts: whether cuts to other scenes are looked for.
         overwrite: whether an earlier decomposition in `out` is replaced.
         adapted: what `decomposition.json` says of the model's further training on the video; None where there was none.
@@ -56,6 +59,7 @@ def write_decomposition(
     check_overlap(overlap, window_model.num_frames)
     # Before anything is written: what cannot be read at all is told at once.
     given = given_of_video(window_model, camera)
+    check_camera_path(window_model, camera_path, given, camera)
     frames = FittedFrames(video, size, fit)
     viewpoint = viewpoint_of(window_model, camera_from, fit)
     with output_folder(out, overwrite) as folder, contextlib.closing(frames):
@@ -68,6 +72,12 @@ def write_decomposition(
                     outputs.start_scene()
                 outputs.add(parts, frames.take_shown())
                 on_frame()
+            flown = {}
+            if camera_path is not None:
+                flown = {
+                    "camera_path": camera_path,
+                    **fly_around(window_model, video, fit, given, decomposition.cuts, folder),
+                }
             description = {
                 "video": {"path": video.path, **frames.describe()},
                 "model": {
@@ -81,6 +91,7 @@ def write_decomposition(
                 "cuts": decomposition.cuts if find_cuts else None,
                 **({} if camera is None else {"camera": camera}),
                 **_recomposition(window_model, camera_from),
+                **flown,
             }
             return outputs.finish(decomposition.latents(), description)
 

@@ -4,6 +4,7 @@ from simone_tf.models import parts, simone
 
 MODELS = {
     "SIMONe": "simone_tf.models.simone.model:SIMONe",
+    "SIMONeVS": "simone_tf.models.simone.view_supervised:SIMONeVS",
 }
 """Name in configurations -> where the class is, a `scene_model.SceneModel`. One line for a model, and no import: names
 can then be checked without TensorFlow."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from simone_tf.models.parts.decoder import Decoded
@@ -19,6 +20,10 @@ AXES = ("slot", "frame")
 
 Batch: TypeAlias = Mapping[str, tf.Tensor] | tf.Tensor
 """Clip fields by name, those of `SceneModel.inputs` among them; video alone may stand for `{"video": video}`."""
+
+MOMENTS = "moments"
+"""When each frame is, `[B, N]` float32 counted in frames of a clip of the training from 0; beside the fields of
+`SceneModel.given`. Only models that draw views of moving scenes look at it, and without it the frames are 0, 1, ..."""
 
 
 class Latent(NamedTuple):
@@ -70,6 +75,17 @@ class SceneModel(keras.Model):
         """
         return {}
 
+    def check_given(self, given: Mapping[str, np.ndarray]) -> None:
+        """Looks whether numbers can be what the model is given; by default any are.
+
+        Args:
+            given: by name of `given`, `[..., C]`.
+
+        Raises:
+            UserError: in one sentence, such as for a camera's matrix that mirrors.
+        """
+        del given
+
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the clip fields that the model is given."""
@@ -96,7 +112,10 @@ class SceneModel(keras.Model):
         raise NotImplementedError
 
     def encode(self, batch: Batch) -> dict[str, Posterior]:
-        """What is inferred of the clips: by name of `latents`, mean and log scale `[B, *axes, D]` float32."""
+        """What is inferred of the clips: by name of `latents`, mean and log scale `[B, *axes, D]` float32.
+
+        Where the model `renders_views` the clips may have any number N of frames from 1 to T, `video [B, N, H, W, 3]`.
+        """
         raise NotImplementedError
 
     def render(
@@ -110,7 +129,8 @@ class SceneModel(keras.Model):
 
         Args:
             latents: by name, `[B, *axes, D]` float32.
-            given: by name of `given`, `[B, T, C]` float32.
+            given: by name of `given`, `[B, T, C]` float32; where the model `renders_views`, any number of viewpoints in
+                place of T.
             frame_size: (H, W) in pixels, the one the model was built for; of `DecodesQueries` also any other.
             chunk_size: pixels of a clip decoded at a time, which bounds the memory; None for all at once.
         """
@@ -150,6 +170,15 @@ class SceneModel(keras.Model):
         """Whether the viewpoint is apart from the scene, inferred or given, so that it can be another clip's."""
         return bool(self.viewpoint_latents or self.given)
 
+    @property
+    def renders_views(self) -> bool:
+        """Whether it draws a scene from viewpoints that it was never seen from.
+
+        That is so where viewpoints are given and no latent belongs to a frame. Such a model infers its latents from any
+        1 to T frames and draws any number of viewpoints.
+        """
+        return bool(self.given) and not any("frame" in latent.axes for latent in self.latents.values())
+
     def call(self, batch: Batch) -> Decomposition:
         """Same as `decompose(batch)` at once, without chunks."""
         return self.decompose(batch)
@@ -187,8 +216,27 @@ class SceneModel(keras.Model):
         rendering = self.render(means, self._given_of(other), batch["video"].shape[2:4], chunk_size)
         return decomposition_of(rendering, posteriors)
 
+    def render_views(
+        self, context: Batch, views: Mapping[str, tf.Tensor], chunk_size: int | None = None
+    ) -> Decomposition:
+        """Draws the scene of some frames from other viewpoints; only where the model `renders_views`.
+
+        Args:
+            context: fields with the names `inputs` of N frames, 1 <= N <= T: `video [B, N, H, W, 3]` and what is given.
+            views: by name of `given`, `[B, M, C]` float32, M any number; with `MOMENTS` where things move.
+            chunk_size: pixels of a clip decoded at a time; None for all at once.
+
+        Returns:
+            `Decomposition` of M frames; its posteriors are those of the context.
+        """
+        context = as_batch(context)
+        posteriors = self.encode(context)
+        means = {name: posterior.mean for name, posterior in posteriors.items()}
+        rendering = self.render(means, views, context["video"].shape[2:4], chunk_size)
+        return decomposition_of(rendering, posteriors)
+
     def _given_of(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {name: batch[name] for name in self.given}
+        return {name: batch[name] for name in (*self.given, MOMENTS) if name in self.given or name in batch}
 
     # Keras takes what `build` was given for all that a model is called with, and traces the model so when it is part of
     # a SavedModel.
@@ -208,7 +256,11 @@ class DecodesQueries:
     """A model that can decode single pixels, also between those of a frame."""
 
     def decode(
-        self, latents: Mapping[str, tf.Tensor], query: Query, chunk_size: int | tf.Tensor | None = None
+        self,
+        latents: Mapping[str, tf.Tensor],
+        query: Query,
+        chunk_size: int | tf.Tensor | None = None,
+        given: Mapping[str, tf.Tensor] | None = None,
     ) -> Decoded:
         """Decodes any latents at any pixels.
 
@@ -216,6 +268,7 @@ class DecodesQueries:
             latents: by name, `[B, *axes, D]` float32.
             query: `Query` of P pixels.
             chunk_size: pixels decoded at a time; None for all at once.
+            given: by name of `given`, `[B, T, C]` float32, as for `render`; None of a model that is given nothing.
 
         Returns:
             `Decoded` of `[B, K, P, 3]` and `[B, K, P]`.

@@ -3,7 +3,9 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from simone_tf import locks
 from simone_tf.cli.console import say
@@ -20,7 +22,13 @@ from simone_tf.evaluation.report.gallery import draw_gallery, not_drawn
 from simone_tf.evaluation.report.report import write_report
 from simone_tf.evaluation.report.tables import write_tables
 from simone_tf.evaluation.report.training_curves import training_curves
+from simone_tf.evaluation.report.view_gallery import draw_views
 from simone_tf.evaluation.shared_clips import shared_file
+from simone_tf.evaluation.views.baselines import mean_image
+from simone_tf.evaluation.views.measure_views import measure_views, summarize_views, view_scores
+from simone_tf.evaluation.views.plan import check_num_context_frames, plan_views
+from simone_tf.evaluation.views.scene_clips import SceneClips
+from simone_tf.evaluation.views.tasks import ViewTask
 from simone_tf.files import without_nan
 from simone_tf.runs.load import Run
 
@@ -39,6 +47,7 @@ def evaluate_run(
     num_pictures: int = 12,
     batch_size: int | None = None,
     paper_name: str | None = None,
+    num_context_frames: int | None = None,
     flags: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Evaluates one run and writes `<run_dir>/evaluation/`, also while the run is being trained.
@@ -50,6 +59,8 @@ def evaluate_run(
         num_pictures: held-out clips drawn.
         batch_size: clips measured at a time; None for what the training used.
         paper_name: the paper's dataset that this one stands for, key of `paper.VIDEO_ARI_FOREGROUND`.
+        num_context_frames: frames that a scene is shown by before unseen views of it are drawn, from 1 to T; None for
+            the usual number, see `views.tasks.view_tasks`.
         flags: the command's flags, kept in `metrics.json` to tell later how it was made.
 
     Returns:
@@ -60,11 +71,14 @@ def evaluate_run(
     """
     folder = os.path.join(run.run_dir, FOLDER)
     batch_size = batch_size or run.settings.evaluation_batch_size
+    check_num_context_frames(num_context_frames, run.settings.num_frames)
     subject = f"{folder} is being written"
     with contextlib.ExitStack() as stack:
         with _told(folder):
             stack.enter_context(locks.held(locks.inside(folder, "evaluate"), subject, "evaluate a copy of the run"))
-        return _evaluated(run, folder, num_clips, num_probe_clips, num_pictures, batch_size, paper_name, flags)
+        return _evaluated(
+            run, folder, num_clips, num_probe_clips, num_pictures, batch_size, paper_name, num_context_frames, flags
+        )
 
 
 def _evaluated(
@@ -75,6 +89,7 @@ def _evaluated(
     num_pictures: int,
     batch_size: int,
     paper_name: str | None,
+    num_context_frames: int | None,
     flags: Sequence[str],
 ) -> dict[str, Any]:
     """`evaluate_run` of one that nobody else evaluates meanwhile."""
@@ -90,6 +105,11 @@ def _evaluated(
             f"The held-out clips are clips of the training as well (both are read from {shared}): no score here tells "
             "how the model does on clips that it never saw."
         )
+    scenes = SceneClips(held_out)
+    views = _views(run, scenes, training, os.path.join(folder, "views"), num_clips, num_context_frames, batch_size)
+    summary["views"] = views.summary
+    summary["not_computed"] += views.missing
+    summary["notes"] += views.notes
     rows, missing, notes = _probe(run, held_out, training, test, folder, num_clips, num_probe_clips, batch_size, shared)
     summary["not_computed"] += missing
     summary["notes"] += notes
@@ -98,16 +118,18 @@ def _evaluated(
     figures, explorers = draw_gallery(run, held_out, os.path.join(folder, "figures"), num_pictures)
     if num_pictures:
         summary["not_computed"] += not_drawn(run.model)
+    view_figures, sweeps = draw_views(run, scenes, views.tasks, os.path.join(folder, "figures"), num_pictures)
     summary = without_nan(summary)
     with _told(folder):
         curves = training_curves(run.run_dir, run.model.loss_terms)
-        write_tables(folder, summary, clip_scores(run.model, test, num_clips))
+        write_tables(folder, summary, clip_scores(run.model, test, num_clips) | views.scores)
         write_report(
             os.path.join(folder, "report.html"),
             summary,
             curves=curves,
-            figures=figures,
+            figures=view_figures | figures,
             explorers=explorers,
+            sweeps=sweeps,
             config=_read_config(run.run_dir),
             paper_name=paper_name,
         )
@@ -145,6 +167,46 @@ def _probe(
     settings = ProbeSettings(seed=run.settings.seed)
     rows, missing, notes = run_probes(run.model, train, test.load(probed, num_tested), held_out, settings)
     return rows, problems + missing, notes
+
+
+class _ViewScores(NamedTuple):
+    """What came of the unseen views."""
+
+    tasks: list[ViewTask]
+    summary: dict[str, Any]  # as `metrics.json` has it
+    scores: dict[str, np.ndarray]  # of each clip
+    missing: list[str]
+    notes: list[str]
+
+
+def _views(
+    run: Run,
+    scenes: SceneClips,
+    training: ClipReader,
+    folder: str,
+    num_clips: int | None,
+    num_context_frames: int | None,
+    batch_size: int,
+) -> _ViewScores:
+    """Unseen views of the held-out clips, scored where model and data allow."""
+    settings = run.settings
+    tasks, missing = plan_views(run.model, scenes, settings.num_frames, num_context_frames)
+    if not tasks:
+        return _ViewScores([], {}, {}, [missing] if missing else [], [])
+    notes = []
+    try:
+        image = mean_image(training, settings.frame_size, settings.num_frames)
+    except UserError as error:
+        notes.append(
+            f"The clips of the training cannot be read ({str(error).rstrip('.')}): the mean image that unseen views "
+            "are compared with is that of the held-out clips."
+        )
+        image = mean_image(scenes.clips, settings.frame_size, settings.num_frames)
+    files = scenes.clips.files
+    with progress("unseen views", num_clips or sum(files.count(shard) for shard in files.shards())) as shown:
+        store = measure_views(run, scenes, folder, tasks, image, num_clips, batch_size, on_clips=shown.add)
+    scores = view_scores(store, num_clips)
+    return _ViewScores(tasks, summarize_views(tasks, scores), scores, [], notes)
 
 
 def _same_set(training: ClipReader | Mixture, held_out: ClipReader) -> ClipReader:

@@ -31,7 +31,7 @@ FORMATS: dict[str, tuple[Callable, Callable]] = {
 
 @dataclasses.dataclass(frozen=True)
 class SplitPlan:
-    """What a split consists of: clip i of the split is `generate_clip(preset, seed, i)`, shards in that order."""
+    """What a split consists of: clip i is `generate_clip(preset, seed, i, views)`, shards in that order."""
 
     preset: ScenePreset
     split: str
@@ -39,6 +39,17 @@ class SplitPlan:
     num_clips: int
     clips_per_shard: int
     format: str = "clip"
+    # Cameras all around each scene in place of the clip's own, 0 for the clips themselves; see `views_of`.
+    views: int = 0
+
+    @property
+    def frames(self) -> int:
+        """Frames of each clip."""
+        return self.views or self.preset.frames
+
+    def views_of(self, views: int) -> "SplitPlan":
+        """The split beside this one that shows the same scenes from all around: `test_views` of `test`."""
+        return dataclasses.replace(self, split=f"{self.split}_views", views=views)
 
     def shards(self) -> dict[str, range]:
         """Returns the clip numbers of each shard, by file name, in order."""
@@ -59,6 +70,8 @@ class SplitPlan:
             "clips_per_shard": self.clips_per_shard,
             "preset": preset_to_json(self.preset),
         }
+        if self.views:
+            settings["views"] = self.views
         return json.loads(json.dumps(settings))
 
 
@@ -102,7 +115,7 @@ def _make_split(plan: SplitPlan, data_dir: str, workers: int, on_clip: Callable,
             processes = stack.enter_context(RenderProcesses(min(workers, plan.num_clips)))
             processes.check()
             wanted = (index for name in todo for index in shards[name])
-            clips = processes.timed_clips(plan.preset, plan.seed, wanted)
+            clips = processes.timed_clips(plan.preset, plan.seed, wanted, plan.views)
         with _write_faults(data_dir), sidecar_held(data_dir):
             _remove_leftovers(data_dir, SIDECAR)
             # Again: of two splits that are begun together one must see the other.
@@ -153,7 +166,8 @@ def _check_folder(plan: SplitPlan, data_dir: str) -> None:
             raise UserError(f"{strangers[0]} is there but not known to {data_dir}/dataset.json: choose another folder.")
     for other, info in splits.items():
         generator = info.get("generator")
-        same = isinstance(generator, dict) and all(generator.get(key) == wanted[key] for key in ("seed", "preset"))
+        alike = ("seed", "preset", "views")
+        same = isinstance(generator, dict) and all(generator.get(key) == wanted.get(key) for key in alike)
         if other != plan.split and same:
             raise UserError(
                 f"Split {other!r} in {data_dir} was made with seed {plan.seed}, so {plan.split!r} would hold the same "
@@ -164,7 +178,8 @@ def _check_folder(plan: SplitPlan, data_dir: str) -> None:
 def _difference(found: Any, wanted: dict[str, Any]) -> str:
     if not isinstance(found, dict):
         return "not by this generator"
-    pairs = [(name, found.get(name), wanted[name]) for name in wanted if name != "preset"]
+    names = dict.fromkeys((*wanted, *found))
+    pairs = [(name, found.get(name), wanted.get(name)) for name in names if name != "preset"]
     was, now = found.get("preset"), wanted["preset"]
     was = was if isinstance(was, dict) else {}
     pairs += [(f"preset {name}", was.get(name), now[name]) for name in now]
@@ -185,7 +200,7 @@ def _state(plan: SplitPlan, present: list[str]) -> dict[str, Any]:
     return {
         "num_clips": sum(counts.values()),
         "shards": counts,
-        "frames": plan.preset.frames,
+        "frames": plan.frames,
         "height": plan.preset.size,
         "width": plan.preset.size,
         "fields": list(FIELDS),

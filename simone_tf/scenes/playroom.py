@@ -143,6 +143,11 @@ class PlayroomPreset(ScenePreset):
         )
         return scene, path
 
+    def sweep(self, path: CameraPath, views: int) -> CameraPath | None:
+        """A turn on the spot at which the agent starts, which is free, at the mean of its pitches."""
+        yaw = np.linspace(-math.pi, math.pi, views, endpoint=False)
+        return CameraPath(np.tile(path.position[:1], (views, 1)), yaw, np.full(views, path.pitch.mean()))
+
     def accepts(self, segments: np.ndarray) -> bool:
         pixels = np.array([np.bincount(frame.ravel(), minlength=256) for frame in segments])[:, 1:]  # [T, N]
         best = pixels.max(axis=0) / segments[0].size

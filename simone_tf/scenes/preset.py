@@ -93,6 +93,15 @@ class ScenePreset(abc.ABC):
         """Whether a drawn clip's masks `[T, H, W]` keep the family's own rejection rule, beside that of all presets."""
         return True
 
+    def sweep(self, path: CameraPath, views: int) -> CameraPath | None:
+        """Cameras all around a drawn scene, their yaw evenly spaced in [-pi, pi); None where a family has none.
+
+        Args:
+          path: of the clip, from the same draw.
+          views: number of cameras.
+        """
+        return None
+
     def develop(self, video: np.ndarray) -> np.ndarray:
         """Rendered frames `[T, H, W, 3] uint8` as the camera gives them out, which may have colours of its own."""
         return video

@@ -3,6 +3,7 @@
 import dataclasses
 
 from simone_tf.scenes.cater import CaterPreset
+from simone_tf.scenes.compass import CompassPreset
 from simone_tf.scenes.furniture import FURNITURE
 from simone_tf.scenes.glancing import GlancingPreset
 from simone_tf.scenes.playroom import PlayroomPreset
@@ -262,6 +263,26 @@ QUICKSTART_LONG = GlancingPreset(
 # long.
 QUICKSTART_LONG_DRIFT = dataclasses.replace(QUICKSTART_LONG, name="quickstart_long_drift", hue_drift=0.7)
 
+# The quickstart's objects in a room that is seen from far apart, for models that are given the camera and draw the room
+# from where it was not seen. 6 of 24 x 24 pixels is the least an object shows.
+QUICKSTART_VIEWS = CompassPreset(
+    **{
+        **{field.name: getattr(QUICKSTART, field.name) for field in dataclasses.fields(QUICKSTART)},
+        "name": "quickstart_views",
+        "frames": 8,
+        "camera_arc": (150.0, 300.0),
+        "field_of_view": 50.0,
+        "camera_distance": (4.0, 4.2),
+        "camera_elevation": (25.0, 33.0),
+        "room_half_width": 4.0,
+        "wall_height": 2.8,
+        "max_object_fraction": 0.3,
+        "min_object_fraction": 6 / (24 * 24),
+    },
+    wall_saturation=(0.3, 0.5),
+    wall_value=(0.55, 0.8),
+)
+
 PRESETS: dict[str, ScenePreset] = {
     preset.name: preset
     for preset in (
@@ -273,5 +294,6 @@ PRESETS: dict[str, ScenePreset] = {
         TABLETOP,
         QUICKSTART_LONG,
         QUICKSTART_LONG_DRIFT,
+        QUICKSTART_VIEWS,
     )
 }

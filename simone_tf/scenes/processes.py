@@ -71,13 +71,16 @@ class RenderProcesses:
             yield clip
 
     def timed_clips(
-        self, preset: ScenePreset, seed: int, indices: Iterable[int]
+        self, preset: ScenePreset, seed: int, indices: Iterable[int], views: int = 0
     ) -> Iterator[tuple[dict[str, np.ndarray], float]]:
-        """Yields as `clips` does, each clip with the processor time in seconds that its process spent on it."""
+        """Yields as `clips` does, each clip with the processor time in seconds that its process spent on it.
+
+        With `views` the scenes are seen from all around, see `generate_clip`.
+        """
         waiting = collections.deque()
         with self._told_deaths():
             for index in indices:
-                waiting.append(self._submit(_timed_clip, preset, seed, index))
+                waiting.append(self._submit(_timed_clip, preset, seed, index, views))
                 if len(waiting) >= 8 * self._workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -102,9 +105,9 @@ class RenderProcesses:
             ) from error
 
 
-def _timed_clip(preset: ScenePreset, seed: int, index: int) -> tuple[dict[str, np.ndarray], float]:
+def _timed_clip(preset: ScenePreset, seed: int, index: int, views: int) -> tuple[dict[str, np.ndarray], float]:
     start = time.process_time()
-    clip = generate_clip(preset, seed, index)
+    clip = generate_clip(preset, seed, index, views)
     return clip, time.process_time() - start
 
 

@@ -104,6 +104,16 @@ class RoomPreset(ScenePreset):
             scene = physics.simulate(scene, self, velocities)
         return None if scene is None or scene.clearance(path.position) < CAMERA_CLEARANCE else (scene, path)
 
+    def sweep(self, path: CameraPath, views: int) -> CameraPath | None:
+        """A circle around the room, from the middle of the camera's distances and elevations; of still scenes only."""
+        if self.num_moving[1]:
+            return None
+        yaw = np.linspace(-math.pi, math.pi, views, endpoint=False)
+        target = np.tile([0.0, 0.0, self.look_height], (views, 1))
+        distance = np.full(views, np.mean(self.camera_distance))
+        elevation = np.full(views, math.radians(np.mean(self.camera_elevation)))
+        return arc_path(target, yaw - math.pi, distance, elevation)
+
 
 def sample_scene(preset: RoomPreset, num_objects: int, rng: np.random.Generator) -> tuple[Scene, np.ndarray] | None:
     """Draws a scene at rest and the velocities `[N, 3]` of the pushes, or None when the objects did not fit."""

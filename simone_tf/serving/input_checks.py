@@ -19,7 +19,7 @@ _LARGEST_LATENT = 1e6
 CHECKED = (
     "TensorFlow and TensorFlow Serving refuse in a sentence: numbers that are NaN or infinite, or outside of the range "
     f"of their tensor by more than {_ROUNDING:g}; latents beyond {_LARGEST_LATENT:,.0f}; inputs of different numbers "
-    "of clips; 0 queries; video of 0 clips. Latents of 0 clips are answered by empty tensors."
+    "of clips; 0 queries; 0 views; video of 0 clips. Latents of 0 clips are answered by empty tensors."
 )
 """What is checked, for `serving.json`."""
 
@@ -58,7 +58,9 @@ def _conditions(name: str, signature: Signature, inputs: dict[str, tf.Tensor]) -
     for key, text in signature.inputs.items():
         if key.endswith("video"):  # Convolutions of nothing fail in words of their own.
             yield tf.greater(tf.shape(inputs[key])[0], 0), f"{key} holds no clip: give at least one."
-        if text.shape[1] is None:  # a list of queries
+        if text.shape[1] is None and key not in _QUERIES:  # as many viewpoints as are asked for
+            yield tf.greater(tf.shape(inputs[key])[1], 0), f"{key} holds no view: give at least one."
+        elif text.shape[1] is None:  # a list of queries
             yield (
                 tf.equal(tf.shape(inputs[key])[1], tf.shape(inputs["frames"])[1]),
                 f"{key} and frames are of different numbers of queries: give as many of each.",

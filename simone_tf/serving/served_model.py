@@ -77,7 +77,8 @@ class _Functions:
     def decode_queries(self, frames: tf.Tensor, coordinates: tf.Tensor, **inputs: tf.Tensor) -> _Tensors:
         assert isinstance(self._model, DecodesQueries)
         latents = self._latents_in(inputs)
-        decoded = self._model.decode(latents, Query(frames, coordinates), self._chunk(latents))
+        given = {name: inputs[name] for name in self._given}
+        decoded = self._model.decode(latents, Query(frames, coordinates), self._chunk(latents), given)
         masks = tf.nn.softmax(decoded.mask_logits, axis=1)
         rgb = tf.einsum("bkp,bkpc->bpc", masks, decoded.rgb_means)
         return {"rgb": rgb, "slot_rgb": decoded.rgb_means, "slot_masks": masks}
@@ -99,6 +100,12 @@ class _Functions:
             latents |= {name: of_frames[name] for name in self._viewpoint}
         rendering = self._render(latents, {name: seen[name] for name in self._given})
         return {"recomposition": rendering.reconstruction}
+
+    def render(self, **inputs: tf.Tensor) -> _Tensors:
+        views = _with_prefix(inputs, "view_")
+        means = self._means({name: value for name, value in inputs.items() if not name.startswith("view_")})
+        drawn = decomposition_of(self._render(means, views))
+        return {"views": drawn.reconstruction, "segments": drawn.segments}
 
     def _means(self, batch: _Tensors) -> _Tensors:
         return {name: posterior.mean for name, posterior in self._encode(batch).items()}

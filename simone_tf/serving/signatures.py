@@ -11,7 +11,7 @@ DEFAULT = "segment"
 UINT8 = "_uint8"
 """What the name of a signature ends in that takes video as uint8."""
 
-VIDEO_SIGNATURES = ("encode", "segment", "segment_soft", "reconstruct", "recompose")
+VIDEO_SIGNATURES = ("encode", "segment", "segment_soft", "reconstruct", "recompose", "render")
 """Those that take video, as far as a model has them."""
 
 _VIDEOS = ("video", "object_video", "frame_video")
@@ -26,7 +26,7 @@ _OWNERS = {
 
 
 class TensorText(NamedTuple):
-    """One tensor of a signature; a size of None is free (B clips, P queries)."""
+    """One tensor of a signature; a size of None is free (B clips, P queries, V views)."""
 
     dtype: str
     shape: tuple[int | None, ...]
@@ -75,6 +75,8 @@ def signature_table(sizes: Sizes) -> dict[str, Signature]:
             _recomposed(sizes),
             {"recomposition": reconstruction},
         )
+    if sizes.renders_views:
+        table["render"] = _render(sizes)
     for name in VIDEO_SIGNATURES:
         if name in table:
             table[name + UINT8] = _of_uint8(table[name])
@@ -132,6 +134,7 @@ def _meaning_of_encode(sizes: Sizes) -> str:
 def _decode_queries(sizes: Sizes) -> Signature:
     inputs = {
         **_latents(sizes),
+        **_given(sizes),
         "frames": _text("int32", (None,), "frame of each query", (0, sizes.num_frames - 1)),
         "coordinates": _text(
             "float32", (None, 2), "row and column of each query: -1 is the frame's first, 1 its last", (-1, 1)
@@ -165,6 +168,25 @@ def _recomposed(sizes: Sizes) -> dict[str, TensorText]:
         gives = " and the ".join(f"{name} latents" for name in sizes.viewpoint_latents)
         inputs["frame_video"] = _video(sizes, f"as many clips that give the {gives}")
     return {**inputs, **_given(sizes, "frame_", " that is shown")}
+
+
+def _render(sizes: Sizes) -> Signature:
+    """Frames that show a scene, and any number of viewpoints to show it from."""
+    views = {
+        f"view_{name}": _text(
+            "float32", (None, size), f"{name} of every view that is asked for, as in the training data"
+        )
+        for name, size in sizes.given.items()
+    }
+    pixels, last = (None, *sizes.frame_size), sizes.num_slots - 1
+    return Signature(
+        "The scene of a clip from viewpoints that it was not seen from.",
+        {"video": _video(sizes, "the clips that show the scenes"), **_given(sizes), **views},
+        {
+            "views": _text("float32", (*pixels, 3), f"mean of the mixture, {_COLOUR}"),
+            "segments": _text("int32", pixels, "the slot that has the largest mask at each pixel", (0, last)),
+        },
+    )
 
 
 def _of_uint8(signature: Signature) -> Signature:

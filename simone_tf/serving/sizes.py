@@ -31,6 +31,11 @@ class Sizes(NamedTuple):
         return bool(self.viewpoint_latents or self.given)
 
     @property
+    def renders_views(self) -> bool:
+        """Whether a scene can be drawn from viewpoints that it was not seen from, see `SceneModel.renders_views`."""
+        return bool(self.given) and not any("frame" in latent.axes for latent in self.latents.values())
+
+    @property
     def latent_shapes(self) -> dict[str, tuple[int, ...]]:
         """By name, the shape `[*axes, D]` of one clip's latents."""
         counts = {"slot": self.num_slots, "frame": self.num_frames}

@@ -39,6 +39,8 @@ IMAGE_SETS = {
 REDUCED = (
     "Encoder.width = 20",
     "Encoder.conv_channels = 4",
+    "ViewEncoder.width = 20",
+    "ViewEncoder.conv_channels = 4",
     "Transformer.num_layers = 1",
     "Transformer.mlp_size = 8",
     "LatentHead.hidden_size = 8",
@@ -70,16 +72,26 @@ def datasets(tmp_path_factory):
         {
             "video": rng.integers(0, 256, (16, 64, 64, 3), dtype=np.uint8),
             "segments": rng.integers(0, 4, (16, 64, 64)).astype(np.int32),
+            "camera": gqn_set.poses(rng.uniform(-3, 3, (16, 5))),
         }
         for _ in range(2)
     ]
     small = folder / "quickstart_long"
     small.mkdir()
+    views = folder / "quickstart_views"
+    views.mkdir()
     for split in ("train", "test"):
+        write_records.write_shard(
+            views / write_records.shard_name(split, 0, 1),
+            [
+                {name: value[:8] if name == "camera" else value[:8, :24, :24] for name, value in clip.items()}
+                for clip in clips
+            ],
+        )
         write_records.write_shard(folder / write_records.shard_name(split, 0, 1), clips)
         write_records.write_shard(
             small / write_records.shard_name(split, 0, 1),
-            [{name: value[:, :24, :24] for name, value in clip.items()} for clip in clips],
+            [{name: clip[name][:, :24, :24] for name in ("video", "segments")} for clip in clips],
         )
         # Written from DeepMind's description of the format; nothing is shared with the reader.
         path = folder / f"cater_with_masks_{split}.tfrecords-00000-of-00001"
@@ -120,6 +132,8 @@ def _data_params(name, datasets):
     macro = (macros | {"gqn_rooms": "gqn_dir", "movi": "movi_dir"}).get(dataset)
     if name == "quickstart_long.gin":
         return [f"quickstart_long_dir = {str(datasets / 'quickstart_long')!r}"]
+    if name == "simone_vs/quickstart_views.gin":
+        return [f"quickstart_views_dir = {str(datasets / 'quickstart_views')!r}"]
     return [f"{macro} = {str(datasets)!r}"] if macro else []
 
 
@@ -139,6 +153,10 @@ def test_there_are_shipped_files():
         "simone/playroom.gin",
         "simone/gqn_rooms.gin",
         "simone/movi.gin",
+        "simone_vs/quickstart_views.gin",
+        "simone_vs/playroom.gin",
+        "simone_vs/objects_room.gin",
+        "simone_vs/gqn_rooms.gin",
         *IMAGE_SETS,
     } <= set(SHIPPED)
 
@@ -159,7 +177,7 @@ def test_every_shipped_file_opens_with_its_purpose_and_command(name):
 def test_every_shipped_file_is_built_and_takes_a_step(name, datasets, tmp_path):
     metrics = _train(name, tmp_path / "run", [*_data_params(name, datasets), *REDUCED, *ONE_STEP])
     assert metrics["step"] == 1
-    if name == "simone/gqn_rooms.gin":  # No masks, so no such score rather than one that says nothing.
+    if name.endswith("/gqn_rooms.gin"):  # No masks, so no such score rather than one that says nothing.
         assert not [measure for measure in metrics if "ari" in measure]
         assert np.isfinite(metrics["reconstruction_mse"])
     else:

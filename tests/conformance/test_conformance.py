@@ -12,7 +12,7 @@ from simone_tf.models.parts.decoder import MaskNormalization, PixelDecoder
 from simone_tf.models.parts.latents import LatentHead
 from simone_tf.models.parts.transformer import SelfAttention, Transformer, TransformerBlock
 
-from small_models import SMALL_MODELS, make_encoder
+from small_models import SMALL_MODELS, make_encoder, make_view_encoder
 
 B, T, H, W, K, P, C = 2, 2, 8, 16, 4, 6, 12
 OBJECT, FRAME = 5, 3
@@ -55,6 +55,8 @@ CASES = {
     "Transformer": Case(lambda: Transformer(2, 2, 4, 8), ((B, P, C),), ((B, P, C),), mixed_output="bfloat16"),
     "LatentHead": Case(lambda: LatentHead(OBJECT, 8), ((B, K, C),), ((B, K, OBJECT), (B, K, OBJECT))),
     "Encoder": Case(make_encoder, (VIDEO,), POSTERIORS),
+    "ViewEncoder": Case(make_view_encoder, (VIDEO, (B, T, C)), POSTERIORS[:2], build_inputs=2),
+    "ViewEncoder in time": Case(make_view_encoder, (VIDEO, (B, T, C), (B, T)), POSTERIORS[:2], build_inputs=2),
     "PixelDecoder": Case(
         lambda: PixelDecoder(8, 3, coordinate_octaves=1),
         ((B, K, 1, OBJECT), (B, P, FRAME), (1, P, 2), (1, P)),
@@ -110,8 +112,13 @@ def specs_of(case):
     return [spec(shape) for shape in case.inputs]
 
 
+def flat(outputs):
+    """The tensors of an output; a latent that is a point has no scale."""
+    return [value for value in tf.nest.flatten(outputs) if value is not None]
+
+
 def arrays(outputs):
-    return [np.asarray(value) for value in tf.nest.flatten(outputs)]
+    return [np.asarray(value) for value in flat(outputs)]
 
 
 def assert_close(outputs, expected, atol=1e-5):
@@ -125,7 +132,7 @@ def assert_close(outputs, expected, atol=1e-5):
 
 def test_documented_shapes_and_dtypes(case):
     layer = build(case)
-    outputs = tf.nest.flatten(layer(*inputs_of(case)))
+    outputs = flat(layer(*inputs_of(case)))
     assert [tuple(value.shape) for value in outputs] == list(case.outputs)
     for number, value in enumerate(outputs):
         assert value.dtype == (tf.int32 if number in case.integers else tf.float32)
@@ -137,7 +144,7 @@ def test_every_weight_exists_once_built_and_has_a_say(case):
     layer = build(case)
     before = [variable.path for variable in layer.variables]
     with tf.GradientTape() as tape:
-        outputs = [value for value in tf.nest.flatten(layer(*inputs_of(case))) if value.dtype.is_floating]
+        outputs = [value for value in flat(layer(*inputs_of(case))) if value.dtype.is_floating]
         # Squares of differently weighted outputs: sums of softmaxes and normalised values would have no gradient.
         loss = tf.add_n(
             [
@@ -156,9 +163,9 @@ def test_mixed_precision(case):
     expected = build(case)(*inputs_of(case))
     keras.config.set_dtype_policy("mixed_bfloat16")
     layer = build(case)
-    outputs = tf.nest.flatten(layer(*inputs_of(case)))
+    outputs = flat(layer(*inputs_of(case)))
     assert {variable.dtype for variable in layer.variables} == {"float32"}
-    for number, (value, wanted) in enumerate(zip(outputs, tf.nest.flatten(expected), strict=True)):
+    for number, (value, wanted) in enumerate(zip(outputs, flat(expected), strict=True)):
         if number in case.integers:
             assert value.dtype == tf.int32
             continue
@@ -172,9 +179,7 @@ def test_a_graph_of_any_batch_size_equals_eager(case):
     assert_close(graph(*inputs_of(case)), layer(*inputs_of(case)))
     single = tf.nest.map_structure(lambda value: value[:1], inputs_of(case))
     assert_close(graph(*single), layer(*single))
-    for value, shape in zip(
-        tf.nest.flatten(graph.get_concrete_function().structured_outputs), case.outputs, strict=True
-    ):
+    for value, shape in zip(flat(graph.get_concrete_function().structured_outputs), case.outputs, strict=True):
         assert value.shape[1:] == shape[1:]  # known without running
 
 
@@ -197,7 +202,7 @@ def test_saved_model_round_trip(case, tmp_path):
 
         @tf.function(input_signature=specs_of(case))
         def outputs(self, *inputs):
-            return {f"output_{number}": value for number, value in enumerate(tf.nest.flatten(self.layer(*inputs)))}
+            return {f"output_{number}": value for number, value in enumerate(flat(self.layer(*inputs)))}
 
     tf.saved_model.save(Served(), str(tmp_path / "model"))
     loaded = tf.saved_model.load(str(tmp_path / "model"))
@@ -213,7 +218,7 @@ def test_two_replicas_do_what_one_does(case):
         return tf.nest.map_structure(lambda value: value + 0.1 * context.replica_id_in_sync_group, inputs_of(case))
 
     replicas = strategy.experimental_distribute_values_from_function(lambda context: tuple(inputs(context)))
-    outputs = strategy.run(tf.function(lambda values: tf.nest.flatten(layer(*values))), args=(replicas,))
+    outputs = strategy.run(tf.function(lambda values: flat(layer(*values))), args=(replicas,))
     single = build(case)
     for replica in range(2):
         expected = single(*tf.nest.map_structure(lambda value, shift=0.1 * replica: value + shift, inputs_of(case)))

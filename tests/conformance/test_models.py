@@ -144,9 +144,35 @@ def test_single_pixels_are_those_of_the_whole(model, batch):
     from simone_tf.models.parts.queries import full_query
 
     latents = {name: posterior.mean for name, posterior in model.encode(batch).items()}
-    decoded = model.decode(latents, full_query(T, H, W))
+    decoded = model.decode(latents, full_query(T, H, W), given={name: batch[name] for name in model.given})
     masks = tf.nn.softmax(decoded.mask_logits, axis=1)
     np.testing.assert_allclose(tf.reshape(masks, [B, -1, T, H, W]), model.decompose(batch).slot_masks, atol=1e-5)
+
+
+def test_a_scene_is_drawn_from_any_viewpoints_after_any_frames(model, batch):
+    if not model.renders_views:
+        pytest.skip("The model does not draw views that were not seen.")
+    views = {name: batch[name] for name in model.given}
+    np.testing.assert_allclose(
+        model.render_views(batch, views).reconstruction, model.decompose(batch).reconstruction, atol=1e-5
+    )
+    one = {name: value[:, :1] for name, value in batch.items()}
+    many = {name: tf.concat([value, value, value[:, :1] + 0.1], 1) for name, value in views.items()}
+    drawn = model.render_views(one, many)
+    assert drawn.reconstruction.shape == (B, 2 * T + 1, H, W, 3)
+    np.testing.assert_allclose(tf.reduce_sum(drawn.slot_masks, axis=1), np.ones((B, 2 * T + 1, H, W)), atol=1e-5)
+    for name, latent in model.latents.items():
+        numbers = {"slot": model.num_slots}
+        assert drawn.posteriors[name].mean.shape == (B, *(numbers[axis] for axis in latent.axes), latent.size)
+    np.testing.assert_allclose(drawn.reconstruction[:, 0], drawn.reconstruction[:, T], atol=1e-5)
+    assert np.abs(drawn.reconstruction[:, 0] - drawn.reconstruction[:, 1]).max() > 1e-4
+    chunked = model.render_views(one, many, 37)
+    np.testing.assert_allclose(chunked.reconstruction, drawn.reconstruction, atol=1e-5)
+
+
+def test_what_it_renders_follows_from_what_it_states(model):
+    of_frames = [name for name, latent in model.latents.items() if "frame" in latent.axes]
+    assert model.renders_views == (bool(model.given) and not of_frames)
 
 
 def test_video_of_bytes_or_without_a_batch_is_refused(model, batch):

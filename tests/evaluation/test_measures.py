@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from simone_tf.evaluation.clip_store import ClipStore
-from simone_tf.evaluation.measures import _key, clip_scores, kl_per_dimension, summarize
+from simone_tf.evaluation.measures import clip_scores, kl_per_dimension, measures_key, summarize
 from simone_tf.models.scene_model import Latent
 
 K, T, D = 3, 2, 4
@@ -139,18 +139,18 @@ def test_measures_are_of_one_checkpoint_and_one_set_of_clips(tmp_path):
     run.model.num_slots = K
     clips.files = types.SimpleNamespace(shards=lambda: (str(shard),))
     clips.settings = lambda: {"data_dir": "data", "crop": None}
-    before = _key(run, clips)
-    assert _key(run, clips) == before
+    before = measures_key(run, clips)
+    assert measures_key(run, clips) == before
     # Another training of as many steps in the same folder.
     index.write_bytes(b"others   ")
-    assert _key(run, clips) != before
+    assert measures_key(run, clips) != before
     index.write_bytes(b"checksums")
-    assert _key(run, clips) == before
+    assert measures_key(run, clips) == before
     # Other clips under the same name and of the same size.
     os.utime(shard, ns=(1, 1))
-    assert _key(run, clips) != before
+    assert measures_key(run, clips) != before
     run.config = "another model"
-    assert _key(run, clips)["config"] != before["config"]
+    assert measures_key(run, clips)["config"] != before["config"]
 
 
 def test_latents_of_any_axes_have_a_kl(tmp_path):
@@ -221,7 +221,7 @@ def test_measures_of_another_label_or_of_whole_clips_flags_are_not_taken(tmp_pat
     for label, frames in ((None, T), (255, T), (0, T), (None, T + 1), (255, T + 1)):
         run.settings.ignore_label = label
         clips.clip_shape = lambda frames=frames: (frames, 8, 9)
-        keys.append(_key(run, clips))
+        keys.append(measures_key(run, clips))
     assert all(one != other for index, one in enumerate(keys) for other in keys[:index])
     # Measures from before there was a choice stay what they are.
     assert not {"ignore_label", "object_moving"} & set(keys[0])

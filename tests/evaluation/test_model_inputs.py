@@ -18,6 +18,10 @@ class Given:
 
     given = types.MappingProxyType({"camera": 5})
 
+    def check_given(self, given):
+        if np.any(given["camera"] > 1):
+            raise UserError("The camera numbers are above 1: name another convention.")
+
 
 def split_with(*fields, **first):
     return types.SimpleNamespace(fields=fields, data_dir="data", split="test", first_clip=lambda wanted: first)
@@ -41,6 +45,15 @@ def test_data_with_another_camera_is_told(size):
         return
     with pytest.raises(UserError, match="it has 7: choose a dataset whose `camera` has 5"):
         check_inputs(Given(), split)
+
+
+def test_data_with_numbers_that_the_model_refuses_is_told():
+    split = split_with("video", "camera", camera=np.full((2, 5), 2.0))
+    with pytest.raises(UserError) as caught:
+        check_inputs(Given(), split)
+    assert str(caught.value) == (
+        "The first clip of data (split 'test'): The camera numbers are above 1: name another convention."
+    )
 
 
 def test_training_tells_it_before_anything_is_written(colour_clips, tmp_path, capsys):

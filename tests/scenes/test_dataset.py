@@ -151,7 +151,7 @@ class NoProcesses:
     def check(self):
         self.meanwhile()
 
-    def timed_clips(self, preset, seed, indices):
+    def timed_clips(self, preset, seed, indices, views):
         yield pytest.fail("nothing is to be rendered")
 
 

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from simone_tf.data.formats.cater import CaterWithMasks
+from simone_tf.data.formats.records import ClipRecords
 from simone_tf.errors import UserError
 from simone_tf.scenes.processes import RenderProcesses
 
@@ -112,11 +114,37 @@ def test_native_cater_files(main, tmp_path, capsys):
         start = camera[0]
 
 
+@pytest.mark.usefixtures("needs_renderer")
+def test_views_from_all_around_are_a_split_of_the_same_scenes(main, tmp_path, capsys):
+    changes = {"preset": "quickstart_views", "num_clips": 3, "split": "test", "workers": 1}
+    assert main(flags(tmp_path, **changes, views=5)) == 0
+    assert "split 'test_views' is complete, 3 clips of 5 frames of 24x24" in capsys.readouterr().out
+    clips, views = (ClipRecords(str(tmp_path), split) for split in ("test", "test_views"))
+    assert views.clip_shape() == (5, 24, 24)
+    assert views.camera_convention == "yaw_pitch"
+    fields = ("object_attributes", "object_positions", "camera")
+    for record, other in zip(clips.files.serialized(), views.files.serialized(), strict=True):
+        clip, seen = clips.parse(record, fields), views.parse(other, fields)
+        np.testing.assert_array_equal(clip["object_attributes"], seen["object_attributes"])
+        np.testing.assert_array_equal(clip["object_positions"][0], seen["object_positions"][4])
+        yaw = np.arctan2(seen["camera"][:, 3], seen["camera"][:, 4])
+        np.testing.assert_allclose(np.cos(yaw - 2 * np.pi * np.arange(5) / 5), -1.0, atol=1e-5)
+    before = files(tmp_path)
+    assert main(flags(tmp_path, **changes)) == 0
+    assert files(tmp_path) == before
+    assert main(flags(tmp_path, **changes, views=6)) == 2
+    assert "views 5, now 6" in capsys.readouterr().err
+    assert files(tmp_path) == before
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"preset": "objectsroom"}, "choose one of quickstart, objects_room, objects_room_moving, cater"),
         ({"num_clips": 0}, "--num_clips=0 is out of range"),
+        ({"views": 0}, "--views=0 is out of range"),
+        ({"views": 4, "preset": "cater"}, "Preset 'cater' has no views from all around"),
+        ({"views": 4, "format": "cater_with_masks"}, "--views goes with --format=clip"),
         ({"frames": 0}, "--frames=0 is out of range"),
         ({"size": 5000}, "--size=5000 is out of range"),
         ({"seed": -1}, "--seed=-1 is out of range"),

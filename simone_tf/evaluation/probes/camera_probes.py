@@ -52,7 +52,7 @@ def camera_probes(
       object_latents: `[N, K, Do]` float, or `[N, K, T, Do]`, of which the mean over the frames is taken; None of a
         model that has none: no inputs `o_1..K`.
       camera: `[N, T, C]` float, the dataset's pose vectors.
-      convention: what they mean, see `camera_pose.CONVENTIONS`.
+      convention: what they mean, see `camera_conventions.CONVENTIONS`.
       reference_frame: None for world coordinates, or r in [0, T), T at least 2.
       split: the clips to train and test on; None draws one by `settings`.
       settings: `ProbeSettings()` by default.

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from simone_tf.camera_conventions import CONVENTIONS
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.errors import UserError
 from simone_tf.evaluation.clip_measures import COPIED_FIELDS
 from simone_tf.evaluation.probes.attribute_probes import NamedAttribute, attribute_probes
-from simone_tf.evaluation.probes.camera_pose import CONVENTIONS
 from simone_tf.evaluation.probes.camera_probes import camera_probes, choose_reference_frame
 from simone_tf.evaluation.probes.findings import findings
 from simone_tf.evaluation.probes.probe_data import (

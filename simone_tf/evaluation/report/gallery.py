@@ -1,7 +1,5 @@
 """The figures of an evaluation: decompositions, recompositions, traversals and crossings of held-out clips."""
 
-import glob
-import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -11,14 +9,13 @@ import numpy as np
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
-from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.evaluated_run import EvaluatedRun, ignored_label
 from simone_tf.evaluation.held_out import HeldOut, TakenApart
 from simone_tf.evaluation.held_out_pictures import animations, sheets
+from simone_tf.evaluation.report.figure_files import FigureFiles
 from simone_tf.evaluation.report.report import explorer
 from simone_tf.evaluation.report.traversals import EncodedClip, Traverser
 from simone_tf.models.scene_model import SceneModel
-from simone_tf.pictures.image_files import save_gif, save_png
 from simone_tf.pictures.latent_figures import circled, crossing_frames, largest_view, traversal_sheet
 
 Figures = dict[str, list[tuple[str, np.ndarray]]]
@@ -70,11 +67,7 @@ def draw_gallery(run: EvaluatedRun, clips: ClipReader, folder: str, count: int) 
     chunk_size = settings.evaluation_chunk_size
     with data_faults_told(clips, fields, settings.num_frames):
         drawn = HeldOut(run.model, batches, chunk_size, ignored_label(run)).first_clips(count)
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be made ({first_line(error)}): mend its permissions.") from error
-    written = _Files(folder)
+    written = FigureFiles(folder, _OURS)
     figures = _draw_clips(drawn, written)
     traverser = Traverser(run.model, settings.frame_size, chunk_size)
     encoded = [traverser.encode(parts.clip) for parts in drawn[: max(_CROSSED_CLIPS, _TRAVERSED_CLIPS)]]
@@ -91,7 +84,7 @@ def draw_gallery(run: EvaluatedRun, clips: ClipReader, folder: str, count: int) 
     return figures, explorers
 
 
-def _draw_clips(drawn: Sequence[TakenApart], written: "_Files") -> Figures:
+def _draw_clips(drawn: Sequence[TakenApart], written: FigureFiles) -> Figures:
     """Every clip taken apart and, where the model can, recomposed."""
     titles = {
         "decomposition": "Clips taken apart (Figures 1 and 4)",
@@ -107,7 +100,7 @@ def _draw_clips(drawn: Sequence[TakenApart], written: "_Files") -> Figures:
 
 
 def _draw_traversals(
-    traverser: Traverser, drawn: Sequence[TakenApart], encoded: Sequence[EncodedClip], written: "_Files"
+    traverser: Traverser, drawn: Sequence[TakenApart], encoded: Sequence[EncodedClip], written: FigureFiles
 ) -> tuple[list[tuple[str, np.ndarray]], list[dict[str, Any]]]:
     """Sheets with their captions, and explorers, of the largest objects of the first clips."""
     captioned, explorers = [], []
@@ -123,25 +116,3 @@ def _draw_traversals(
             captioned.append((f"{name}; attributes that change most first", sheet))
             explorers.append(explorer(name, traversal, circled(video, outline, largest_view(outline))))
     return captioned, explorers
-
-
-class _Files:
-    """Writes pictures into a folder, and removes those of an earlier evaluation that are not made any more."""
-
-    def __init__(self, folder: str):
-        self._folder = folder
-        self._names: set[str] = set()
-
-    def save(self, name: str, sheet: np.ndarray, frames: np.ndarray) -> None:
-        """A sheet `[H, W, 3]` and an animation `[T, H, W, 3]`, uint8; no animation of one frame."""
-        save_png(os.path.join(self._folder, f"{name}.png"), sheet)
-        self._names.add(f"{name}.png")
-        if len(frames) > 1:
-            save_gif(os.path.join(self._folder, f"{name}.gif"), frames)
-            self._names.add(f"{name}.gif")
-
-    def remove_older(self) -> None:
-        for path in glob.glob(os.path.join(glob.escape(self._folder), "*")):
-            name = os.path.basename(path)
-            if _OURS.fullmatch(name) and name not in self._names:
-                os.remove(path)

@@ -15,7 +15,7 @@ from simone_tf.evaluation.probes.findings import best_score
 from simone_tf.evaluation.probes.probe_scores import ProbeRow
 from simone_tf.evaluation.report import paper
 from simone_tf.evaluation.report.traversals import Traversal
-from simone_tf.evaluation.report.words import kl_in_words
+from simone_tf.evaluation.report.words import VIEW_SCORES, VIEW_TASKS, VIEWS, kl_in_words
 from simone_tf.files import replacing
 
 _TEMPLATE = os.path.join(os.path.dirname(__file__), "report.html.j2")
@@ -67,6 +67,7 @@ def write_report(
     curves: Mapping[str, Sequence[tuple[int, float]]],
     figures: Mapping[str, Sequence[tuple[str, np.ndarray]]],
     explorers: Sequence[dict[str, Any]],
+    sweeps: Sequence[dict[str, Any]] = (),
     config: str,
     paper_name: str | None = None,
 ) -> None:
@@ -78,6 +79,7 @@ def write_report(
         curves: dict of title -> list of (step, value), drawn as curves of training.
         figures: dict of section title -> list of (caption, `[H, W, 3]` or `[T, H, W, 3]` uint8).
         explorers: list of `explorer`.
+        sweeps: list of `view_explorer.view_explorer`.
         config: the run's config.
         paper_name: key of `paper.VIDEO_ARI_FOREGROUND`, the paper's dataset that this one stands for; None for none.
 
@@ -109,6 +111,8 @@ def write_report(
             if name.endswith(_PER_DIMENSION)
         },
         explorers=explorers,
+        sweeps=sweeps,
+        views=_view_tables(summary.get("views", {})),
         config=config,
     )
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
@@ -180,6 +184,9 @@ def _headline(summary: dict[str, Any], paper_name: str | None) -> list[tuple[str
             note = f"paper: {published.mean:.3f} ± {published.std:.3f}" if published and "video_ari" in name else ""
             cards.append((label, f"{segmentation[name]['mean']:.3f}", note))
     cards.append(("PSNR", f"{reconstruction['psnr']['mean']:.1f} dB", ""))
+    for task, result in summary.get("views", {}).items():
+        note = "; ".join(f"{VIEWS[what]}: {result[what]['psnr']['mean']:.1f}" for what in ("nearest", "mean_image"))
+        cards.append((f"PSNR of {VIEW_TASKS[task]}", f"{result['unseen']['psnr']['mean']:.1f} dB", note))
     rows = summary["probes"]
     for label, target, own, others in (
         ("camera's location from f_t, R²", "location", ("f_t",), _CAMERA_BASELINES),
@@ -211,6 +218,26 @@ def _segmentation_rows(segmentation: Mapping[str, dict]) -> dict[str, list[dict]
         for score, label in _SCORES.items()
         if f"video_{score}" in segmentation
     }
+
+
+def _view_tables(views: Mapping[str, dict]) -> list[dict[str, Any]]:
+    """A table for each task of unseen views: what -> its spreads, as in `scores`, None where there is none."""
+    found = {score for result in views.values() for what in VIEWS for score in result.get(what, {})}
+    scores = {score: words for score, words in VIEW_SCORES.items() if score in found}
+    return [
+        {
+            "scores": scores,
+            "title": VIEW_TASKS[task].capitalize(),
+            "context_frames": result["context_frames"],
+            "unseen_frames": result["unseen_frames"],
+            "rows": {
+                words: [result[what].get(score) for score in scores] for what, words in VIEWS.items() if what in result
+            },
+            "divergences": {kl_in_words(name): value for name, value in result["latents"].items()},
+            "rate_distortion": result.get("rate_distortion"),
+        }
+        for task, result in views.items()
+    ]
 
 
 def _published(paper_name: str | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from simone_tf.cli.console import say
 from simone_tf.evaluation.probes.run_probes import PROBES
+from simone_tf.evaluation.report.words import VIEW_SCORES, VIEW_TASKS, VIEWS
 from simone_tf.files import replacing, write_json
 
 
@@ -30,6 +31,7 @@ def write_tables(folder: str, summary: dict, scores: Mapping[str, np.ndarray]) -
         for name, spread in summary[table].items()
         if isinstance(spread, dict)
     ]
+    rows += [{"table": f"views/{task}", **row} for task, row in _view_rows(summary)]
     _write_csv(os.path.join(folder, "measures.csv"), rows)
     for probe in PROBES:
         path = os.path.join(folder, f"{probe}_probes.csv")
@@ -47,6 +49,17 @@ def write_tables(folder: str, summary: dict, scores: Mapping[str, np.ndarray]) -
     )
 
 
+def _view_rows(summary: dict) -> list[tuple[str, dict[str, Any]]]:
+    """Task and row of every measure of unseen views."""
+    return [
+        (task, {"measure": f"{what}_{name}", **spread})
+        for task, result in summary.get("views", {}).items()
+        for what, scores in result.items()
+        if isinstance(scores, dict)
+        for name, spread in scores.items()
+    ]
+
+
 def _write_csv(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else [])
@@ -60,6 +73,15 @@ def print_summary(summary: dict) -> None:
         for name, spread in summary[table].items():
             if spread["mean"] is not None:
                 say(f"{name:32} {spread['mean']:.4f} +- {spread['std']:.4f}")
+    for task, result in summary.get("views", {}).items():
+        say(f"{VIEW_TASKS[task]}: {result['unseen_frames']} frames drawn after {result['context_frames']} were seen")
+        for what in (what for what in VIEWS if what in result):
+            values = [
+                f"{words} {result[what][name]['mean']:.4f}"
+                for name, words in VIEW_SCORES.items()
+                if result[what].get(name, {}).get("mean") is not None
+            ]
+            say(f"  {VIEWS[what]:30} {', '.join(values)}")
     for row in summary["probes"]:
         if "r2_mean" in row:
             name = f"{row['target']} ({row['coordinates']}) from {row['input']}, {row['regressor']}"

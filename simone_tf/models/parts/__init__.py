@@ -1,6 +1,7 @@
 """What models share: transformer, latents, decoder, likelihood, queries."""
 
 PARTS = {
+    "CameraVector": "simone_tf.models.parts.camera_vector:CameraVector",
     "LatentHead": "simone_tf.models.parts.latents:LatentHead",
     "PixelDecoder": "simone_tf.models.parts.decoder:PixelDecoder",
     "PixelMixture": "simone_tf.models.parts.likelihood:PixelMixture",

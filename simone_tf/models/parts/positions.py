@@ -40,6 +40,24 @@ def sinusoid_positions(num_frames: int, height: int, width: int, channels: int, 
     return np.concatenate(features, axis=-1)[..., :channels].astype(np.float32)
 
 
+def moment_positions(moments: tf.Tensor, channels: int, base: float = 10000.0) -> tf.Tensor:
+    """The part of time in `sinusoid_positions`, for any moments.
+
+    Args:
+        moments: `[B, N]` float32, counted in frames.
+        channels, base: as for `sinusoid_positions`.
+
+    Returns:
+        `[B, N, channels]` float32: what `sinusoid_positions` has for frames at these moments, and 0 in the channels of
+        row and column.
+    """
+    pairs = math.ceil(channels / 6)
+    frequencies = (base ** (-np.arange(pairs, dtype=np.float64) / pairs)).astype(np.float32)
+    angles = tf.cast(moments, tf.float32)[..., None] * frequencies
+    features = tf.concat([tf.sin(angles), tf.cos(angles)], axis=-1)[..., :channels]
+    return tf.pad(features, [[0, 0], [0, 0], [0, channels - features.shape[-1]]])
+
+
 def pixel_coordinates(height: int, width: int) -> np.ndarray:
     """Coordinates of every pixel of a full frame, `l_i` of the paper's Eq. 1.
 

@@ -1,15 +1,13 @@
-"""The inference network: CNN, transformer T1, spatial pool, transformer T2, posterior heads (paper, Figure 2)."""
+"""SIMONe's inference network: posteriors of object and frame latents from the slots' features (paper, Figure 2)."""
 
-import math
 from typing import Any, NamedTuple
 
-import keras
 import tensorflow as tf
 
-from simone_tf.errors import UserError
 from simone_tf.models.parts.latents import LatentHead, Posterior
 from simone_tf.models.parts.positions import sinusoid_positions
 from simone_tf.models.parts.transformer import Transformer
+from simone_tf.models.simone.slot_encoder import SlotEncoder
 
 
 class Posteriors(NamedTuple):
@@ -19,7 +17,7 @@ class Posteriors(NamedTuple):
     frames: Posterior  # [B, T, frame_latent_size]
 
 
-class Encoder(keras.layers.Layer):
+class Encoder(SlotEncoder):
     """`[B, T, H, W, 3]` video in [0, 1] to the posteriors of `[B, K, .]` object and `[B, T, .]` frame latents.
 
     Args:
@@ -53,68 +51,23 @@ class Encoder(keras.layers.Layer):
         position_base: float = 10000.0,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name)
-        self.feature_map = tuple(feature_map)
-        self.slot_grid = tuple(slot_grid)
-        for argument in ("feature_map", "slot_grid"):
-            sizes = getattr(self, argument)
-            if len(sizes) != 2 or not all(isinstance(size, int) and size > 0 for size in sizes):
-                raise UserError(f"Encoder.{argument} is {sizes}: give two whole numbers, its rows and columns.")
-        if any(cells % slots for cells, slots in zip(self.feature_map, self.slot_grid, strict=True)):
-            raise UserError(
-                f"Encoder.slot_grid {self.slot_grid} does not divide Encoder.feature_map {self.feature_map}: choose "
-                "a slot grid whose rows and columns divide those of the feature map."
-            )
-        self.conv_channels = conv_channels
-        self.conv_kernel = conv_kernel
-        self.width = width
-        self.position_base = position_base
-        self.first_transformer = first_transformer or Transformer(name="first_transformer")
-        self.second_transformer = second_transformer or Transformer(name="second_transformer")
-        self.object_head = object_head or LatentHead(name="object_head")
-        self.frame_head = frame_head or LatentHead(name="frame_head")
-        self.projection = keras.layers.Dense(width, name="projection")
-
-    @property
-    def num_slots(self) -> int:
-        """K, the number of object latents."""
-        return math.prod(self.slot_grid)
+        super().__init__(
+            feature_map,
+            slot_grid,
+            conv_channels,
+            conv_kernel,
+            width,
+            first_transformer or Transformer(name="first_transformer"),
+            second_transformer or Transformer(name="second_transformer"),
+            object_head or LatentHead(name="object_head"),
+            frame_head or LatentHead(name="frame_head"),
+            position_base,
+            name,
+        )
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
-        _, num_frames, height, width, channels = input_shape
-        num_convolutions = self._num_convolutions(height, width)
-        self.convolutions = tuple(
-            keras.layers.Conv2D(
-                self.conv_channels,
-                self.conv_kernel,
-                strides=2,
-                padding="same",
-                data_format="channels_last",  # Whatever the user's keras.json says.
-                activation="relu",
-                name=f"conv_{index}",
-            )
-            for index in range(num_convolutions)
-        )
-        shape = (None, height, width, channels)
-        for convolution in self.convolutions:
-            convolution.build(shape)
-            shape = convolution.compute_output_shape(shape)
-        self.projection.build(shape)
-        rows, columns = self.feature_map
-        self.first_transformer.build((None, num_frames * rows * columns, self.width))
-        self.second_transformer.build((None, num_frames * self.num_slots, self.width))
-        self.object_head.build((None, self.num_slots, self.width))
-        self.frame_head.build((None, num_frames, self.width))
-
-    def _num_convolutions(self, height: int, width: int) -> int:
-        rows, columns = self.feature_map
-        factor = height // rows
-        if rows * factor != height or columns * factor != width or factor < 1 or factor & (factor - 1):
-            raise UserError(
-                f"Frames of {height}x{width} pixels cannot become Encoder.feature_map {rows}x{columns} by halving: "
-                "height and width must be the same power of two times its rows and columns."
-            )
-        return factor.bit_length() - 1
+        self.build_slots(input_shape)
+        self.frame_head.build((None, input_shape[1], self.width))
 
     def call(self, video: tf.Tensor) -> Posteriors:
         """Infers the posteriors.
@@ -125,20 +78,10 @@ class Encoder(keras.layers.Layer):
         Returns:
             `Posteriors`.
         """
-        batch = tf.shape(video)[0]
-        num_frames, height, width, channels = video.shape[1:]
-        rows, columns = self.feature_map
-        features = tf.reshape(tf.cast(video, self.compute_dtype), [batch * num_frames, height, width, channels])
-        for convolution in self.convolutions:
-            features = convolution(features)
-        tokens = tf.reshape(self.projection(features), [batch, num_frames, rows, columns, self.width])
-        tokens += self._positions(num_frames, rows, columns)
-        tokens = self.first_transformer(tf.reshape(tokens, [batch, num_frames * rows * columns, self.width]))
-
-        slots = self._spatial_pool(tf.reshape(tokens, [batch, num_frames, rows, columns, self.width]))
-        slots += self._positions(num_frames, *self.slot_grid)
-        slots = self.second_transformer(tf.reshape(slots, [batch, num_frames * self.num_slots, self.width]))
-        slots = tf.reshape(slots, [batch, num_frames, self.num_slots, self.width])
+        num_frames = video.shape[1]
+        slots = self.slots(
+            video, self._positions(num_frames, *self.feature_map), self._positions(num_frames, *self.slot_grid)
+        )
         return Posteriors(
             objects=self.object_head(tf.reduce_mean(slots, axis=1)),
             frames=self.frame_head(tf.reduce_mean(slots, axis=2)),
@@ -148,11 +91,3 @@ class Encoder(keras.layers.Layer):
         return tf.constant(
             sinusoid_positions(num_frames, rows, columns, self.width, self.position_base), self.compute_dtype
         )
-
-    def _spatial_pool(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Sums each window of the feature map and scales by sqrt(K / (I * J)), which keeps unit variance unit."""
-        (rows, columns), (slot_rows, slot_columns) = self.feature_map, self.slot_grid
-        window_rows, window_columns = rows // slot_rows, columns // slot_columns
-        shape = [-1, tokens.shape[1], slot_rows, window_rows, slot_columns, window_columns, self.width]
-        pooled = tf.reduce_sum(tf.reshape(tokens, shape), axis=[3, 5])  # [B, T, slot_rows, slot_columns, C]
-        return pooled * (window_rows * window_columns) ** -0.5

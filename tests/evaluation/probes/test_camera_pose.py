@@ -1,11 +1,9 @@
 """Camera poses against the scene generator's own matrices, SciPy and cases worked out by hand."""
 
 import numpy as np
-import pytest
 from scipy.spatial.transform import Rotation
 
-from simone_tf.errors import UserError
-from simone_tf.evaluation.probes.camera_pose import CONVENTIONS, camera_poses
+from simone_tf.evaluation.probes.camera_pose import camera_poses
 from simone_tf.scenes.camera import arc_path, camera_matrices
 
 
@@ -25,35 +23,14 @@ def paths(num_clips=3, frames=4):
     )
 
 
-def as_convention(camera, convention):
-    """The same poses in another dataset's numbers."""
-    matrices = camera_matrices(camera)
-    if convention == "matrix":
-        return matrices.reshape(*camera.shape[:-1], 16)
-    if convention == "quaternion":
-        scalar_last = Rotation.from_matrix(matrices[..., :3, :3].reshape(-1, 3, 3)).as_quat()
-        quaternions = scalar_last[:, [3, 0, 1, 2]].reshape(*camera.shape[:-1], 4)
-        return np.concatenate([camera[..., :3], quaternions], axis=-1)
-    return camera
-
-
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_conventions_agree_with_the_generator(convention):
+def test_rotation_vectors_are_scipys():
     camera = paths()
-    poses = camera_poses(as_convention(camera, convention), convention)
-    matrices = camera_matrices(camera)
+    poses = camera_poses(camera, "yaw_pitch")
     np.testing.assert_allclose(poses.location, camera[..., :3], atol=1e-6)
+    matrices = camera_matrices(camera)
     np.testing.assert_allclose(poses.rotation, matrices[..., :3, :3], atol=1e-6)
     vectors = Rotation.from_matrix(matrices[..., :3, :3].reshape(-1, 3, 3)).as_rotvec().reshape(3, 4, 3)
     np.testing.assert_allclose(poses.rotation_vector(), vectors, atol=1e-5)
-
-
-def test_quaternion_is_scalar_first_and_by_hand():
-    # A quarter turn about z.
-    poses = camera_poses(np.array([1.0, 2.0, 3.0, np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)]), "quaternion")
-    np.testing.assert_allclose(poses.rotation, [[0, -1, 0], [1, 0, 0], [0, 0, 1]], atol=1e-12)
-    np.testing.assert_allclose(poses.rotation_vector(), [0, 0, np.pi / 2], atol=1e-12)
-    np.testing.assert_array_equal(poses.location, [1.0, 2.0, 3.0])
 
 
 def test_relative_poses_are_those_of_the_inverse_matrix():
@@ -89,22 +66,3 @@ def test_relative_poses_do_not_know_where_the_world_is():
     positions = np.random.default_rng(0).normal(size=(3, 4, 2, 3))
     moved = positions @ turn.T + shift
     np.testing.assert_allclose(one.seen_from(positions, 0), other.seen_from(moved, 0), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("camera", "convention", "message"),
-    [
-        (np.zeros((2, 7)), "euler", "'euler'.*yaw_pitch, quaternion, matrix"),
-        (np.zeros((2, 5)), "quaternion", "5 numbers per frame.*has 7"),
-        (np.zeros((2, 7)), "quaternion", "no unit quaternions"),
-        (paths()[0] * [1, 1, 1, 2, 2, 1, 1], "yaw_pitch", "no sines and cosines"),
-        (np.tile(np.eye(4).ravel() * 2, (2, 1)), "matrix", "last row"),
-        # Column by column: the location is in the last row.
-        (np.swapaxes(camera_matrices(paths()[0]), 1, 2).reshape(-1, 16), "matrix", "last row"),
-        (np.diag([1.0, 1.0, -1.0, 1.0]).reshape(1, 16), "matrix", "scale or reflection"),
-        (np.diag([2.0, 2.0, 2.0, 1.0]).reshape(1, 16), "matrix", "scale or reflection"),
-    ],
-)
-def test_numbers_that_do_not_follow_the_convention(camera, convention, message):
-    with pytest.raises(UserError, match=message):
-        camera_poses(camera, convention)

@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -12,9 +10,7 @@ from simone_tf.evaluation.report import report
 from simone_tf.evaluation.report.report import data_uri, explorer, write_report
 from simone_tf.evaluation.report.traversals import Traversal
 
-from report_page import Page, make_summary, make_traversal, row, spread
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from report_page import Page, in_browser, make_summary, make_traversal, row, spread
 
 
 @pytest.fixture(scope="module")
@@ -184,20 +180,6 @@ def test_a_page_of_twelve_clips_stays_small(tmp_path):
     traversal = Traversal(0, np.arange(-2.0, 3.0), np.arange(6), np.ones(32), sprites)
     page_bytes = 24 * len(data_uri(panel)) + 4 * sum(map(len, explorer("", traversal, video[0])["sprites"]))
     assert page_bytes < 25e6
-
-
-def in_browser(page, tmp_path, script="", size="1280,2000", screenshot=None):
-    """Runs chromium on a copy of the page with a script at its end: (the page as it is then, what was logged)."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
-    copy = tmp_path / "copy.html"
-    copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"))
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={size}", "--virtual-time-budget=2000"]
-    command += ["--hide-scrollbars", f"--screenshot={screenshot}" if screenshot else "--dump-dom", copy.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
 LOOK = """

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from simone_tf.errors import UserError
-from simone_tf.models.parts.positions import coordinate_features, pixel_coordinates, sinusoid_positions
+from simone_tf.models.parts.positions import (
+    coordinate_features,
+    moment_positions,
+    pixel_coordinates,
+    sinusoid_positions,
+)
 
 
 def test_every_position_has_its_own_embedding_and_axes_have_their_own_channels():
@@ -45,3 +50,15 @@ def test_coordinate_features_are_raw_then_octaves():
 def test_negative_octaves_are_refused():
     with pytest.raises(UserError, match="coordinate_octaves"):
         coordinate_features(np.zeros([1, 2], np.float32), np.zeros([1], np.float32), -1)
+
+
+@pytest.mark.parametrize("channels", [12, 20, 31])
+def test_moments_have_the_part_of_time_and_nothing_of_the_place(channels):
+    whole = sinusoid_positions(7, 2, 3, channels, base=50.0)
+    moments = np.array([[3.0, 0.0, 6.0], [1.0, 5.0, 5.0]], np.float32)
+    found = moment_positions(moments, channels, base=50.0).numpy()
+    of_time = 2 * -(-channels // 6)
+    np.testing.assert_allclose(found[..., :of_time], whole[moments.astype(int), 1, 2, :of_time], atol=1e-6)
+    assert not found[..., of_time:].any()
+    between = moment_positions(np.array([[2.5]], np.float32), channels, base=50.0).numpy()
+    np.testing.assert_allclose(between[0, 0, 0], np.sin(2.5), atol=1e-6)

@@ -60,7 +60,7 @@ def test_decoding_a_subset_leaves_the_loss_unchanged_in_expectation(make_simone,
 def test_sampling_repeats_noise_just_where_it_says(make_simone, sampling):
     model = make_simone(sampling=sampling, queries=RandomQueries(PIXELS))
     posteriors = model.encode(_video())
-    objects, frames = model._sample(posteriors, full_query(FRAMES, HEIGHT, WIDTH), _seed(3))
+    objects, frames = model.drawn(posteriors, {}, full_query(FRAMES, HEIGHT, WIDTH), _seed(3))
     objects = tf.broadcast_to(objects, [2, SLOTS, PIXELS, 5]).numpy().reshape(2, SLOTS, FRAMES, HEIGHT * WIDTH, 5)
     frames = frames.numpy().reshape(2, FRAMES, HEIGHT * WIDTH, 3)
     distinct_objects = len(np.unique(objects[0, 0].reshape(-1, 5), axis=0))
