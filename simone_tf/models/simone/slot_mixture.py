@@ -63,6 +63,8 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         self.mask_normalization = None
         if normalize_masks:
             self.mask_normalization = MaskNormalization(mask_epsilon, name="mask_normalization")
+        if self.likelihood.blend_weight:
+            self.loss_terms = (*self.loss_terms, "weighted_blend_error")
 
     # What a subclass says.
 
@@ -121,7 +123,8 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
 
         Returns:
             dict with `loss`; `nats_per_pixel` (log-likelihood), `<name>_kl` (nats per latent); and the weighted terms
-            that add up to the loss, `weighted_nats_per_pixel` (negated) and `weighted_<name>_kl`.
+            that add up to the loss, `weighted_nats_per_pixel` (negated), `weighted_<name>_kl`, and with a likelihood
+            that has a `blend_weight`, `weighted_blend_error`, which alpha weighs too.
         """
         batch = as_batch(batch)
         video = batch["video"]
@@ -140,6 +143,9 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
             "weighted_nats_per_pixel": -self.alpha * nats_per_pixel,
             **{f"weighted_{name}_kl": weight * divergences[name] for name, weight in self.kl_weights.items()},
         }
+        if self.likelihood.blend_weight:
+            blend_error = tf.reduce_mean(self.likelihood.blend_error(pixels, *decoded))
+            weighted["weighted_blend_error"] = self.alpha * self.likelihood.blend_weight * blend_error
         return {
             "loss": tf.add_n(list(weighted.values())),
             "nats_per_pixel": nats_per_pixel,

@@ -4,6 +4,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from scipy import special
 
+from simone_tf.errors import UserError
 from simone_tf.models.parts.likelihood import PixelMixture
 
 tfd = tfp.distributions
@@ -54,3 +55,27 @@ def test_a_perfect_pixel_has_the_known_maximum():
     pixels = tf.fill([1, 1, 3], 0.5)
     log_prob = PixelMixture(0.08).log_prob(pixels, tf.fill([1, 4, 1, 3], 0.5), tf.zeros([1, 4, 1]))
     np.testing.assert_allclose(log_prob, [[4.8204]], atol=1e-4)
+
+
+def test_blend_error_by_hand():
+    pixels, means, logits = _case(0.65)
+    error = PixelMixture(0.08).blend_error(pixels, means, logits)
+    assert error.shape == (2, 7)
+    masks = special.softmax(np.asarray(logits, np.float64), axis=1)
+    blend = np.sum(masks[..., None] * np.asarray(means, np.float64), axis=1)
+    gaussian = tfd.MultivariateNormalDiag(tf.constant(blend), tf.fill([3], tf.constant(0.08, tf.float64)))
+    at_most = gaussian.log_prob(blend)
+    np.testing.assert_allclose(error, at_most - gaussian.log_prob(tf.cast(pixels, tf.float64)), rtol=1e-4)
+
+
+def test_slots_that_differ_can_blend_to_a_pixel_without_error():
+    means = tf.constant([[[[1.0, 0.0, 0.2]], [[0.0, 1.0, 0.2]]]])  # [1, 2 slots, 1 pixel, 3]
+    logits = tf.math.log(tf.constant([[[0.25], [0.75]]]))
+    error = PixelMixture().blend_error(tf.constant([[[0.25, 0.75, 0.2]]]), means, logits)
+    np.testing.assert_allclose(error, [[0.0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), "1"])
+def test_a_wrong_weight_is_told(value):
+    with pytest.raises(UserError, match=r"^PixelMixture\.blend_weight is "):
+        PixelMixture(blend_weight=value)

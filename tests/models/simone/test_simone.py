@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.errors import UserError
+from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries, full_query
 
 FRAMES, HEIGHT, WIDTH, SLOTS = 3, 8, 16, 4
@@ -41,6 +42,26 @@ def test_loss_is_equation_3_by_hand(make_simone):
     np.testing.assert_allclose(losses["frame_kl"], kl(frames).mean(), rtol=1e-5)
     weighted = sum(losses[f"weighted_{name}"] for name in ("nats_per_pixel", "object_kl", "frame_kl"))
     np.testing.assert_allclose(losses["loss"], weighted, rtol=1e-6)
+
+
+def test_blend_error_is_a_further_term(make_simone):
+    plain, blended = (
+        make_simone(sampling="mean", queries=RandomQueries(PIXELS), alpha=0.7, likelihood=PixelMixture(0.1, weight))
+        for weight in (0.0, 2.0)
+    )
+    blended.set_weights(plain.get_weights())
+    losses = {model: model.losses(_video(), _seed(0), _seed(1)) for model in (plain, blended)}
+    assert tuple(losses[plain]) == plain.loss_terms == type(plain).loss_terms
+    assert tuple(losses[blended]) == blended.loss_terms == (*plain.loss_terms, "weighted_blend_error")
+    for name in plain.loss_terms[1:]:
+        np.testing.assert_array_equal(losses[blended][name], losses[plain][name])
+
+    errors = plain.decompose(_video()).reconstruction.numpy().astype(np.float64) - _video().numpy()
+    wanted = 2.0 * 0.7 * np.mean(np.sum(errors**2, axis=-1)) / (2 * 0.1**2)
+    np.testing.assert_allclose(losses[blended]["weighted_blend_error"], wanted, rtol=1e-4)
+    np.testing.assert_allclose(
+        losses[blended]["loss"] - losses[plain]["loss"], losses[blended]["weighted_blend_error"], rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("queries", [RandomQueries(48), StridedQueries(2, 2)])
