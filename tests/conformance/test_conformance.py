@@ -58,7 +58,7 @@ CASES = {
     "ViewEncoder": Case(make_view_encoder, (VIDEO, (B, T, C)), POSTERIORS[:2], build_inputs=2),
     "ViewEncoder in time": Case(make_view_encoder, (VIDEO, (B, T, C), (B, T)), POSTERIORS[:2], build_inputs=2),
     "PixelDecoder": Case(
-        lambda: PixelDecoder(8, 3, coordinate_octaves=1),
+        lambda: PixelDecoder(8, 3, coordinate_octaves=1, scaled_by_objects=True),
         ((B, K, 1, OBJECT), (B, P, FRAME), (1, P, 2), (1, P)),
         ((B, K, P, 3), (B, K, P)),
         build_inputs=2,

@@ -26,15 +26,24 @@ class PixelDecoder(keras.layers.Layer):
         hidden_size: units of a hidden layer (recovered from a reproduction: 512).
         num_hidden_layers: number of hidden layers (recovered from a reproduction: 5).
         coordinate_octaves: Fourier octaves of the coordinates appended to the raw ones; 0 is the paper's decoder.
+        scaled_by_objects: an affine map of the object latent also scales what the first layer makes of frame and place,
+            unit by unit: where an object lies and how large it is multiplies coordinates then, and does not only shift
+            them; False is the paper's decoder.
     """
 
     def __init__(
-        self, hidden_size: int = 512, num_hidden_layers: int = 5, coordinate_octaves: int = 0, name: str | None = None
+        self,
+        hidden_size: int = 512,
+        num_hidden_layers: int = 5,
+        coordinate_octaves: int = 0,
+        scaled_by_objects: bool = False,
+        name: str | None = None,
     ) -> None:
         super().__init__(name=name)
         self.hidden_size = hidden_size
         self.num_hidden_layers = num_hidden_layers
         self.coordinate_octaves = coordinate_octaves
+        self.scaled_by_objects = scaled_by_objects
 
     def build(self, object_shape: tuple[Any, ...], frame_shape: tuple[int | None, ...]) -> None:
         object_size, frame_size = object_shape[-1], frame_shape[-1]
@@ -57,6 +66,9 @@ class PixelDecoder(keras.layers.Layer):
         self.frame_input.build((None, frame_size))
         self.place_input = first("place_input", use_bias=False)
         self.place_input.build((None, place_size))
+        if self.scaled_by_objects:
+            self.object_scale = keras.layers.Dense(self.hidden_size, name="object_scale")
+            self.object_scale.build((None, object_size))
         self.hidden_layers = tuple(
             keras.layers.Dense(self.hidden_size, activation="relu", name=f"hidden_{index}")
             for index in range(1, self.num_hidden_layers)
@@ -83,7 +95,10 @@ class PixelDecoder(keras.layers.Layer):
         place = coordinate_features(coordinates, times, self.coordinate_octaves)
         dtype = self.compute_dtype
         common = self.frame_input(tf.cast(frame_latents, dtype)) + self.place_input(tf.cast(place, dtype))  # [B, P, h]
-        hidden = tf.nn.relu(self.object_input(tf.cast(object_latents, dtype)) + common[:, None])  # [B, K, P, h]
+        object_latents, common = tf.cast(object_latents, dtype), common[:, None]
+        if self.scaled_by_objects:
+            common = common * (1.0 + self.object_scale(object_latents))
+        hidden = tf.nn.relu(self.object_input(object_latents) + common)  # [B, K, P, h]
         # Static where they are known; batch and queries of a serving model or of a chunk are not.
         leading = [size or tf.shape(hidden)[axis] for axis, size in enumerate(hidden.shape[:3])]
         hidden = tf.reshape(hidden, [-1, self.hidden_size])

@@ -36,6 +36,26 @@ def test_equals_an_mlp_on_the_concatenated_input():
     np.testing.assert_allclose(decoded.mask_logits[clip, slot, query], output[3], atol=1e-5)
 
 
+def test_objects_scale_what_is_common_to_all_slots():
+    decoder = PixelDecoder(hidden_size=7, num_hidden_layers=1, scaled_by_objects=True)
+    decoder.build((None, 4, None, 5), (None, None, 3))
+    decoder.object_scale.bias.assign(np.linspace(-0.5, 0.5, 7))
+    objects, frames, coordinates, times = _inputs()
+    decoded = decoder(objects, frames, coordinates, times)
+
+    clip, slot, query = 1, 2, 3
+    latent = objects[clip, slot, query].numpy()
+    place = np.concatenate([coordinates[clip, query], [times[clip, query]]])
+    common = (
+        frames[clip, query].numpy() @ decoder.frame_input.kernel.numpy() + place @ decoder.place_input.kernel.numpy()
+    )
+    scale = 1.0 + latent @ decoder.object_scale.kernel.numpy() + np.linspace(-0.5, 0.5, 7)
+    shift = latent @ decoder.object_input.kernel.numpy() + decoder.object_input.bias.numpy()
+    output = np.maximum(shift + scale * common, 0) @ decoder.output_layer.kernel.numpy()
+    np.testing.assert_allclose(decoded.rgb_means[clip, slot, query], output[:3], atol=1e-5)
+    np.testing.assert_allclose(decoded.mask_logits[clip, slot, query], output[3], atol=1e-5)
+
+
 def test_the_first_layer_starts_as_one_glorot_layer():
     decoder = PixelDecoder(hidden_size=512, num_hidden_layers=5)
     decoder.build((None, 16, None, 32), (None, None, 32))
