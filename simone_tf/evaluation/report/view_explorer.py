@@ -6,7 +6,7 @@ import numpy as np
 
 from simone_tf.evaluation.report.report import data_uri
 from simone_tf.evaluation.report.words import degrees
-from simone_tf.evaluation.views.fly_around import FlyAround
+from simone_tf.evaluation.views.flights import FlyAround
 from simone_tf.pictures.colours import colour_segments
 from simone_tf.pictures.drawing import enlarge, whole_scale
 from simone_tf.pictures.pixels import as_uint8

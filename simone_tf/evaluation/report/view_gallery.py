@@ -14,7 +14,7 @@ from simone_tf.evaluation.report.figure_files import FigureFiles
 from simone_tf.evaluation.report.gallery import Figures
 from simone_tf.evaluation.report.view_explorer import view_explorer
 from simone_tf.evaluation.report.words import degrees
-from simone_tf.evaluation.views.fly_around import FlyAround, fly_around
+from simone_tf.evaluation.views.flights import FlyAround, fly_around
 from simone_tf.evaluation.views.scene_clips import SceneClips
 from simone_tf.evaluation.views.synthesis import ViewSynthesizer
 from simone_tf.evaluation.views.tasks import ViewTask

@@ -20,10 +20,10 @@ from simone_tf.models.simone.view_encoder import ViewEncoder
 class SIMONeVS(SlotMixtureModel):
     """SIMONe with given viewpoints in place of frame latents, so that it draws a scene from any viewpoint.
 
-    Every frame's camera is made a vector (`CameraVector`), which the encoder adds to the features of the frame and the
-    decoder takes in place of f_t. There is no frame latent and no KL of one. A training step infers the objects from
-    some of the frames, drawn at random, and decodes pixels of all of them; afterwards any number of frames may be the
-    context, see `SceneModel.render_views`.
+    Every frame's `camera [B, T, C]` is made a vector (`CameraVector`), which the encoder adds to the features of the
+    frame and the decoder takes in place of f_t. There is no frame latent and no KL of one. A training step infers the
+    objects from some of the frames, drawn at random, and decodes pixels of all of them; afterwards any number of frames
+    may be the context, see `SceneModel.render_views`.
 
     The context has no order where `uses_time` is False: it is a set of frames with their cameras. Where it is True
     only the frames' moments tell their order, so that frames which change places together with cameras and moments give

@@ -12,7 +12,7 @@ from PIL import Image
 
 from simone_tf.evaluation.report.report import write_report
 from simone_tf.evaluation.report.view_explorer import view_explorer
-from simone_tf.evaluation.views.fly_around import FlyAround
+from simone_tf.evaluation.views.flights import FlyAround
 
 from report_page import Page, in_browser, make_summary
 

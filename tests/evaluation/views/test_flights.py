@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simone_tf.evaluation.views.fly_around import fly_around
+from simone_tf.evaluation.views.flights import fly_around
 from simone_tf.pictures.pixels import as_float
 
 from view_world import TurningCamera, TurningEye, told, view, world_clips
