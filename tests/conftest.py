@@ -23,9 +23,9 @@ TESTS = pathlib.Path(__file__).parent
 
 # Folders, files and tests that train, render, export or start processes for long; single ones bear the marker.
 SLOW = (
-    "config/test_gin_files.py::test_every_shipped_file_is_built",
-    "config/test_gin_files.py::test_the_operative_config",
-    "config/test_gin_files.py::test_the_paper_size_model",
+    "config/test_shipped_files.py::test_every_shipped_file_is_built",
+    "config/test_shipped_files.py::test_the_operative_config",
+    "config/test_shipped_files.py::test_the_paper_size_model",
     "config/test_registry.py::test_a_part_of_ones_own",
     "conformance/test_conformance.py::test_saved_model_round_trip",
     "conformance/test_conformance.py::test_two_replicas",
@@ -52,11 +52,13 @@ SLOW = (
     "test_decompose_camera.py",
     "test_evaluate.py",
     "test_evaluate_colours.py",
+    "test_evaluate_faults.py",
     "test_evaluate_views.py",
     "test_export.py",
     "test_rate_sets.py",
     "test_train.py",
     "test_train_faults.py",
+    "test_train_held.py",
     "test_train_mixture.py",
     "tools",
     "training/test_averaging.py",

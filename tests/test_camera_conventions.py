@@ -8,6 +8,8 @@ from simone_tf.camera_conventions import CONVENTIONS, location_and_rotation
 from simone_tf.errors import UserError
 from simone_tf.scenes.camera import camera_matrices
 
+from arc_cameras import as_convention
+
 
 def random_cameras(count=50, seed=0):
     """Pose vectors [count, 7] in any direction."""
@@ -15,18 +17,6 @@ def random_cameras(count=50, seed=0):
     yaw, pitch = rng.uniform(-np.pi, np.pi, count), rng.uniform(-1.5, 1.5, count)
     angles = np.stack([np.sin(yaw), np.cos(yaw), np.sin(pitch), np.cos(pitch)], -1)
     return np.concatenate([rng.normal(0, 3, (count, 3)), angles], -1)
-
-
-def as_convention(camera, convention):
-    """The same poses in another dataset's numbers."""
-    matrices = camera_matrices(camera)
-    if convention == "matrix":
-        return matrices.reshape(*camera.shape[:-1], 16)
-    if convention == "quaternion":
-        scalar_last = Rotation.from_matrix(matrices[..., :3, :3].reshape(-1, 3, 3)).as_quat()
-        quaternions = scalar_last[:, [3, 0, 1, 2]].reshape(*camera.shape[:-1], 4)
-        return np.concatenate([camera[..., :3], quaternions], axis=-1)
-    return camera
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

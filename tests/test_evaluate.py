@@ -10,37 +10,25 @@ import pytest
 from PIL import Image
 
 from simone_tf import evaluate, locks
-from simone_tf.cli import command
 from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.evaluation.clip_measures import ClipMeasures
-from simone_tf.evaluation.probes.probe_data import ProbeSettings
-from simone_tf.evaluation.probes.regressors import MLPSettings
 from simone_tf.evaluation.report import tables
 from simone_tf.runs import evaluate_run
 
 from lock_owner import owner_of
-from rich_set import COUNTS, FRAMES, rich_clips, write_set
-from tiny_run import SIZE, fails, make_clips
+from quick_evaluation import flags_of, metrics_of, quick_settings, write_rich
+from rich_set import COUNTS, rich_clips
+from tiny_run import fails
 
 
 @pytest.fixture(scope="module")
 def rich(tmp_path_factory):
-    attributes = [{"name": "shape", "values": ["cube", "ball"]}, {"name": "size"}]
-    folder = tmp_path_factory.mktemp("rich")
-    return write_set(folder, rich_clips, camera_convention="yaw_pitch", attributes=attributes)
+    return write_rich(tmp_path_factory.mktemp("rich"))
 
 
 @pytest.fixture(autouse=True)
 def quick_probes(monkeypatch):
-    quick = MLPSettings(hidden_sizes=(4,), max_epochs=3)
-    monkeypatch.setattr(
-        evaluate_run, "ProbeSettings", lambda seed: ProbeSettings(seed=seed, num_decoders=2, num_controls=1, mlp=quick)
-    )
-
-
-def flags_of(run_dir, data=None, *further):
-    folders = [f"--gin_param={part}/ClipRecords.data_dir = '{data}'" for part in ("training", "held_out")]
-    return [f"--run_dir={run_dir}", *(folders if data else []), *further]
+    monkeypatch.setattr(evaluate_run, "ProbeSettings", quick_settings)
 
 
 @pytest.fixture
@@ -54,14 +42,9 @@ def evaluated(run, rich, tmp_path_factory):
     run_dir = shutil.copytree(run, tmp_path_factory.mktemp("evaluated") / "run")
     # The run may be in training meanwhile.
     with pytest.MonkeyPatch.context() as patch, owner_of(locks.inside(run_dir, "train")):
-        quick = ProbeSettings(num_decoders=2, num_controls=1, mlp=MLPSettings(hidden_sizes=(4,), max_epochs=3))
-        patch.setattr(evaluate_run, "ProbeSettings", lambda seed: quick)
+        patch.setattr(evaluate_run, "ProbeSettings", quick_settings)
         evaluate.main(flags_of(run_dir, rich, "--num_pictures=2"))
     return run_dir / "evaluation"
-
-
-def metrics_of(run_dir):
-    return json.loads((run_dir / "evaluation" / "metrics.json").read_text())
 
 
 def table(path):
@@ -224,39 +207,6 @@ def test_a_damaged_file_is_told_and_nothing_is_overwritten(evaluated, tmp_path, 
     same_measures(run_dir / "evaluation", evaluated)
 
 
-@pytest.mark.parametrize(
-    ("missing", "sentences"),
-    [
-        (
-            ("segments",),
-            [
-                "This dataset has no `segments`: ARI, mIoU and mBO need them; reconstruction metrics were computed.",
-                "This dataset has no `segments`: no trajectory probes.",
-                "This dataset has no `segments`: no attribute probes.",
-            ],
-        ),
-        (("camera", "object_positions", "object_attributes"), None),
-    ],
-)
-def test_data_that_lack_ground_truth(copied, tmp_path, missing, sentences, capsys):
-    def poor(count, seed):
-        return ({k: v for k, v in clip.items() if k not in missing} for clip in rich_clips(count, seed))
-
-    data = write_set(tmp_path / "poor", poor, camera_convention="yaw_pitch")
-    evaluate.main(flags_of(copied, data, "--num_pictures=1"))
-    metrics = metrics_of(copied)
-    assert metrics["reconstruction"]["psnr"]["num"] == COUNTS["test"]
-    assert ("segments" in missing) == (metrics["segmentation"] == {})
-    assert (copied / "evaluation" / "report.html").exists()
-    if sentences:
-        assert metrics["not_computed"] == sentences
-        assert {row["probe"] for row in metrics["probes"]} == {"camera"}
-        assert sentences[0] in capsys.readouterr().out
-    else:
-        assert len(metrics["not_computed"]) == 3
-        assert not (copied / "evaluation" / "probe_training").exists()
-
-
 def test_without_the_training_clips_the_held_out_ones_are_split(copied, rich, tmp_path):
     only_test = tmp_path / "only_test"
     shutil.copytree(rich, only_test, ignore=shutil.ignore_patterns("train-*"))
@@ -308,16 +258,6 @@ def test_how_an_evaluation_was_made_is_kept(evaluated, rich):
     ]
 
 
-def test_all_runs_are_looked_at_before_the_first_is_evaluated(copied, rich, tmp_path, capsys):
-    line = fails(capsys, [f"--run_dir={copied}", *flags_of(tmp_path / "nowhere", rich)], main=evaluate.main)
-    assert "nowhere holds no run (no config.gin)" in line
-    assert not (copied / "evaluation").exists()
-    shutil.copytree(copied, tmp_path / "untrained", ignore=shutil.ignore_patterns("ckpt-*", "checkpoint"))
-    line = fails(capsys, [f"--run_dir={copied}", *flags_of(tmp_path / "untrained", rich)], main=evaluate.main)
-    assert "holds no checkpoint" in line
-    assert not (copied / "evaluation").exists()
-
-
 def test_a_control_is_printed_beside_every_probe(evaluated, capsys):
     metrics = json.loads((evaluated / "metrics.json").read_text())
     tables.print_summary(metrics)
@@ -325,29 +265,6 @@ def test_a_control_is_printed_beside_every_probe(evaluated, capsys):
     assert len(lines) == 2
     shuffled = [row["score_shuffled_mean"] for row in metrics["probes"] if row.get("score") == "accuracy"]
     assert [line.rpartition("shuffled ")[2] for line in lines] == [f"{value:.3f}" for value in shuffled]
-
-
-def test_other_data_than_the_model_takes_are_refused(copied, tmp_path, capsys):
-    data = write_set(tmp_path / "large", lambda count, seed: make_clips(count, seed, FRAMES, 2 * SIZE))
-    line = fails(capsys, flags_of(copied, data), main=evaluate.main)
-    assert "frame_size is 8x8" in line
-    assert not (copied / "evaluation" / "metrics.json").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_told(copied, rich, capsys):
-    (copied / "evaluation").write_text("in the way")
-    assert "cannot be written" in fails(capsys, flags_of(copied, rich), main=evaluate.main)
-
-
-def test_ctrl_c_is_told(copied, rich, monkeypatch, capsys):
-    def interrupt(self, batch):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ClipMeasures, "__call__", interrupt)
-    with pytest.raises(SystemExit) as caught:
-        command.run(lambda: evaluate.main(flags_of(copied, rich)))
-    assert caught.value.code == 130
-    assert "goes on from there" in capsys.readouterr().err
 
 
 def test_of_two_evaluations_of_a_run_the_second_is_told(evaluated, rich, tmp_path, capsys):

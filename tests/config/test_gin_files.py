@@ -1,208 +1,22 @@
-import json
+"""Gin files and bindings as users write them: what wins, what is told, by which name and line."""
+
 import pathlib
 
 import gin
-import numpy as np
 import pytest
-import tensorflow as tf
 
 from simone_tf import train
 from simone_tf.config import gin_files, registry
-from simone_tf.data.formats import write_records
 from simone_tf.errors import UserError
 from simone_tf.runs import settings
 
-import gqn_set
-import image_sets
-import movi_set
-
 GIN = pathlib.Path(__file__).parents[2] / "gin"
-ALIASES = {"playroom.gin": "simone/playroom.gin"}
-"""Shipped file -> the file that is all it includes."""
-# What is run: the files on top, and a folder of pairs (model, data set) for each model.
-PARTS = {"models", "datasets", "optimization", "training"}
-SHIPPED = sorted(
-    path.relative_to(GIN).as_posix()
-    for path in (*GIN.glob("*.gin"), *GIN.glob("*/*.gin"))
-    if path.parent.name not in PARTS
-)
-
-IMAGE_SETS = {
-    "simone/clevr_with_masks.gin": "clevr_with_masks_train",
-    "simone/multi_dsprites.gin": "multi_dsprites_colored_on_colored",
-    "simone/objects_room_images.gin": "objects_room_train",
-    "simone/tetrominoes.gin": "tetrominoes_train",
-}
-"""Shipped file -> the one file of its data, which is divided by records."""
-
-# The files' own structure, sizes a test can afford.
-REDUCED = (
-    "Encoder.width = 20",
-    "Encoder.conv_channels = 4",
-    "ViewEncoder.width = 20",
-    "ViewEncoder.conv_channels = 4",
-    "Transformer.num_layers = 1",
-    "Transformer.mlp_size = 8",
-    "LatentHead.hidden_size = 8",
-    "PixelDecoder.hidden_size = 8",
-    "StridedQueries.stride = 8",
-    "RandomQueries.num_pixels = 16",
-    "batch_size = 2",
-)
-ONE_STEP = (
-    "num_steps = 1",
-    "train.num_held_out_clips = 1",
-    "train.evaluation_batch_size = 1",
-    "train.num_pictures = 1",
-)
 
 
 @pytest.fixture(autouse=True)
 def _clean_gin():
     yield
     gin.clear_config()
-
-
-@pytest.fixture(scope="module")
-def datasets(tmp_path_factory):
-    """Clip TFRecords and a file in DeepMind's CATER schema, each with two clips of the full shape per split."""
-    folder = tmp_path_factory.mktemp("datasets")
-    rng = np.random.default_rng(0)
-    clips = [
-        {
-            "video": rng.integers(0, 256, (16, 64, 64, 3), dtype=np.uint8),
-            "segments": rng.integers(0, 4, (16, 64, 64)).astype(np.int32),
-            "camera": gqn_set.poses(rng.uniform(-3, 3, (16, 5))),
-        }
-        for _ in range(2)
-    ]
-    small = folder / "quickstart_long"
-    small.mkdir()
-    views = folder / "quickstart_views"
-    views.mkdir()
-    for split in ("train", "test"):
-        write_records.write_shard(
-            views / write_records.shard_name(split, 0, 1),
-            [
-                {name: value[:8] if name == "camera" else value[:8, :24, :24] for name, value in clip.items()}
-                for clip in clips
-            ],
-        )
-        write_records.write_shard(folder / write_records.shard_name(split, 0, 1), clips)
-        write_records.write_shard(
-            small / write_records.shard_name(split, 0, 1),
-            [{name: clip[name][:, :24, :24] for name in ("video", "segments")} for clip in clips],
-        )
-        # Written from DeepMind's description of the format; nothing is shared with the reader.
-        path = folder / f"cater_with_masks_{split}.tfrecords-00000-of-00001"
-        with tf.io.TFRecordWriter(str(path), "ZLIB") as writer:
-            for _ in range(2):
-                owners = rng.integers(0, 11, (33, 1, 64, 64, 1))
-                masks = (owners == np.arange(11).reshape(1, 11, 1, 1, 1)).astype(np.uint8) * 255
-                features = {
-                    "image": _bytes(rng.integers(0, 256, (33, 64, 64, 3), dtype=np.uint8)),
-                    "mask": _bytes(masks),
-                    "camera_matrix": _floats(rng.normal(size=(33, 4, 4))),
-                    "object_positions": _floats(rng.normal(size=(11, 33, 3))),
-                }
-                writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
-    for name in IMAGE_SETS.values():
-        image_sets.write_set(folder, name, 2)
-    for split in ("train", "test"):
-        gqn_set.write(folder / "rooms_ring_camera" / split / "1-of-1.tfrecord", map(gqn_set.scene, range(2)))
-    movi_set.write(folder, size=128, counts=(("train", 2), ("validation", 1)), layers=False)
-    return folder
-
-
-def _bytes(array):
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[array.tobytes()]))
-
-
-def _floats(array):
-    return tf.train.Feature(float_list=tf.train.FloatList(value=np.ravel(array)))
-
-
-def _data_params(name, datasets):
-    dataset = pathlib.PurePath(name).stem
-    if name in IMAGE_SETS:
-        macro = {"clevr_with_masks": "clevr_dir"}.get(dataset, f"{dataset}_dir")
-        records = ["training_records = (1, None)", "held_out_records = (0, 1)", "train.microbatch_size = None"]
-        return [f"{macro} = {str(datasets)!r}", *records]
-    macros = {"objects_room": "objects_room_dir", "playroom": "playroom_dir", "cater": "cater_dir"}
-    macro = (macros | {"gqn_rooms": "gqn_dir", "movi": "movi_dir"}).get(dataset)
-    if name == "quickstart_long.gin":
-        return [f"quickstart_long_dir = {str(datasets / 'quickstart_long')!r}"]
-    if name == "simone_vs/quickstart_views.gin":
-        return [f"quickstart_views_dir = {str(datasets / 'quickstart_views')!r}"]
-    return [f"{macro} = {str(datasets)!r}"] if macro else []
-
-
-def _train(name, run_dir, params):
-    arguments = [f"--gin_file={GIN / name}", f"--run_dir={run_dir}"]
-    train.main([*arguments, *(f"--gin_param={param}" for param in params)])
-    return json.loads((run_dir / "metrics.json").read_text())
-
-
-def test_there_are_shipped_files():
-    assert {
-        "quickstart.gin",
-        "quickstart_long.gin",
-        "simone/objects_room.gin",
-        "simone/cater.gin",
-        "playroom.gin",
-        "simone/playroom.gin",
-        "simone/gqn_rooms.gin",
-        "simone/movi.gin",
-        "simone_vs/quickstart_views.gin",
-        "simone_vs/playroom.gin",
-        "simone_vs/objects_room.gin",
-        "simone_vs/gqn_rooms.gin",
-        *IMAGE_SETS,
-    } <= set(SHIPPED)
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_file_opens_with_its_purpose_and_command(name):
-    if name in ALIASES:
-        statements = [line for line in (GIN / name).read_text().splitlines() if not line.startswith("#")]
-        assert statements == [f"include '{ALIASES[name]}'"]
-        name = ALIASES[name]
-    header = (GIN / name).read_text().split("include")[0]
-    for part in ("# Reproduces: ", "# Expected result: ", "# Memory: ", "# Time: ", "# Command: "):
-        assert part in header
-    assert f"python -m simone_tf.train --gin_file=gin/{name} " in header
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_file_is_built_and_takes_a_step(name, datasets, tmp_path):
-    metrics = _train(name, tmp_path / "run", [*_data_params(name, datasets), *REDUCED, *ONE_STEP])
-    assert metrics["step"] == 1
-    if name.endswith("/gqn_rooms.gin"):  # No masks, so no such score rather than one that says nothing.
-        assert not [measure for measure in metrics if "ari" in measure]
-        assert np.isfinite(metrics["reconstruction_mse"])
-    else:
-        assert np.isfinite(metrics["video_ari_foreground"])
-    assert metrics["num_clips"] == 1
-    assert list((tmp_path / "run" / "pictures").glob("*.png"))
-
-
-def test_the_paper_size_model_takes_a_step_on_the_full_shape(datasets, tmp_path):
-    # No pictures: decoding a clip of this size takes 2 TFLOP.
-    params = [*_data_params("playroom.gin", datasets), "batch_size = 1", *ONE_STEP, "train.num_pictures = 0"]
-    metrics = _train("playroom.gin", tmp_path / "run", params)
-    assert metrics["step"] == 1
-    assert metrics["parameters"] == 10_992_710
-    assert metrics["resolution"] == [64, 64]
-    assert metrics["frames"] == 16
-
-
-def test_the_operative_config_reads_back_as_the_same_config(datasets, tmp_path):
-    _train("playroom.gin", tmp_path / "run", [*_data_params("playroom.gin", datasets), *REDUCED, *ONE_STEP])
-    stored = (tmp_path / "run" / gin_files.CONFIG_FILE).read_text()
-    assert "PixelDecoder.hidden_size = 8" in stored
-    # The folder alone is enough for the next command, and what that one stores is the same.
-    train.main([f"--run_dir={tmp_path / 'run'}"])
-    assert (tmp_path / "run" / gin_files.CONFIG_FILE).read_text() == stored
 
 
 @pytest.mark.parametrize("name", sorted(registry.NAMES))
@@ -355,15 +169,6 @@ def test_a_file_that_is_not_there_itself_is_not_called_wrong(tmp_path, monkeypat
     assert str(raised.value) == (
         f"{path} cannot be read as a gin file (Permission denied); check its name and permissions."
     )
-
-
-@pytest.mark.parametrize("name", [name for name in SHIPPED if not name.startswith(("training/", "optimization/"))])
-def test_only_cater_is_trained_on_the_first_frames(name):
-    gin_files.parse_config([str(GIN / name)], [])
-    bound = gin.get_bindings("training_batches", resolve_references=False)
-    assert bound.get("window") == ("start" if name == "simone/cater.gin" else None)
-    gin_files.parse_config([str(GIN / name)], ["training_batches.window = 'random'"])
-    assert gin.get_bindings("training_batches", resolve_references=False)["window"] == "random"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,10 @@ from simone_tf.models.parts.transformer import Transformer
 from simone_tf.models.simone.encoder import Encoder
 from simone_tf.models.simone.model import SIMONe
 from simone_tf.training.averaging import WeightAverage
+from simone_tf.training.checkpoints import Checkpoints
 from simone_tf.training.step import TrainingStep
+
+from stored_checkpoints import simple_parts
 
 FRAMES, HEIGHT, WIDTH = 2, 8, 8
 
@@ -88,3 +91,13 @@ def feed():
         return iter(strategy.distribute_datasets_from_function(dataset))
 
     return make
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """The folder of checkpoints 1 and 2 of simple parts."""
+    parts = simple_parts()
+    for step in (1, 2):
+        parts["step"].assign(step)
+        Checkpoints(tmp_path / "run", parts).save(step)
+    return tmp_path / "run" / "checkpoints"

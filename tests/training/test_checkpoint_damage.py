@@ -2,9 +2,7 @@
 
 import os
 import re
-import shutil
 
-import keras
 import pytest
 import tensorflow as tf
 from tensorflow.python.lib.io import file_io
@@ -13,93 +11,8 @@ from tensorflow.python.ops import gen_io_ops
 from simone_tf.errors import UserError
 from simone_tf.training.checkpoints import Checkpoints, restore_weights
 
-# What a killed `files.replacing_folder` leaves: a folder that was being written, the whole new one, the old one.
-UNFINISHED, NEW, OLD = ".best.abc.tmp", ".best.abc.tmp.new", ".best.abc.tmp.old"
+from stored_checkpoints import DATA, INDEX, contents, cut, flip, restored_step, simple_parts, zero
 
-
-@pytest.mark.parametrize("left", [(NEW, OLD), (NEW,), ("best", OLD), ("best", NEW)])
-def test_a_kill_while_the_best_is_replaced_loses_none(tmp_path, left):
-    """`best` and `NEW` are the newer here, wherever both they and the older `OLD` are there."""
-    values = {OLD: 0.5, NEW: 0.6, "best": 0.6}
-    for folder in left:
-        checkpoints = Checkpoints(tmp_path / folder, simple_parts())
-        checkpoints.save_if_best(1, {"video_ari_foreground": values[folder]})
-        os.replace(tmp_path / folder / "best", tmp_path / "made")
-        shutil.rmtree(tmp_path / folder)
-        os.replace(tmp_path / "made", tmp_path / folder)
-    later = Checkpoints(tmp_path, simple_parts())
-    assert later.best_value() == 0.6
-    assert restore_weights(tmp_path, simple_parts()["model"], best=True)[0] == str(tmp_path / "best" / "ckpt-1")
-    assert later.save_if_best(2, {"video_ari_foreground": 0.7})
-    assert os.listdir(tmp_path) == ["best"]
-
-
-def test_a_kill_while_the_new_best_is_written_keeps_the_old(tmp_path):
-    checkpoints = Checkpoints(tmp_path, simple_parts())
-    checkpoints.save_if_best(1, {"video_ari_foreground": 0.5})
-    os.replace(tmp_path / "best", tmp_path / OLD)
-    shutil.copytree(tmp_path / OLD, tmp_path / UNFINISHED)
-    os.remove(tmp_path / UNFINISHED / "best.json")
-    os.remove(tmp_path / UNFINISHED / "ckpt-1.index")
-    later = Checkpoints(tmp_path, simple_parts())
-    assert restore_weights(tmp_path, simple_parts()["model"], best=True)[0] == str(tmp_path / "best" / "ckpt-1")
-    assert later.save_if_best(2, {"video_ari_foreground": 0.6})
-    assert os.listdir(tmp_path) == ["best"]
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"value": "much"}', '{"value": null}'])
-def test_a_damaged_note_of_the_best_value_counts_as_none(tmp_path, content):
-    checkpoints = Checkpoints(tmp_path, simple_parts())
-    (tmp_path / "best").mkdir()
-    (tmp_path / "best" / "best.json").write_text(content)
-    assert checkpoints.best_value() == float("-inf")
-    assert checkpoints.save_if_best(2, {"video_ari_foreground": -0.5})
-
-
-def simple_parts():
-    dense = keras.layers.Dense(40)
-    dense.build((None, 30))
-    return {"model": dense, "step": tf.Variable(0, dtype=tf.int64)}
-
-
-@pytest.fixture
-def stored(tmp_path):
-    """The folder of checkpoints 1 and 2 of simple parts."""
-    parts = simple_parts()
-    for step in (1, 2):
-        parts["step"].assign(step)
-        Checkpoints(tmp_path / "run", parts).save(step)
-    return tmp_path / "run" / "checkpoints"
-
-
-def restored_step(folder):
-    parts = simple_parts()
-    Checkpoints(folder.parent, parts).restore_latest()
-    return int(parts["step"].numpy())
-
-
-def cut(path, count):
-    path.write_bytes(path.read_bytes()[:count])
-
-
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-
-
-def zero(path, first=0, count=None):
-    content = bytearray(path.read_bytes())
-    end = len(content) if count is None else first + count
-    content[first:end] = bytes(end - first)
-    path.write_bytes(content)
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-
-
-INDEX, DATA = "ckpt-{}.index", "ckpt-{}.data-00000-of-00001"
 NOT_WHOLE = {
     "index of no bytes": (INDEX, lambda path: cut(path, 0), "its index file is empty"),
     "index of one byte": (INDEX, lambda path: cut(path, 1), "cut off"),
@@ -256,15 +169,6 @@ def test_weights_whose_data_is_lost_are_told_and_not_exchanged_for_older_ones(st
         restore_weights(stored.parent, simple_parts()["model"])
 
 
-def test_a_best_checkpoint_that_is_not_whole_is_no_measure_for_others(tmp_path):
-    Checkpoints(tmp_path, simple_parts()).save_if_best(1, {"video_ari_foreground": 0.9})
-    cut(tmp_path / "best" / DATA.format(1), 10)
-    checkpoints = Checkpoints(tmp_path, simple_parts())
-    assert checkpoints.best_value() == float("-inf")
-    assert checkpoints.save_if_best(2, {"video_ari_foreground": 0.1})
-    assert restore_weights(tmp_path, simple_parts()["model"], best=True)[0] == str(tmp_path / "best" / "ckpt-2")
-
-
 def test_leftovers_of_killed_saves_are_removed_and_nothing_else(stored, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -315,96 +219,6 @@ def test_tensorflow_leaves_what_is_taken_for_a_leftover(stored, monkeypatch, pla
     Checkpoints(stored.parent, simple_parts())
     new = {path.name for path in stored.iterdir()} - names
     assert not [name for name in new if not re.fullmatch(r"ckpt-7\.(index|data-\d{5}-of-\d{5})", name)]
-
-
-@pytest.mark.parametrize("content", [b"", bytes(range(256)), b"model_checkpoint_path: 5", None])
-def test_a_damaged_list_of_checkpoints_does_not_start_the_run_afresh(stored, content):
-    if content is None:
-        (stored / "checkpoint").unlink()
-    else:
-        (stored / "checkpoint").write_bytes(content)
-    assert restored_step(stored) == 2
-    parts = simple_parts()
-    Checkpoints(stored.parent, parts, keep=2).save(13)
-    assert sorted(path.name for path in stored.glob("*.index")) == ["ckpt-13.index", "ckpt-2.index"]
-    assert tf.train.latest_checkpoint(stored) == str(stored / "ckpt-13")
-
-
-def test_checkpoints_that_are_all_gone_do_not_start_the_run_afresh(stored):
-    for path in stored.glob("*.index"):
-        path.unlink()
-    with pytest.raises(UserError, match="ckpt-2 is damaged"):
-        restored_step(stored)
-
-
-def test_leftovers_of_a_save_that_was_killed_are_passed_over(stored):
-    (stored / "ckpt-3_temp").mkdir()
-    (stored / "ckpt-3.data-00000-of-00001").write_bytes(b"half")
-    assert restored_step(stored) == 2
-
-
-def test_a_first_save_that_was_killed_starts_afresh(stored):
-    for path in stored.iterdir():
-        if not path.name.startswith("ckpt-1.data"):
-            path.unlink()
-    assert restored_step(stored) == 0
-
-
-def test_a_folder_of_checkpoints_that_cannot_be_read_is_told(tmp_path):
-    (tmp_path / "checkpoints").write_text("a file")
-    with pytest.raises(UserError, match="could not be written") as caught:
-        Checkpoints(tmp_path, simple_parts()).save(1)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("call", ["listdir", "replace"])
-def test_a_folder_that_the_system_refuses_is_told(stored, monkeypatch, call):
-    """As a folder without permission, or one on a disk mounted to be read only."""
-    (stored.parent / NEW).mkdir()
-    (stored.parent / NEW / "best.json").write_text("{}")
-
-    def refuse(*arguments):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(os, call, refuse)
-    with pytest.raises(UserError, match="Permission denied") as caught:
-        Checkpoints(stored.parent, simple_parts())
-    assert str(stored.parent) in str(caught.value)
-
-
-@pytest.mark.parametrize("place", ["{old}/checkpoints/", "runs/old/checkpoints/", "./", "../elsewhere/"])
-def test_a_list_with_paths_of_another_place_means_the_files_beside_it(tmp_path, place):
-    """A copied run must neither read nor delete what lies where it was made."""
-    old, copy = tmp_path / "old", tmp_path / "copy"
-    parts = simple_parts()
-    checkpoints = Checkpoints(old, parts, keep=2)
-    for step in (1, 2):
-        parts["step"].assign(step)
-        checkpoints.save(step)
-    shutil.copytree(old, copy)
-    before = sorted(path.name for path in (old / "checkpoints").iterdir())
-    listed = (copy / "checkpoints" / "checkpoint").read_text()
-    (copy / "checkpoints" / "checkpoint").write_text(listed.replace(': "ckpt', f': "{place.format(old=old)}ckpt'))
-    parts["step"].assign(7)
-    copied = Checkpoints(copy, parts, keep=2)
-    assert copied.restore_latest() == str(copy / "checkpoints" / "ckpt-2")
-    assert parts["step"].numpy() == 2
-    copied.save(3)
-    assert sorted(path.name for path in (old / "checkpoints").iterdir()) == before
-    assert sorted(path.stem for path in (copy / "checkpoints").glob("*.index")) == ["ckpt-2", "ckpt-3"]
-
-
-def test_a_newer_checkpoint_that_the_list_does_not_name_is_told(tmp_path, capsys):
-    checkpoints = Checkpoints(tmp_path, simple_parts())
-    for step in (3, 6):
-        checkpoints.save(step)
-    path = tmp_path / "checkpoints" / "checkpoint"
-    path.write_text('model_checkpoint_path: "ckpt-3"\nall_model_checkpoint_paths: "ckpt-3"\n')
-    assert restore_weights(tmp_path, simple_parts()["model"])[0].endswith("ckpt-3")
-    told = "ckpt-6 is not in the list of checkpoints beside it (the file checkpoint): ckpt-3, the newest in the list"
-    assert told in capsys.readouterr().err
-    assert Checkpoints(tmp_path, simple_parts()).latest.endswith("ckpt-3")
-    assert told in capsys.readouterr().err
 
 
 def test_a_run_none_of_whose_checkpoints_is_whole_is_not_started_afresh(stored):

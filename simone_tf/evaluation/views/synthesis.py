@@ -42,9 +42,9 @@ def not_synthesized(model: SceneModel) -> str | None:
 class ViewSynthesizer:
     """Draws unseen frames of clips from seen ones.
 
-    A model that is given viewpoints is given those of the unseen frames. One that infers them, as SIMONe does, cannot
-    be asked for a place where nothing was seen; between two seen frames it is asked by the frame latents between
-    theirs, linearly in time. It infers from the seen frames alone: nothing of the unseen ones enters.
+    A model that is given viewpoints is given those of the unseen frames. One that infers them cannot be asked for a
+    place where nothing was seen; between two seen frames it is asked by the frame latents between theirs, linearly in
+    time. It infers from the seen frames alone: nothing of the unseen ones enters.
 
     Args:
         model: built, one of which `not_synthesized` says nothing.

@@ -17,17 +17,8 @@ class SlotEncoder(keras.layers.Layer):
     A subclass says what is added to the tokens in front of the transformers and what follows from the features.
 
     Args:
-        feature_map: (I, J), rows and columns of the CNN's output; H / I = W / J must be a power of two (one stride-2
-            convolution per halving).
-        slot_grid: rows and columns of the pooled map; K is their product and each must divide I and J.
-        conv_channels: channels of every convolution.
-        conv_kernel: kernel size of every convolution.
-        width: features of a token.
-        first_transformer: `Transformer` T1 over the T * I * J tokens.
-        second_transformer: `Transformer` T2 over the T * K tokens.
-        object_head: `LatentHead` of the object latents (`mlp_o`).
-        frame_head: `LatentHead` of the frame latents (`mlp_f`); None where frames have none.
-        position_base: base of the sinusoids that tell the transformers where a token is.
+        feature_map, slot_grid, conv_channels, conv_kernel, width, first_transformer, second_transformer, object_head,
+            frame_head, position_base: as for `Encoder`; `frame_head` is None where frames have no latents.
 
     Raises:
         UserError: if sizes do not divide.

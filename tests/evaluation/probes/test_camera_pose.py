@@ -4,23 +4,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from simone_tf.evaluation.probes.camera_pose import camera_poses
-from simone_tf.scenes.camera import arc_path, camera_matrices
+from simone_tf.scenes.camera import camera_matrices
 
-
-def paths(num_clips=3, frames=4):
-    """Pose vectors [N, T, 7] of cameras on arcs."""
-    rng = np.random.default_rng(0)
-    return np.stack(
-        [
-            arc_path(
-                rng.normal(size=(frames, 3)),
-                rng.uniform(0, 6) + np.linspace(0, 1, frames),
-                rng.uniform(3, 5, frames),
-                rng.uniform(0.2, 0.8, frames),
-            ).vectors()
-            for _ in range(num_clips)
-        ]
-    )
+from arc_cameras import paths
 
 
 def test_rotation_vectors_are_scipys():
