@@ -132,6 +132,7 @@ def test_a_model_with_a_camera(colour_run, given, tmp_path):
     assert found.after["nats_per_pixel"] > found.before["nats_per_pixel"]
     config = (tmp_path / "out" / "adapted" / "config.gin").read_text()
     assert "training_batches.mirror = False" in config
+    assert "WarmupCosine.peak = 0.005\n" in config  # half of the rate that the model was trained with
     np.save(tmp_path / "short.npy", np.zeros((11, 7)))
     short = {"camera": str(tmp_path / "short.npy"), "find_cuts": False}
     source = VideoSource(tmp_path / "video.npy")
