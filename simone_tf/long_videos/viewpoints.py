@@ -96,4 +96,8 @@ def _rows(window_model: WindowModel, path: str) -> np.ndarray:
             f"{path} has rows of {rows.shape[1]} numbers, {window_model.source} is given a `{_CAMERA}` of {size}: name "
             "a file that holds the camera as in the model's training data."
         )
+    try:
+        window_model.check_given({_CAMERA: rows})
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     return rows

@@ -16,6 +16,7 @@ from simone_tf.serving.sizes import Sizes, sizes_of
 _Tensors = Mapping[str, tf.Tensor]
 _Encode = Callable[[_Tensors], Mapping[str, tuple[tf.Tensor, tf.Tensor | None]]]
 _Render = Callable[[_Tensors, _Tensors], Sequence[tf.Tensor]]
+_Check = Callable[[Mapping[str, np.ndarray]], None]
 
 
 class Posterior(NamedTuple):
@@ -43,6 +44,8 @@ class WindowModel:
             and log scale (None of a point).
         render: function of latents and of what else is given, both by name, that gives the fields of `Rendering` in
             their order.
+        check_given: function of numbers `[..., C]` by name of `given` that raises a `UserError` where they cannot be
+            what the model is given; None where nothing tells, as of an export.
 
     Attributes:
         num_frames: T.
@@ -56,7 +59,9 @@ class WindowModel:
         renders_views: whether a scene can be drawn from viewpoints that it was not seen from.
     """
 
-    def __init__(self, sizes: Sizes, source: str, encode: _Encode, render: _Render):
+    def __init__(
+        self, sizes: Sizes, source: str, encode: _Encode, render: _Render, check_given: _Check | None = None
+    ):
         self.num_frames, self.frame_size, self.num_slots = sizes.num_frames, sizes.frame_size, sizes.num_slots
         self.latents, self.given = sizes.latents, sizes.given
         self.viewpoint_latents, self.object_latents = sizes.viewpoint_latents, sizes.object_latents
@@ -66,6 +71,16 @@ class WindowModel:
         self._given_shapes = sizes.given_shapes
         self._encode = encode
         self._render = render
+        self._check_given = check_given
+
+    def check_given(self, given: Mapping[str, np.ndarray]) -> None:
+        """Looks whether numbers can be what the model is given, by name `[..., C]`, as far as that is known.
+
+        Raises:
+            UserError: in one sentence, such as for a camera's matrix that mirrors.
+        """
+        if self._check_given is not None:
+            self._check_given(given)
 
     def encode(self, batch: Mapping[str, np.ndarray] | np.ndarray) -> dict[str, Posterior]:
         """Infers the posteriors, by name of `latents`.
@@ -144,7 +159,7 @@ def of_run_model(
         chunk = queries_at_a_time(chunk_size, next(iter(latents.values())))
         return tuple(model.render(latents, given, frame_size, chunk))
 
-    return WindowModel(sizes, source, encode, render)
+    return WindowModel(sizes, source, encode, render, model.check_given)
 
 
 def of_saved_model(export_dir: str) -> WindowModel:

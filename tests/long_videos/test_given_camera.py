@@ -7,8 +7,13 @@ from simone_tf.errors import UserError
 from simone_tf.long_videos.decomposition import VideoDecomposition
 from simone_tf.long_videos.viewpoints import given_of_video, viewpoint_of
 from simone_tf.long_videos.window_model import of_run_model
+from simone_tf.models.parts.camera_vector import CameraVector
+from simone_tf.models.parts.decoder import PixelDecoder
+from simone_tf.models.parts.queries import RandomQueries
 from simone_tf.models.scene_model import Latent
+from simone_tf.models.simone.view_supervised import SIMONeVS
 
+from small_models import make_view_encoder
 from square_world import SIZE, SquareModel, draw
 
 
@@ -92,3 +97,34 @@ def test_fields_of_which_there_are_no_files_are_told():
         given_of_video(model, None)
     with pytest.raises(UserError, match=r"sees by what it infers and by what it is given"):
         viewpoint_of(model, "x.gif", "crop")
+
+
+class ChoosyModel(SquareModel):
+    """A model that is given a camera whose first number must not be negative."""
+
+    def __init__(self):
+        super().__init__()
+        self.given = {"camera": 2}
+
+    def check_given(self, given):
+        if np.any(given["camera"][..., 0] < 0):
+            raise UserError("a camera looks backwards: turn it.")
+
+
+def test_a_camera_that_the_model_refuses_is_told_with_its_file(tmp_path):
+    for name, number in (("good.npy", 1.0), ("bad.npy", -1.0)):
+        np.save(tmp_path / name, np.full((5, 2), number, np.float32))
+    assert given_of_video(ChoosyModel(), str(tmp_path / "good.npy"))["camera"].shape == (5, 2)
+    with pytest.raises(UserError, match=r"bad\.npy: a camera looks backwards: turn it"):
+        given_of_video(ChoosyModel(), str(tmp_path / "bad.npy"))
+
+
+def test_a_run_is_asked_by_its_model_what_it_may_be_given():
+    model = SIMONeVS(
+        encoder=make_view_encoder(), decoder=PixelDecoder(8, 2), queries=RandomQueries(40), camera=CameraVector("matrix")
+    )
+    model.build((None, 2, 8, 16, 3))
+    window_model = of_run_model(model, 2, (8, 16), "rooms")
+    window_model.check_given({"camera": np.eye(4).reshape(1, 16)})
+    with pytest.raises(UserError, match="left-handed"):
+        window_model.check_given({"camera": np.diag([1.0, -1.0, 1.0, 1.0]).reshape(1, 16)})

@@ -102,8 +102,9 @@ def _drawn(
     if task.name != "sweep":
         parts.append((task.context, views.context))
     frames = np.concatenate([frames for frames, _ in parts])
-    order = np.argsort(frames, kind="stable")
-    frames = frames[order]
+    labels, places = _labels(clip, task, frames, convention)
+    order = np.argsort(places, kind="stable")
+    frames, labels = frames[order], [labels[index] for index in order]
     reconstruction = np.concatenate([drawn.reconstruction[0].numpy() for _, drawn in parts])[order]
     predicted = np.concatenate([drawn.segments[0].numpy() for _, drawn in parts])[order]
     true = clip["segments"][frames] if "segments" in clip else None
@@ -113,21 +114,21 @@ def _drawn(
         if true is not None:
             rows["true segments"] = colour_segments(true)
         rows["segments"] = colour_segments(predicted, slot_colours(num_slots, predicted, true))
-    labels = _labels(clip, task, frames, convention)
     seen = as_uint8(clip["video"][list(task.context)])
     return views_figure(seen, rows, labels), views_frames(seen, rows, labels)
 
 
-def _labels(clip: Mapping[str, np.ndarray], task: ViewTask, frames: np.ndarray, convention: str | None) -> list[str]:
+def _labels(
+    clip: Mapping[str, np.ndarray], task: ViewTask, frames: np.ndarray, convention: str | None
+) -> tuple[list[str], np.ndarray]:
+    """What is written above the frames, and by what they are put in order: in time, and on a turn by yaw from -180."""
     if task.name != "sweep":
-        return [f"{frame} (seen)" if frame in task.context else f"{frame}" for frame in frames]
+        return [f"{frame} (seen)" if frame in task.context else f"{frame}" for frame in frames], frames
     if convention is None or "camera" not in clip:
-        return [f"view {index}" for index in range(len(frames))]
-    yaws = (
-        _yaws(clip["camera"][frames], convention)
-        - _yaws(clip["camera"][list(task.context)], convention)[len(task.context) // 2]
-    )
-    return [degrees(yaw) for yaw in yaws]
+        return [f"view {index}" for index in range(len(frames))], frames
+    middle = _yaws(clip["camera"][list(task.context)], convention)[len(task.context) // 2]
+    yaws = (np.round(_yaws(clip["camera"][frames], convention) - middle) + 180.0) % 360.0 - 180.0
+    return [degrees(yaw) for yaw in yaws], yaws
 
 
 def _yaws(camera: np.ndarray, convention: str) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 import types
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from simone_tf.data.formats.records import ClipRecords
+from simone_tf.evaluation.report import view_gallery
 from simone_tf.evaluation.report.view_gallery import draw_views
 from simone_tf.evaluation.views.scene_clips import SceneClips
 from simone_tf.evaluation.views.tasks import view_tasks
@@ -49,6 +51,27 @@ def test_a_sweep_of_the_truth_is_drawn_beside_the_truth(clips, tmp_path):
         assert (len(explorer["first"]), len(explorer["second"])) == (24, 5)
         assert explorer["first"][explorer["first_start"]] == "0°"
         assert explorer["second"][explorer["second_start"]] == "0°"
+
+
+def test_the_columns_of_a_sweep_go_all_the_way_round(clips, tmp_path, monkeypatch):
+    """Whatever direction the scene was seen from, and in the order of the data only where no yaw is known."""
+    sheets = []
+
+    def kept(seen, rows, labels):
+        sheets.append((rows["truth"], labels))
+        return np.zeros((8, 8, 3), np.uint8)
+
+    monkeypatch.setattr(view_gallery, "views_figure", kept)
+    draw_views(run_of(TurningCamera()), clips, view_tasks(5, 3, sweep_frames=4), str(tmp_path), 1)
+    (clip,) = clips.batches(9, batch_size=1, num_clips=1, fields=("video", "camera"))
+    sines, cosines = clip["camera"].numpy()[0, :, 3], clip["camera"].numpy()[0, :, 4]
+    yaws = np.degrees(np.arctan2(sines, cosines))
+    relative = (np.round(yaws[5:] - yaws[2]) + 180) % 360 - 180
+    ((truth, labels),) = sheets
+    assert labels == [f"{int(yaw):+d}°" for yaw in sorted(relative)]
+    expected = clip["video"].numpy()[0, 5:][np.argsort(relative)]
+    np.testing.assert_allclose(truth / 255.0, expected, atol=1 / 255)
+    assert sorted(relative) != list(relative), "the world's sweep is in order by itself, so that this tells nothing"
 
 
 def test_of_inferred_viewpoints_the_path_is_drawn(clips, tmp_path):
