@@ -142,12 +142,12 @@ def scores_of(metrics: dict, everything: bool) -> dict:
 
 
 def probe_label(row):
-    """What a row of `probes` is called, alike in all runs: each may have taken another frame as reference."""
+    """What a row of `probes` is called, alike in all runs: each may have another camera as its origin."""
     name = INPUT_LABELS.get(row["input"], row["input"])
     if row["probe"] == "attribute":
         score = row["score"].replace("r2", "R²")
         return f"{score} of {row['target']} from {name}" + (", linear" if row["regressor"] == "linear" else "")
-    place = "world" if row["coordinates"] == "world" else "one frame's camera"
+    place = "world" if row["coordinates"] == "world" else "a clip's camera"
     what = {"location": "camera location", "orientation": "camera orientation"}.get(row["target"], row["target"])
     further = f", {row['regressor']}" if row["regressor"] != "mlp" else ""
     further += ", trained on moving objects" if row.get("trained_on") == "moving" else ""

@@ -59,9 +59,7 @@ class WindowModel:
         renders_views: whether a scene can be drawn from viewpoints that it was not seen from.
     """
 
-    def __init__(
-        self, sizes: Sizes, source: str, encode: _Encode, render: _Render, check_given: _Check | None = None
-    ):
+    def __init__(self, sizes: Sizes, source: str, encode: _Encode, render: _Render, check_given: _Check | None = None):
         self.num_frames, self.frame_size, self.num_slots = sizes.num_frames, sizes.frame_size, sizes.num_slots
         self.latents, self.given = sizes.latents, sizes.given
         self.viewpoint_latents, self.object_latents = sizes.viewpoint_latents, sizes.object_latents

@@ -120,9 +120,8 @@ def test_a_camera_that_the_model_refuses_is_told_with_its_file(tmp_path):
 
 
 def test_a_run_is_asked_by_its_model_what_it_may_be_given():
-    model = SIMONeVS(
-        encoder=make_view_encoder(), decoder=PixelDecoder(8, 2), queries=RandomQueries(40), camera=CameraVector("matrix")
-    )
+    camera = CameraVector("matrix")
+    model = SIMONeVS(make_view_encoder(), PixelDecoder(8, 2), queries=RandomQueries(40), camera=camera)
     model.build((None, 2, 8, 16, 3))
     window_model = of_run_model(model, 2, (8, 16), "rooms")
     window_model.check_given({"camera": np.eye(4).reshape(1, 16)})

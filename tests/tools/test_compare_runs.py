@@ -83,7 +83,7 @@ def test_means_and_deviations_over_the_runs(tool, runs, capsys):
     # A run without the score is counted as missing, not as zero.
     assert rows["R² of camera location (world) from f_t"] == ["0.850 ± 0.071 (of 2)", "0.949 ± 0.002"]
     # The frame that is the reference differs from run to run: one row all the same, and no number of the paper.
-    assert rows["R² of camera location (one frame's camera) from f_t"] == ["0.900 ± 0.000", ""]
+    assert rows["R² of camera location (a clip's camera) from f_t"] == ["0.900 ± 0.000", ""]
     assert rows["MSE"] == ["0.00123 ± 0.00000", ""]
     assert rows["accuracy of shape from o_k"] == ["0.600 ± 0.000", ""]
     assert rows["R² of position (world) from all other slots"][1] == "-0.062 ± 0.006"

@@ -36,8 +36,9 @@ def findings(rows: Sequence[ProbeRow]) -> list[str]:
     world, chosen = (best_score(rows, world=world, target="location", inputs=("f_t",)) for world in (True, False))
     if relative and world is not None and chosen is not None:
         sentences.append(
-            f"Poses and positions are given in the world's coordinates and in those of the {relative[0]}, the frame "
-            f"that suits the training clips best. {_which_can_be_known(world, chosen, _too_few(rows, 'camera'))} The "
+            f"Poses and positions are given in the world's coordinates and in those of the {relative[0]}, of a clip's "
+            "own cameras and their middle the one that suits the training clips best. "
+            f"{_which_can_be_known(world, chosen, _too_few(rows, 'camera'))} The "
             f"camera's location from f_t has R² {_two_places(world)} in the world's, {_two_places(chosen)} in the "
             f"camera's{_baselines(rows)}."
         )

@@ -6,7 +6,7 @@ same columns:
 | column                                 | meaning                                                                     |
 |----------------------------------------|-----------------------------------------------------------------------------|
 | `probe`, `target`, `input`, `regressor`| what is predicted from what, and how                                        |
-| `coordinates`                          | "world", or "camera of frame r"                                             |
+| `coordinates`                          | "world", "camera of frame r", or "middle camera"                            |
 | `trained_on`, `tested_on`              | which objects: "all" or "moving"; None for the camera                       |
 | `r2_mean`, `r2_std`                    | test R^2 over the decoders (population s.d.)                                |
 | `r2_variance_weighted`                 | the same mean, components weighted by their variance                        |
@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 from simone_tf.errors import UserError
+from simone_tf.evaluation.probes.camera_pose import MIDDLE, Reference
 from simone_tf.evaluation.probes.probe_data import (
     ClipSplit,
     ProbeSettings,
@@ -153,9 +154,11 @@ def regression_scores(
     return results
 
 
-def coordinates_name(reference_frame: int | None) -> str:
+def coordinates_name(reference: Reference | None) -> str:
     """How the rows name the coordinates."""
-    return "world" if reference_frame is None else f"camera of frame {reference_frame}"
+    if reference is None:
+        return "world"
+    return "middle camera" if reference == MIDDLE else f"camera of frame {reference}"
 
 
 def side_by_side(*parts: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
@@ -177,10 +180,10 @@ def as_finite(values: np.ndarray, what: str) -> np.ndarray:
     return values
 
 
-def check_reference_frame(reference_frame: int | None, num_frames: int) -> None:
+def check_reference(reference: Reference | None, num_frames: int) -> None:
     """Raises UserError for a frame that the clips do not have."""
-    if reference_frame is not None and not 0 <= reference_frame < num_frames:
-        raise UserError(f"reference_frame is {reference_frame}: choose None or a frame in [0, {num_frames}).")
+    if reference not in (None, MIDDLE, *range(num_frames)):
+        raise UserError(f"reference is {reference!r}: choose None, {MIDDLE!r} or a frame in [0, {num_frames}).")
 
 
 def _r2(true: np.ndarray, predictions: list[np.ndarray]) -> np.ndarray:

@@ -9,7 +9,8 @@ from simone_tf.data.formats.reader import ClipReader
 from simone_tf.errors import UserError
 from simone_tf.evaluation.clip_measures import COPIED_FIELDS
 from simone_tf.evaluation.probes.attribute_probes import NamedAttribute, attribute_probes
-from simone_tf.evaluation.probes.camera_probes import camera_probes, choose_reference_frame
+from simone_tf.evaluation.probes.camera_pose import Reference
+from simone_tf.evaluation.probes.camera_probes import camera_probes, choose_reference
 from simone_tf.evaluation.probes.findings import findings
 from simone_tf.evaluation.probes.probe_data import (
     MIN_TEST_CLIPS,
@@ -49,8 +50,8 @@ def run_probes(
 ) -> tuple[list[ProbeRow], list[str], list[str]]:
     """Camera, trajectory and attribute probes, trained on some clips and tested on others.
 
-    Where the camera is known, poses and positions are probed in the world's coordinates and in those of one frame's
-    camera, see `camera_probes.choose_reference_frame`.
+    Where the camera is known, poses and positions are probed in the world's coordinates and in those of a
+    camera of the clip's own, see `camera_probes.choose_reference`.
 
     Args:
         model: whose latents were measured.
@@ -102,8 +103,8 @@ class _Probes:
         self._convention = clips.camera_convention and str(clips.camera_convention)
         self._attributes = clips.attributes
         self._settings = settings
-        # None: the world's coordinates; a frame: those of its camera.
-        self._references: list[int | None] = [None]
+        # None: the world's coordinates; else those of a camera of the clip's own.
+        self._references: list[Reference | None] = [None]
         # Why objects have no slots, and a note where some have none.
         self.unmatched: tuple[str, list[str]] = "", []
         if self._latents.objects is not None and "object_slots" in self._data:
@@ -134,12 +135,12 @@ class _Probes:
         return f"This dataset has no {' and no '.join(words)}" if words else ""
 
     def camera(self) -> list[ProbeRow]:
-        """Table 2; chooses the frame whose coordinates the trajectory probes then use too."""
+        """Table 2; chooses the camera whose coordinates the trajectory probes then use too."""
         frames, camera, convention = self._latents.frames, self._data["camera"], self._convention
         assert frames is not None  # As `lacks` has it.
         assert convention is not None
         if camera.shape[1] > 1:
-            chosen = choose_reference_frame(frames, camera, convention, split=self.split, settings=self._settings)
+            chosen = choose_reference(frames, camera, convention, split=self.split, settings=self._settings)
             self._references.append(chosen)
         rows = []
         for reference in self._references:
@@ -148,7 +149,7 @@ class _Probes:
                 self._latents.objects,
                 camera,
                 convention,
-                reference_frame=reference,
+                reference=reference,
                 split=self.split,
                 settings=self._settings,
             )
@@ -168,7 +169,7 @@ class _Probes:
                 object_moving=self._data.get("object_moving"),
                 camera=self._data.get("camera"),
                 convention=self._convention,
-                reference_frame=reference,
+                reference=reference,
                 split=self.split,
                 settings=self._settings,
             )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simone_tf.evaluation.probes.camera_pose import camera_poses
+from simone_tf.evaluation.probes.camera_pose import MIDDLE, Reference, camera_poses
 from simone_tf.evaluation.probes.probe_data import (
     ClipSplit,
     ProbeSettings,
@@ -18,7 +18,7 @@ from simone_tf.evaluation.probes.probe_latents import check_latents, over_frames
 from simone_tf.evaluation.probes.probe_scores import (
     ProbeRow,
     as_finite,
-    check_reference_frame,
+    check_reference,
     coordinates_name,
     prepare,
     regression_scores,
@@ -47,14 +47,15 @@ def trajectory_probes(
     object_moving: np.ndarray | None = None,
     camera: np.ndarray | None = None,
     convention: str | None = None,
-    reference_frame: int | None = None,
+    reference: Reference | None = None,
     split: ClipSplit | None = None,
     settings: ProbeSettings | None = None,
 ) -> list[ProbeRow]:
     """Position of an object at time t by MLP decoders from several inputs, see `_inputs` (section 5.3, table 3).
 
-    The position is that in the world (allocentric), or with `reference_frame` r that in the coordinates of the clip's
-    own camera in frame r, which is what a model can know of scenes that look alike from all sides, see `camera_pose`.
+    The position is that in the world (allocentric), or with a `reference` that in the coordinates of a camera of the
+    clip's own, that of a frame r or the middle one, which is what a model can know of scenes that look alike from all
+    sides, see `camera_pose`.
 
     Decoders are trained on all objects, and again on moving ones only, and tested on moving objects of unseen clips.
     Where nothing moves, or `object_moving` is not known, they are trained and tested on all objects, as the column
@@ -68,8 +69,8 @@ def trajectory_probes(
       slots: `[N, M]` int, the slot of each object or `matching.UNMATCHED`.
       object_visible: `[N, T, M]` bool, whether the object shows a pixel; all by default.
       object_moving: `[N, M]` bool.
-      camera, convention: as in `camera_probes`, needed with a `reference_frame` only.
-      reference_frame: None for world coordinates, or r in [0, T).
+      camera, convention: as in `camera_probes`, needed with a `reference` only.
+      reference: None for world coordinates; r in [0, T) or "middle".
       split, settings: as in `camera_probes`.
 
     Returns:
@@ -88,22 +89,22 @@ def trajectory_probes(
         raise ValueError(
             f"object_positions must be [N, T, M, 3] and slots [N, M], got {positions.shape} and {slots.shape}."
         )
-    check_reference_frame(reference_frame, num_frames)
+    check_reference(reference, num_frames)
     settings, split = prepare(settings, split, num_clips)
     rows, known = _rows_of(slots, object_latents.shape[1], num_frames, object_visible, settings.seed)
-    if reference_frame is not None:
+    if reference is not None:
         if camera is None or convention is None:
             raise ValueError("positions relative to a camera need camera and convention.")
         poses = camera_poses(as_finite(camera, "camera poses"), convention)
-        positions = poses.seen_from(positions, reference_frame)
+        positions = poses.seen_from(positions, reference)
     # Of objects that are not used positions may be anything.
     targets = as_finite(positions[rows.clips, rows.times, rows.objects], "object positions")
-    inputs = _inputs(object_latents, frame_latents, positions, known, rows, reference_frame)
+    inputs = _inputs(object_latents, frame_latents, positions, known, rows, reference)
     table = ProbeTable(rows.clips, targets, inputs, rows.times)
     moving = np.zeros(len(rows.clips), bool)
     if object_moving is not None:
         moving = np.asarray(object_moving, bool)[rows.clips, rows.objects]
-    return _scored(table, moving, split, settings, coordinates_name(reference_frame))
+    return _scored(table, moving, split, settings, coordinates_name(reference))
 
 
 def _rows_of(
@@ -126,7 +127,7 @@ def _inputs(
     positions: np.ndarray,
     known: np.ndarray,
     rows: _Rows,
-    reference_frame: int | None,
+    reference: Reference | None,
 ) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Inputs of the decoders by name.
 
@@ -172,8 +173,8 @@ def _inputs(
         inputs["o_k(t)"] = lambda at: latents(at, rows.slots[at, np.newaxis])
     if frame_latents is not None:
         inputs["o_k,f_t,t"] = side_by_side(own, lambda at: frame_latents[rows.clips[at], rows.times[at]], clock)
-        if reference_frame is not None:
-            inputs["o_k,f_r,t"] = side_by_side(own, lambda at: frame_latents[rows.clips[at], reference_frame], clock)
+        if reference is not None and reference != MIDDLE:
+            inputs["o_k,f_r,t"] = side_by_side(own, lambda at: frame_latents[rows.clips[at], reference], clock)
     if num_slots > 1:
         other = "o_j(t)" if in_frames else "o_j"
         inputs[f"{other},j!=k"] = lambda at: latents(at, others[rows.slots[at]])

@@ -23,13 +23,13 @@ _PROBES = {
     "camera": (
         "Camera pose (Table 2)",
         "Test R² of location and orientation (Rodrigues vector), predicted from f_t, the latent of frame t; f_r, that "
-        "of the reference frame; o_1..K, all object latents; t, the frame's number.",
+        "of the frame whose camera is the origin; o_1..K, all object latents; t, the frame's number.",
     ),
     "trajectory": (
         "Object trajectories (Table 3)",
         "Test R² of an object's position at time t, predicted from o_k, the latent of its own slot; f_t, the latent of "
-        "frame t; f_r, that of the reference frame; o_j,j!=k, the latents of all other slots; o_j, that of one other "
-        "object; p_j,j!=k, the true positions of the other objects.",
+        "frame t; f_r, that of the frame whose camera is the origin; o_j,j!=k, the latents of all other slots; o_j, "
+        "that of one other object; p_j,j!=k, the true positions of the other objects.",
     ),
     "attribute": (
         "Object attributes",

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from simone_tf.evaluation.probes.camera_pose import camera_poses
+from simone_tf.evaluation.probes.camera_pose import CameraPoses, camera_poses
 from simone_tf.scenes.camera import camera_matrices
 
 from arc_cameras import paths
@@ -52,3 +52,25 @@ def test_relative_poses_do_not_know_where_the_world_is():
     positions = np.random.default_rng(0).normal(size=(3, 4, 2, 3))
     moved = positions @ turn.T + shift
     np.testing.assert_allclose(one.seen_from(positions, 0), other.seen_from(moved, 0), atol=1e-5)
+
+
+def test_the_middle_camera_is_scipys_mean_and_moves_with_the_world():
+    camera = paths().astype(np.float64)
+    poses = camera_poses(camera, "yaw_pitch")
+    middle = poses.reference("middle")
+    np.testing.assert_allclose(middle.location, camera[..., :3].mean(axis=1), atol=1e-9)
+    for clip in range(len(camera)):
+        expected = Rotation.from_matrix(poses.rotation[clip]).mean().as_matrix()
+        np.testing.assert_allclose(middle.rotation[clip], expected, atol=1e-9)
+    relative = poses.relative_to("middle")
+    np.testing.assert_allclose(relative.location.mean(axis=1), 0, atol=1e-9)
+    again = relative.reference("middle")  # seen from itself it stands at the origin
+    np.testing.assert_allclose(again.rotation, np.broadcast_to(np.eye(3), again.rotation.shape), atol=1e-9)
+
+
+def test_the_middle_of_rotations_far_apart_is_a_rotation():
+    """The mean of their matrices may be nearer to a reflection."""
+    turns = Rotation.from_euler("z", [[0.0], [178.0], [91.0]], degrees=True).as_matrix()[np.newaxis]
+    rotation = CameraPoses(np.zeros((1, 3, 3)), turns).reference("middle").rotation
+    np.testing.assert_allclose(rotation @ np.swapaxes(rotation, 1, 2), np.eye(3)[np.newaxis], atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(rotation), 1.0, atol=1e-9)

@@ -7,7 +7,7 @@ import pytest
 
 from simone_tf.errors import UserError
 from simone_tf.evaluation.probes.camera_pose import camera_poses
-from simone_tf.evaluation.probes.camera_probes import camera_probes, choose_reference_frame
+from simone_tf.evaluation.probes.camera_probes import camera_probes, choose_reference
 from simone_tf.evaluation.probes.probe_data import ClipSplit, ProbeSettings
 from simone_tf.evaluation.probes.probe_scores import as_finite
 from simone_tf.evaluation.probes.regressors import MLPSettings
@@ -32,10 +32,10 @@ def cameras(seed=0, azimuth_range=1.0):
     return np.stack(paths)
 
 
-def pose_numbers(camera, reference_frame=None):
+def pose_numbers(camera, reference=None):
     poses = camera_poses(camera, "yaw_pitch")
-    if reference_frame is not None:
-        poses = poses.relative_to(reference_frame)
+    if reference is not None:
+        poses = poses.relative_to(reference)
     return np.concatenate([poses.location, poses.rotation_vector()], axis=-1)
 
 
@@ -84,9 +84,9 @@ def test_features_that_only_name_the_scene_are_no_help_in_unseen_scenes():
 def test_relative_poses_can_be_known_where_the_world_cannot():
     # Starts all around: the latents hold the pose as seen from frame 1, and nothing of the world.
     camera = cameras(azimuth_range=2 * math.pi)
-    latents, objects = pose_numbers(camera, reference_frame=1), noise(N, K, 4)
+    latents, objects = pose_numbers(camera, reference=1), noise(N, K, 4)
     world = by_key(camera_probes(latents, objects, camera, "yaw_pitch", settings=QUICK))
-    relative = by_key(camera_probes(latents, objects, camera, "yaw_pitch", reference_frame=1, settings=QUICK))
+    relative = by_key(camera_probes(latents, objects, camera, "yaw_pitch", reference=1, settings=QUICK))
     key = ("location", "f_t", "linear")
     assert world[key]["r2_x"] < 0.15
     assert world[key]["r2_y"] < 0.15
@@ -103,7 +103,7 @@ def test_another_origin_of_the_latents_needs_both_frames():
     turned = np.unwrap(np.arctan2(camera[..., 3], camera[..., 4]), axis=1)
     turned = turned - turned[:, :1] + rng.normal(size=(N, 1)) * 5
     rows = by_key(
-        camera_probes(turned[..., np.newaxis], noise(N, K, 4), camera, "yaw_pitch", reference_frame=0, settings=QUICK)
+        camera_probes(turned[..., np.newaxis], noise(N, K, 4), camera, "yaw_pitch", reference=0, settings=QUICK)
     )
     assert rows["orientation", "f_t", "linear"]["r2_mean"] < 0.2
     assert rows["orientation", "f_r,f_t", "linear"]["r2_mean"] > 0.5
@@ -117,8 +117,8 @@ def test_a_component_that_does_not_vary_is_left_out():
     camera = np.stack(
         [arc_path(np.zeros((T, 3)), a, np.full(T, 5.0), e).vectors() for a, e in zip(azimuth, elevation, strict=True)]
     )
-    latents = pose_numbers(camera, reference_frame=0)
-    row = by_key(camera_probes(latents, noise(N, K, 2), camera, "yaw_pitch", reference_frame=0, settings=QUICK))
+    latents = pose_numbers(camera, reference=0)
+    row = by_key(camera_probes(latents, noise(N, K, 2), camera, "yaw_pitch", reference=0, settings=QUICK))
     row = row["orientation", "f_t", "linear"]
     assert math.isnan(row["r2_x"])
     assert row["r2_mean"] == pytest.approx((row["r2_y"] + row["r2_z"]) / 2)
@@ -167,15 +167,26 @@ def test_test_targets_never_reach_the_decoders(monkeypatch):
     assert set(seen) == set(range(40))
 
 
-@pytest.mark.parametrize("origin", [0, 2, 4])
+@pytest.mark.parametrize("origin", [0, 2, 3, "middle"])
 def test_the_models_origin_is_found_without_the_test_clips(origin):
-    camera = cameras(azimuth_range=2 * math.pi)
-    latents = pose_numbers(camera, reference_frame=origin) + 0.05 * noise(N, T, 6)
+    camera = cameras(azimuth_range=2 * math.pi)[:, :4]  # an even number: the middle is no frame's
+    latents = pose_numbers(camera, reference=origin) + 0.05 * noise(N, 4, 6)
     split = ClipSplit(np.arange(100), np.arange(100, N))
-    latents[100:] = pose_numbers(camera, reference_frame=1)[100:]
-    assert choose_reference_frame(latents, camera, "yaw_pitch", split=split) == origin
+    latents[100:] = pose_numbers(camera, reference=1)[100:]
+    assert choose_reference(latents, camera, "yaw_pitch", split=split) == origin
     with pytest.raises(UserError, match="at least two frames"):
-        choose_reference_frame(latents[:, :1], camera[:, :1], "yaw_pitch")
+        choose_reference(latents[:, :1], camera[:, :1], "yaw_pitch")
+
+
+def test_seen_from_the_middle_all_frames_are_told_and_none_is_the_origins():
+    camera = cameras(azimuth_range=2 * math.pi)
+    latents = pose_numbers(camera, reference="middle")
+    rows = by_key(camera_probes(latents, noise(N, K, 4), camera, "yaw_pitch", reference="middle", settings=QUICK))
+    assert {name for _, name, _ in rows} == {"f_t", "o_1..K", "o_1..K,t"}
+    row = rows["location", "f_t", "linear"]
+    assert row["coordinates"] == "middle camera"
+    assert row["r2_mean"] > 0.99
+    assert rows["orientation", "f_t", "linear"]["r2_mean"] > 0.99
 
 
 def test_faults():
@@ -184,10 +195,10 @@ def test_faults():
         camera_probes(latents, objects, camera[:, 1:], "yaw_pitch")
     with pytest.raises(ValueError, match="latents must be"):
         camera_probes(latents[1:], objects, camera, "yaw_pitch")
-    with pytest.raises(UserError, match="choose None or a frame"):
-        camera_probes(latents, objects, camera, "yaw_pitch", reference_frame=T)
+    with pytest.raises(UserError, match="choose None, 'middle' or a frame"):
+        camera_probes(latents, objects, camera, "yaw_pitch", reference=T)
     with pytest.raises(UserError, match="at least two frames"):
-        camera_probes(latents[:, :1], objects, camera[:, :1], "yaw_pitch", reference_frame=0)
+        camera_probes(latents[:, :1], objects, camera[:, :1], "yaw_pitch", reference=0)
     with pytest.raises(UserError, match="evaluate more clips"):
         camera_probes(latents[:3], objects[:3], camera[:3], "yaw_pitch")
     latents[3, 2, 1] = np.nan

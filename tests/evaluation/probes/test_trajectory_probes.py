@@ -152,7 +152,7 @@ def test_positions_as_the_first_camera_sees_them():
     for k in range(M):
         world.objects[np.arange(N), world.slots[:, k], :3] = seen[:, 0, k]
         world.objects[np.arange(N), world.slots[:, k], 3:] = 0.0
-    relative = world.probe(camera=camera, convention="yaw_pitch", reference_frame=0, object_moving=None)
+    relative = world.probe(camera=camera, convention="yaw_pitch", reference=0, object_moving=None)
     assert relative["all", "o_k,t"]["r2_mean"] > 0.95
     assert relative["all", "o_k"]["coordinates"] == "camera of frame 0"
     assert ("all", "o_k,f_r,t") in relative
@@ -199,6 +199,6 @@ def test_faults():
     with pytest.raises(ValueError, match="slots must be"):
         trajectory_probes(world.objects, world.frames, world.positions, world.slots + K)
     with pytest.raises(ValueError, match="need camera and convention"):
-        world.probe(reference_frame=0)
-    with pytest.raises(UserError, match="choose None or a frame"):
-        world.probe(reference_frame=-1)
+        world.probe(reference=0)
+    with pytest.raises(UserError, match="choose None, 'middle' or a frame"):
+        world.probe(reference=-1)
