@@ -65,6 +65,8 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
             self.mask_normalization = MaskNormalization(mask_epsilon, name="mask_normalization")
         if self.likelihood.blend_weight:
             self.loss_terms = (*self.loss_terms, "weighted_blend_error")
+        if self.likelihood.entropy_weight:
+            self.loss_terms = (*self.loss_terms, "weighted_mask_entropy")
 
     # What a subclass says.
 
@@ -124,7 +126,8 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         Returns:
             dict with `loss`; `nats_per_pixel` (log-likelihood), `<name>_kl` (nats per latent); and the weighted terms
             that add up to the loss, `weighted_nats_per_pixel` (negated), `weighted_<name>_kl`, and with a likelihood
-            that has a `blend_weight`, `weighted_blend_error`, which alpha weighs too.
+            that has a `blend_weight`, `weighted_blend_error`, with an `entropy_weight` `weighted_mask_entropy`; alpha
+            weighs both too.
         """
         batch = as_batch(batch)
         video = batch["video"]
@@ -146,6 +149,9 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         if self.likelihood.blend_weight:
             blend_error = tf.reduce_mean(self.likelihood.blend_error(pixels, *decoded))
             weighted["weighted_blend_error"] = self.alpha * self.likelihood.blend_weight * blend_error
+        if self.likelihood.entropy_weight:
+            entropy = tf.reduce_mean(self.likelihood.mask_entropy(decoded.mask_logits))
+            weighted["weighted_mask_entropy"] = self.alpha * self.likelihood.entropy_weight * entropy
         return {
             "loss": tf.add_n(list(weighted.values())),
             "nats_per_pixel": nats_per_pixel,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from scipy import special
+from scipy import special, stats
 
 from simone_tf.errors import UserError
 from simone_tf.models.parts.likelihood import PixelMixture
@@ -75,7 +75,24 @@ def test_slots_that_differ_can_blend_to_a_pixel_without_error():
     np.testing.assert_allclose(error, [[0.0]], atol=1e-6)
 
 
+def test_mask_entropy_is_scipys():
+    _, _, logits = _case(0.65)
+    entropy = PixelMixture().mask_entropy(logits)
+    masks = special.softmax(np.asarray(logits, np.float64), axis=1)
+    np.testing.assert_allclose(entropy, stats.entropy(masks, axis=1), rtol=1e-4, atol=1e-6)
+
+
+def test_mask_entropy_of_one_slot_and_of_all_with_its_gradients():
+    logits = tf.constant([[[200.0, 0.0], [-200.0, 0.0], [0.0, 0.0]]])  # [1, 3 slots, 2 pixels]
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        entropy = PixelMixture().mask_entropy(logits)
+    np.testing.assert_allclose(entropy, [[0.0, np.log(3.0)]], atol=1e-6)
+    assert np.isfinite(tape.gradient(entropy, logits)).all()
+
+
+@pytest.mark.parametrize("name", ["blend_weight", "entropy_weight"])
 @pytest.mark.parametrize("value", [-1.0, float("nan"), "1"])
-def test_a_wrong_weight_is_told(value):
-    with pytest.raises(UserError, match=r"^PixelMixture\.blend_weight is "):
-        PixelMixture(blend_weight=value)
+def test_a_wrong_weight_is_told(name, value):
+    with pytest.raises(UserError, match=rf"^PixelMixture\.{name} is "):
+        PixelMixture(**{name: value})

@@ -64,6 +64,20 @@ def test_blend_error_is_a_further_term(make_simone):
     )
 
 
+def test_mask_entropy_is_a_further_term(make_simone):
+    plain, sharp = (
+        make_simone(sampling="mean", queries=RandomQueries(PIXELS), alpha=0.7, likelihood=likelihood)
+        for likelihood in (PixelMixture(0.1, 2.0), PixelMixture(0.1, 2.0, entropy_weight=0.3))
+    )
+    sharp.set_weights(plain.get_weights())
+    losses = {model: model.losses(_video(), _seed(0), _seed(1)) for model in (plain, sharp)}
+    assert tuple(losses[sharp]) == sharp.loss_terms == (*plain.loss_terms, "weighted_mask_entropy")
+    masks = plain.decompose(_video()).slot_masks.numpy().astype(np.float64)
+    wanted = 0.3 * 0.7 * np.mean(-np.sum(masks * np.log(masks), axis=1))
+    np.testing.assert_allclose(losses[sharp]["weighted_mask_entropy"], wanted, rtol=1e-4)
+    np.testing.assert_allclose(losses[sharp]["loss"] - losses[plain]["loss"], wanted, rtol=1e-3)
+
+
 @pytest.mark.parametrize("queries", [RandomQueries(48), StridedQueries(2, 2)])
 def test_decoding_a_subset_leaves_the_loss_unchanged_in_expectation(make_simone, queries):
     model = make_simone(sampling="mean", normalize_masks=False, queries=queries)
