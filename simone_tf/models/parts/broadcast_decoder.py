@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from simone_tf.checks import Check, check_values, one_of, whole
+from simone_tf.checks import check_values, one_of, sizes, whole
 from simone_tf.models.parts.positions import pixel_coordinates
 
 
@@ -198,12 +198,8 @@ def _spread(parts: tf.Tensor, length: int, axis: int) -> tf.Tensor:
     return tf.concat([first, tf.repeat(inside, length - size + 1, axis=axis), last], axis=axis)
 
 
-def _are_channels(value: Any) -> bool:
-    return isinstance(value, tuple | list) and len(value) > 0 and all(whole(1).holds(item) for item in value)
-
-
 _CHECKS = {
-    "channels": Check("a tuple of whole numbers of at least 1, one for each hidden convolution", _are_channels),
+    "channels": sizes("hidden convolution"),
     "kernel_size": whole(1),
     "padding": one_of("valid", "same"),
     "activation": one_of("relu", "elu"),
