@@ -84,12 +84,13 @@ def test_an_update_of_muon_is_as_large_as_it_says():
 
 def test_rmsprop_divides_by_the_root_of_the_mean_square(layers):
     kernel = layers[0].kernel
+    # As small as those of a mean over pixels: what is added to their squares is smaller still.
     gradients = [[1e-4 * gradient for gradient in step] for step in random_gradients([kernel])]
     (values,) = steps_taken(make_rmsprop(RATE, rho=0.8, momentum=0.5), [kernel], gradients)
     square, velocity = np.zeros(kernel.shape), np.zeros(kernel.shape)
     for step, (gradient,) in enumerate(gradients):
         square = 0.8 * square + 0.2 * gradient.astype(np.float64) ** 2
-        velocity = 0.5 * velocity + RATE * gradient / np.sqrt(square)
+        velocity = 0.5 * velocity + RATE * gradient / np.sqrt(square + 1e-12)
         np.testing.assert_allclose(values[step + 1], values[step] - velocity, atol=1e-5)
 
 
