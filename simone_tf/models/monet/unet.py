@@ -125,7 +125,7 @@ class AttentionUNet(keras.layers.Layer):
             `[N, H, W]` float32, the logit of the share of the scope that the next slot takes.
         """
         features = tf.cast(tf.concat([frames, log_scope[..., None]], axis=-1), self.compute_dtype)
-        met = []
+        met: list[tf.Tensor] = []
         for block in self.down:
             features = block(features if not met else features[:, ::2, ::2])
             met.append(features)
