@@ -35,6 +35,17 @@ def number(minimum: float, below: float = math.inf, above: bool = False) -> Chec
     return Check(words, holds)
 
 
+def sizes(of: str) -> Check:
+    """A tuple of whole numbers of at least 1, one for each of something, such as "convolution"."""
+
+    def holds(value):
+        return (
+            isinstance(value, tuple | list) and len(value) > 0 and all(_is_whole(size) and size >= 1 for size in value)
+        )
+
+    return Check(f"a tuple of whole numbers of at least 1, one for each {of}", holds)
+
+
 def optional(check: Check) -> Check:
     """None, or what `check` wants."""
     return Check(f"{check.wanted}, or None", lambda value: value is None or check.holds(value))

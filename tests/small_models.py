@@ -1,5 +1,9 @@
 """Every model at a size that tests can afford, for clips of 2 frames of 8x16 pixels."""
 
+from simone_tf.models.monet.component_encoder import ComponentEncoder
+from simone_tf.models.monet.model import MONet
+from simone_tf.models.monet.unet import AttentionUNet
+from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder
 from simone_tf.models.parts.camera_vector import CameraVector
 from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import LatentHead
@@ -40,7 +44,18 @@ def make_view_encoder():
     )
 
 
+def make_component_encoder():
+    """MONet's, latents of 5 numbers."""
+    return ComponentEncoder((4, 6), head=LatentHead(5, 8))
+
+
 SMALL_MODELS = {
+    "MONet": lambda: MONet(
+        attention=AttentionUNet((4, 6, 6), 8),
+        encoder=make_component_encoder(),
+        decoder=BroadcastDecoder((4, 6)),
+        slots=3,
+    ),
     "SIMONe": lambda: SIMONe(encoder=make_encoder(), decoder=PixelDecoder(8, 2), queries=RandomQueries(40)),
     "SIMONeVS": lambda: SIMONeVS(
         encoder=make_view_encoder(),

@@ -183,8 +183,11 @@ class SceneModel(keras.Model):
         """Same as `decompose(batch)` at once, without chunks."""
         return self.decompose(batch)
 
-    def decompose(self, batch: Batch, chunk_size: int | None = None) -> Decomposition:
+    def decompose(self, batch: Batch, chunk_size: int | tf.Tensor | None = None) -> Decomposition:
         """Takes clips apart at the posterior means.
+
+        A model that divides the clip itself, before there are latents, overrides this: its masks are then those it
+        divided the clip by, while `render` knows only those that its latents draw.
 
         Args:
             batch: clip fields with the names `inputs`, or `video [B, T, H, W, 3]` alone where that is all.

@@ -5,7 +5,7 @@ import tensorflow as tf
 _LEAST = 64
 
 
-def queries_at_a_time(chunk_size: int, latents: tf.Tensor) -> tf.Tensor:
+def queries_at_a_time(chunk_size: int, tensor: tf.Tensor) -> tf.Tensor:
     """Queries of each clip that are decoded at a time, a scalar int32.
 
     A batch of many clips takes smaller bites of each, so that the memory of a decoder's hidden layer does not grow with
@@ -13,6 +13,6 @@ def queries_at_a_time(chunk_size: int, latents: tf.Tensor) -> tf.Tensor:
 
     Args:
         chunk_size: queries of all clips together.
-        latents: `[B, ...]`, of which the number of clips is taken.
+        tensor: `[B, ...]`, of which the number of clips is taken.
     """
-    return tf.maximum(chunk_size // tf.maximum(tf.shape(latents)[0], 1), _LEAST)
+    return tf.maximum(chunk_size // tf.maximum(tf.shape(tensor)[0], 1), _LEAST)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from simone_tf.data.clip import pixels_as_float
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.queries import Query
-from simone_tf.models.scene_model import DecodesQueries, Rendering, SceneModel, decomposition_of
+from simone_tf.models.scene_model import DecodesQueries, Decomposition, Rendering, SceneModel, decomposition_of
 from simone_tf.serving import CHUNK_SIZE
 from simone_tf.serving.chunks import queries_at_a_time
 from simone_tf.serving.input_checks import checked
@@ -60,7 +60,11 @@ class _Functions:
         def render(latents: _Tensors, given: _Tensors) -> Rendering:
             return model.render(latents, given, sizes.frame_size, self._chunk(latents))
 
-        self._encode, self._render = encode, render
+        @tf.function
+        def decompose(batch: _Tensors) -> Decomposition:
+            return model.decompose(batch, self._chunk(batch))
+
+        self._encode, self._render, self._decompose = encode, render, decompose
 
     def encode(self, **batch: tf.Tensor) -> _Tensors:
         outputs = {}
@@ -84,13 +88,13 @@ class _Functions:
         return {"rgb": rgb, "slot_rgb": decoded.rgb_means, "slot_masks": masks}
 
     def segment(self, **batch: tf.Tensor) -> _Tensors:
-        return _fields(decomposition_of(self._reconstructed(batch)), "segments")
+        return _fields(self._decompose(batch), "segments")
 
     def segment_soft(self, **batch: tf.Tensor) -> _Tensors:
-        return _fields(decomposition_of(self._reconstructed(batch)), "segments", "slot_masks")
+        return _fields(self._decompose(batch), "segments", "slot_masks")
 
     def reconstruct(self, **batch: tf.Tensor) -> _Tensors:
-        return _fields(self._reconstructed(batch), "reconstruction")
+        return _fields(self._decompose(batch), "reconstruction")
 
     def recompose(self, **inputs: tf.Tensor) -> _Tensors:
         latents = self._means(_with_prefix(inputs, "object_"))
@@ -110,14 +114,11 @@ class _Functions:
     def _means(self, batch: _Tensors) -> _Tensors:
         return {name: posterior.mean for name, posterior in self._encode(batch).items()}
 
-    def _reconstructed(self, batch: _Tensors) -> Rendering:
-        return self._render(self._means(batch), {name: batch[name] for name in self._given})
-
     def _latents_in(self, inputs: Mapping[str, tf.Tensor]) -> _Tensors:
         return {name: inputs[f"{name}_latents"] for name in self._latents}
 
-    def _chunk(self, latents: _Tensors) -> tf.Tensor:
-        return queries_at_a_time(self._chunk_size, next(iter(latents.values())))
+    def _chunk(self, tensors: _Tensors) -> tf.Tensor:
+        return queries_at_a_time(self._chunk_size, next(iter(tensors.values())))
 
 
 def _with_prefix(inputs: Mapping[str, tf.Tensor], prefix: str) -> _Tensors:

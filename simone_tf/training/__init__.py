@@ -3,6 +3,7 @@
 OPTIMIZERS = {
     "Adam": "simone_tf.training.optimizers:make_adam",
     "Muon": "simone_tf.training.optimizers:make_muon",
+    "RMSprop": "simone_tf.training.optimizers:make_rmsprop",
     "WarmupCosine": "simone_tf.training.schedules:WarmupCosine",
 }
 """Name in configurations -> where the optimizer or schedule is. Text alone: the names are known without TensorFlow."""

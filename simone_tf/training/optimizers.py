@@ -30,6 +30,26 @@ def make_adam(
     return keras.optimizers.Adam(_schedule("Adam", learning_rate), beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
 
 
+def make_rmsprop(
+    learning_rate: float | WarmupCosine = 1e-4, rho: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-12
+) -> keras.optimizers.RMSprop:
+    """RMSprop; the training step clips the all-reduced gradient itself.
+
+    Args:
+        learning_rate: a number or a `LearningRateSchedule` (MONet: 1e-4, constant).
+        rho: decay of the mean square of the gradient.
+        momentum: decay of the momentum; 0 for none.
+        epsilon: added to the mean square, whose root is the size of a gradient: small, because losses here are means
+            over pixels, and so are their gradients.
+
+    Raises:
+        UserError: a value is no number or out of range.
+    """
+    values = {"rho": rho, "momentum": momentum, "epsilon": epsilon}
+    check_values("RMSprop", values, {"rho": _DECAY, "momentum": _DECAY, "epsilon": number(0)})
+    return keras.optimizers.RMSprop(_schedule("RMSprop", learning_rate), rho=rho, momentum=momentum, epsilon=epsilon)
+
+
 def make_muon(
     learning_rate: float | WarmupCosine = 2e-3,
     momentum: float = 0.95,

@@ -28,6 +28,9 @@ SHIPPED = sorted(
     if path.parent.name not in PARTS
 )
 IMAGE_SETS = {
+    "monet/clevr_with_masks.gin": "clevr_with_masks_train",
+    "monet/multi_dsprites.gin": "multi_dsprites_colored_on_colored",
+    "monet/tetrominoes.gin": "tetrominoes_train",
     "simone/clevr_with_masks.gin": "clevr_with_masks_train",
     "simone/multi_dsprites.gin": "multi_dsprites_colored_on_colored",
     "simone/objects_room_images.gin": "objects_room_train",
@@ -45,6 +48,10 @@ REDUCED = (
     "Transformer.mlp_size = 8",
     "LatentHead.hidden_size = 8",
     "PixelDecoder.hidden_size = 8",
+    "AttentionUNet.channels = (4, 4, 4)",
+    "AttentionUNet.hidden_size = 8",
+    "ComponentEncoder.channels = (4, 4)",
+    "BroadcastDecoder.channels = (4, 4)",
     "StridedQueries.stride = 8",
     "RandomQueries.num_pixels = 16",
     "batch_size = 2",
@@ -153,6 +160,10 @@ def test_there_are_shipped_files():
         "simone/playroom.gin",
         "simone/gqn_rooms.gin",
         "simone/movi.gin",
+        "monet/quickstart.gin",
+        "monet/objects_room.gin",
+        "monet/cater.gin",
+        "monet/playroom.gin",
         "simone_vs/quickstart_views.gin",
         "simone_vs/playroom.gin",
         "simone_vs/objects_room.gin",
@@ -194,6 +205,18 @@ def test_the_paper_size_model_takes_a_step_on_the_full_shape(datasets, tmp_path)
     assert metrics["parameters"] == 10_992_710
     assert metrics["resolution"] == [64, 64]
     assert metrics["frames"] == 16
+
+
+def test_monet_has_a_million_weights_at_the_paper_size(datasets, tmp_path):
+    params = [*_data_params("monet/tetrominoes.gin", datasets), "batch_size = 1", *ONE_STEP, "train.num_pictures = 0"]
+    metrics = _train("monet/tetrominoes.gin", tmp_path / "run", params)
+    # Its four blocks, and maps of 5x5 where 64x64 pixels leave 4x4.
+    down = 9 * (4 * 32 + 32 * 64 + 2 * 64 * 64) + 2 * (32 + 3 * 64)
+    up = 9 * (2 * 128 * 64 + 128 * 32 + 64 * 32) + 2 * (2 * 64 + 2 * 32)
+    dense = (1600 * 128 + 128) + (128 * 128 + 128) + (128 * 1600 + 1600)
+    encoder = 1184 + 9248 + 18496 + 36928 + (3 * 3 * 64 * 256 + 256) + (256 * 32 + 32)
+    assert metrics["parameters"] == down + dense + up + 33 + encoder + 70148
+    assert metrics["resolution"] == [35, 35]
 
 
 def test_the_operative_config_reads_back_as_the_same_config(datasets, tmp_path):

@@ -1,11 +1,11 @@
-"""The optimizers: Muon beside the same steps by NumPy, which weights are left to Adam, and wrong values."""
+"""The optimizers: Muon and RMSprop beside the same steps by NumPy, which weights are left to Adam, and wrong values."""
 
 import keras
 import numpy as np
 import pytest
 
 from simone_tf.errors import UserError
-from simone_tf.training.optimizers import make_adam, make_muon
+from simone_tf.training.optimizers import make_adam, make_muon, make_rmsprop
 from simone_tf.training.schedules import WarmupCosine
 
 RATE = 0.01
@@ -82,7 +82,28 @@ def test_an_update_of_muon_is_as_large_as_it_says():
     np.testing.assert_allclose(size, 0.2 * RATE, rtol=1 / 3)
 
 
-@pytest.mark.parametrize("make", [make_adam, make_muon])
+def test_rmsprop_divides_by_the_root_of_the_mean_square(layers):
+    kernel = layers[0].kernel
+    # As small as those of a mean over pixels: what is added to their squares is smaller still.
+    gradients = [[1e-4 * gradient for gradient in step] for step in random_gradients([kernel])]
+    (values,) = steps_taken(make_rmsprop(RATE, rho=0.8, momentum=0.5), [kernel], gradients)
+    square, velocity = np.zeros(kernel.shape), np.zeros(kernel.shape)
+    for step, (gradient,) in enumerate(gradients):
+        square = 0.8 * square + 0.2 * gradient.astype(np.float64) ** 2
+        velocity = 0.5 * velocity + RATE * gradient / np.sqrt(square + 1e-12)
+        np.testing.assert_allclose(values[step + 1], values[step] - velocity, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("learning_rate", "x"), ("rho", 1.0), ("momentum", -0.1), ("epsilon", None)],
+)
+def test_a_wrong_value_of_rmsprop_is_told(setting, value):
+    with pytest.raises(UserError, match=f"^RMSprop.{setting} is "):
+        make_rmsprop(**{setting: value})
+
+
+@pytest.mark.parametrize("make", [make_adam, make_muon, make_rmsprop])
 def test_a_bare_rate_is_no_variable(make):
     """Of a run that goes on, the configured rate counts, not the checkpoint's."""
     assert isinstance(make(3e-4)._learning_rate, WarmupCosine)

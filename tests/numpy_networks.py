@@ -1,0 +1,103 @@
+"""Networks by NumPy in float64, one tap of a kernel at a time, to compare layers with."""
+
+import itertools
+
+import numpy as np
+
+
+def weights_of(layer):
+    """A layer's weights in their order, float64."""
+    return [weight.astype(np.float64) for weight in layer.get_weights()]
+
+
+def convolution(images, kernel, bias=0.0, stride=1, padding="same"):
+    """`[N, rows, columns, C]`; with 'same' an output for every stride, zeros around as evenly as they divide."""
+    size, sides = len(kernel), images.shape[1:3]
+    if padding == "same":
+        missing = [max((-(-side // stride) - 1) * stride + size - side, 0) for side in sides]
+        around = [(total // 2, total - total // 2) for total in missing]
+        images = np.pad(images, [(0, 0), *around, (0, 0)])
+    rows, columns = ((side - size) // stride + 1 for side in images.shape[1:3])
+    result = np.zeros((len(images), rows, columns, kernel.shape[-1]))
+    for row, column in itertools.product(range(size), repeat=2):
+        taken = images[:, row : row + stride * rows : stride, column : column + stride * columns : stride]
+        result += taken @ kernel[row, column]
+    return result + bias
+
+
+def relu(values):
+    return np.maximum(values, 0.0)
+
+
+def log_sigmoid(values):
+    return -np.logaddexp(0.0, -values)
+
+
+def log_softmax(values, axis):
+    return values - np.logaddexp.reduce(values, axis=axis, keepdims=True)
+
+
+def unet(layer, frames, log_scope):
+    """MONet's attention network; `[N, H, W]` logits."""
+
+    def block(part, features):
+        kernel, scale, bias = weights_of(part)
+        features = convolution(features, kernel)
+        mean, variance = features.mean((1, 2), keepdims=True), features.var((1, 2), keepdims=True)
+        return relu(scale * (features - mean) / np.sqrt(variance + 1e-5) + bias)
+
+    features, beside = np.concatenate([frames, log_scope[..., None]], -1), []
+    for number, part in enumerate(layer.down):
+        if number:
+            features = features[:, ::2, ::2]
+        features = block(part, features)
+        beside.append(features)
+    flat = features.reshape(len(features), -1)
+    for dense in (*layer.hidden_layers, layer.dense_output):
+        kernel, bias = weights_of(dense)
+        flat = relu(flat @ kernel + bias)
+    features = flat.reshape(features.shape)
+    for part in layer.up:
+        skip = beside.pop()
+        sides = zip(skip.shape[1:3], features.shape[1:3], strict=True)
+        rows, columns = ((np.arange(side) * before) // side for side, before in sides)  # nearest neighbours
+        features = block(part, np.concatenate([features[:, rows][:, :, columns], skip], -1))
+    return convolution(features, *weights_of(layer.output_layer))[..., 0]
+
+
+def attention_masks(layer, frames, num_slots):
+    """Masks as a product of shares; `[N, K, H, W]`."""
+    scope, masks = np.ones(frames.shape[:3]), []
+    for _ in range(num_slots - 1):
+        share = 1 / (1 + np.exp(-unet(layer, frames, np.log(scope))))
+        masks.append(scope * share)
+        scope = scope * (1 - share)
+    return np.stack([*masks, scope], 1)
+
+
+def component_posterior(layer, frames, log_mask):
+    """MONet's encoder of one slot, `[N, D]` means and log scales (of which none is clipped)."""
+    features = np.concatenate([frames, log_mask[..., None]], -1)
+    for part in layer.convolutions:
+        features = relu(convolution(features, *weights_of(part), stride=2))
+    (kernel, bias), means, log_scales = (
+        weights_of(part) for part in (layer.head.hidden, layer.head.mean, layer.head.log_scale)
+    )
+    hidden = relu(features.reshape(len(features), -1) @ kernel + bias)
+    return hidden @ means[0] + means[1], hidden @ log_scales[0] + log_scales[1]
+
+
+def broadcast_decoded(layer, latents, frame_size):
+    """RGB and mask logit of latents `[N, D]`, `[N, H, W, 4]`: convolutions of the whole canvas."""
+    layers = [*layer.hidden_layers, layer.output_layer]
+    margin = 0 if layer.padding == "same" else sum(len(weights_of(part)[0]) - 1 for part in layers)
+    rows, columns = (side + margin for side in frame_size)
+    canvas = np.zeros((len(latents), rows, columns, latents.shape[-1] + 2))
+    canvas[..., :-2] = latents[:, None, None]
+    # A single row lies in the middle.
+    canvas[..., -2] = np.linspace(-1, 1, rows)[:, None] if rows > 1 else 0
+    canvas[..., -1] = np.linspace(-1, 1, columns)
+    for part in layers[:-1]:
+        canvas = convolution(canvas, *weights_of(part), padding=layer.padding)
+        canvas = relu(canvas) if layer.activation.__name__ == "relu" else np.where(canvas > 0, canvas, np.expm1(canvas))
+    return convolution(canvas, *weights_of(layers[-1]), padding=layer.padding)
