@@ -4,5 +4,6 @@ OPTIMIZERS = {
     "Adam": "simone_tf.training.optimizers:make_adam",
     "Muon": "simone_tf.training.optimizers:make_muon",
     "WarmupCosine": "simone_tf.training.schedules:WarmupCosine",
+    "WarmupHalving": "simone_tf.training.schedules:WarmupHalving",
 }
 """Name in configurations -> where the optimizer or schedule is. Text alone: the names are known without TensorFlow."""
