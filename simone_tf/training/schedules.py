@@ -62,7 +62,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class WarmupHalving(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up, and a decay that never rests: halved once in so many steps, from the first step of the warm-up on.
+    """Linear warm-up, and a decay that never rests: halved once in so many steps, from the first step on.
 
     The rate at step s is `peak * min(1, (s + 1) / warmup_steps) * 0.5 ** (s / halving_steps)`; it never reaches the
     peak. That is the schedule of Slot Attention (Locatello et al., 2020), but that its first step is not lost, whose

@@ -1,4 +1,4 @@
-"""The image encoder: convolutions, where each cell is, and an MLP on every cell (Locatello et al. 2020, section 3.1)."""
+"""The image encoder: convolutions, where each cell is, an MLP on every cell (Locatello et al. 2020, section 3.1)."""
 
 from typing import Any
 

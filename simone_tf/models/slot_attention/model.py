@@ -29,8 +29,8 @@ class SlotAttention(SceneModel):
     no prior: latents are points.
 
     Slots start as samples of a Gaussian that all share. In training their noise comes from `noise_seed`. `encode` takes
-    noise that is fixed once and for all: it differs from frame to frame and from slot to slot, and every clip of a batch
-    gets the same, so that what is inferred of a clip does not depend on its neighbours.
+    noise that is fixed once and for all: it differs from frame to frame and from slot to slot, and every clip of a
+    batch gets the same, so that what is inferred of a clip does not depend on its neighbours.
 
     With `initial_slots='noise'`, the paper's, every frame has noise of its own, and which slot takes which object is by
     chance: slot k of one frame has nothing to do with slot k of the next. Scores of single frames (`static_ari`) tell
