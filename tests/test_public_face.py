@@ -15,6 +15,7 @@ TAKE_ARRAYS = (
     "SIMONe",
     "SIMONeVS",
     "SegmentationScores",
+    "SlotAttention",
     "VideoDecomposition",
     "image_quality",
     "overlap_scores",
