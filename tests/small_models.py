@@ -13,6 +13,10 @@ from simone_tf.models.simone.encoder import Encoder
 from simone_tf.models.simone.model import SIMONe
 from simone_tf.models.simone.view_encoder import ViewEncoder
 from simone_tf.models.simone.view_supervised import SIMONeVS
+from simone_tf.models.slot_attention.attention import SlotAttentionModule
+from simone_tf.models.slot_attention.decoder import SlotAttentionDecoder
+from simone_tf.models.slot_attention.encoder import SlotAttentionEncoder
+from simone_tf.models.slot_attention.model import SlotAttention
 
 from colour_mixture import ColourMixture
 
@@ -49,6 +53,16 @@ def make_component_encoder():
     return ComponentEncoder((4, 6), head=LatentHead(5, 8))
 
 
+def make_slot_attention(**arguments):
+    """3 slots of 6 numbers, decoded from a grid of 4x8."""
+    return SlotAttention(
+        SlotAttentionEncoder(5, (2, 1), 3),
+        SlotAttentionModule(3, 6, 2, 7),
+        SlotAttentionDecoder(1, 1, 5, 3),
+        **arguments,
+    )
+
+
 SMALL_MODELS = {
     "MONet": lambda: MONet(
         attention=AttentionUNet((4, 6, 6), 8),
@@ -64,6 +78,8 @@ SMALL_MODELS = {
         camera=CameraVector(relative_to=0),
         num_context_frames=1,
     ),
+    "SlotAttention": lambda: make_slot_attention(num_training_frames=1),
+    "SlotAttention through the clip": lambda: make_slot_attention(initial_slots="previous"),
     "ColourMixture": ColourMixture,
 }
 """Name -> what makes it, unbuilt: the library's models, and one of the tests' own."""

@@ -16,6 +16,7 @@ TAKE_ARRAYS = (
     "SIMONe",
     "SIMONeVS",
     "SegmentationScores",
+    "SlotAttention",
     "VideoDecomposition",
     "image_quality",
     "overlap_scores",

@@ -20,8 +20,8 @@ from simone_tf.cli import command
 from simone_tf.cli.command import check_name
 from simone_tf.errors import UserError
 from simone_tf.scenes.generate import check_views
-from simone_tf.scenes.preset import ScenePreset
-from simone_tf.scenes.presets import PRESETS
+from simone_tf.scenes.preset import ClipPreset
+from simone_tf.scenes.presets import ALL_PRESETS
 
 if TYPE_CHECKING:
     from simone_tf.scenes.dataset import SplitPlan
@@ -36,7 +36,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         description=__doc__.split("\n\n")[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--preset", default="quickstart", help=f"what the scenes look like: {', '.join(PRESETS)}")
+    parser.add_argument("--preset", default="quickstart", help=f"what the scenes look like: {', '.join(ALL_PRESETS)}")
     parser.add_argument("--split", default="train", help="name of the split; part of the file names")
     parser.add_argument("--num_clips", type=int, default=3000, help="number of clips of the split")
     parser.add_argument("--seed", type=int, default=1, help="give every split its own")
@@ -59,19 +59,23 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def chosen_preset(arguments: argparse.Namespace) -> ScenePreset:
+def chosen_preset(arguments: argparse.Namespace) -> ClipPreset:
     """Returns the preset with the frame count and size asked for.
 
     Raises:
       UserError: there is no such preset, or a number is out of range or does not fit the format.
     """
-    if arguments.preset not in PRESETS:
-        raise UserError(f"--preset={arguments.preset} is not known: choose one of {', '.join(PRESETS)}.")
-    preset = PRESETS[arguments.preset]
+    if arguments.preset not in ALL_PRESETS:
+        raise UserError(f"--preset={arguments.preset} is not known: choose one of {', '.join(ALL_PRESETS)}.")
+    preset = ALL_PRESETS[arguments.preset]
     if arguments.format == "cater_with_masks":
         for flag, only in (("frames", CATER_FRAMES), ("size", CATER_SIZE)):
             if getattr(arguments, flag) not in (None, only):
                 raise UserError(f"--format=cater_with_masks has --{flag}={only} only: leave the flag out.")
+        if "camera" not in preset.fields:
+            raise UserError(
+                f"--format=cater_with_masks holds a camera, preset {preset.name!r} has none: use --format=clip."
+            )
         if preset.num_objects[1] > CATER_OBJECTS:
             raise UserError(
                 f"--format=cater_with_masks holds up to {CATER_OBJECTS} objects, preset {preset.name!r} has up to "

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from simone_tf.data.clip import FIELDS
 from simone_tf.data.formats.sidecar import SIDECAR, merge_split, read_sidecar, sidecar_held, split_held, write_sidecar
 from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.tfrecords import tfrecord
 from simone_tf.errors import UserError, first_line
 from simone_tf.scenes.cater_format import cater_shard_name, write_cater_shard
-from simone_tf.scenes.preset import ScenePreset, preset_to_json
+from simone_tf.scenes.preset import ClipPreset, preset_to_json
 from simone_tf.scenes.processes import RenderProcesses
 
 # Goes up whenever the same settings give other clips, so that a set is never continued with different ones.
@@ -33,7 +32,7 @@ FORMATS: dict[str, tuple[Callable, Callable]] = {
 class SplitPlan:
     """What a split consists of: clip i is `generate_clip(preset, seed, i, views)`, shards in that order."""
 
-    preset: ScenePreset
+    preset: ClipPreset
     split: str
     seed: int
     num_clips: int
@@ -113,7 +112,8 @@ def _make_split(plan: SplitPlan, data_dir: str, workers: int, on_clip: Callable,
     with contextlib.ExitStack() as stack:
         if todo:
             processes = stack.enter_context(RenderProcesses(min(workers, plan.num_clips)))
-            processes.check()
+            if plan.preset.is_rendered:
+                processes.check()
             wanted = (index for name in todo for index in shards[name])
             clips = processes.timed_clips(plan.preset, plan.seed, wanted, plan.views)
         with _write_faults(data_dir), sidecar_held(data_dir):
@@ -203,7 +203,7 @@ def _state(plan: SplitPlan, present: list[str]) -> dict[str, Any]:
         "frames": plan.frames,
         "height": plan.preset.size,
         "width": plan.preset.size,
-        "fields": list(FIELDS),
+        "fields": list(plan.preset.fields),
         "attributes": plan.preset.attributes(),
         "generator": plan.to_json(),
     }

@@ -6,14 +6,14 @@ import numpy as np
 
 from simone_tf.errors import UserError
 from simone_tf.scenes.camera import CameraPath
-from simone_tf.scenes.preset import ScenePreset
+from simone_tf.scenes.preset import ClipPreset, FlatPreset, ScenePreset
 from simone_tf.scenes.render import SceneRenderer
 from simone_tf.scenes.scene import Scene
 
 MAX_ATTEMPTS = 2000
 
 
-def generate_clip(preset: ScenePreset, seed: int, index: int, views: int = 0) -> dict[str, np.ndarray]:
+def generate_clip(preset: ClipPreset, seed: int, index: int, views: int = 0) -> dict[str, np.ndarray]:
     """Draws and renders one clip, or with `views` the same scene from cameras all around it.
 
     The same arguments give the same arrays, in any process and order.
@@ -33,7 +33,7 @@ def generate_clip(preset: ScenePreset, seed: int, index: int, views: int = 0) ->
 
     Returns:
       A clip, with T = preset.frames (with `views`, that number), H = W = preset.size and N = preset.num_objects[1]; a
-      clip with fewer objects has zeros in the last places of N.
+      clip with fewer objects has zeros in the last places of N. Of these fields those of `preset.fields`:
         video: `[T, H, W, 3] uint8`.
         segments: `[T, H, W] uint8`, 0 = background, k = instance k; pixel-centre samples of the exact scene.
         camera: `[T, 7] float32`, see `simone_tf.scenes.camera`.
@@ -52,6 +52,11 @@ def generate_clip(preset: ScenePreset, seed: int, index: int, views: int = 0) ->
     num_objects = int(np.random.default_rng([seed, index]).integers(least, most + 1))
     for attempt in range(1, MAX_ATTEMPTS + 1):
         rng = np.random.default_rng([seed, index, attempt])
+        if isinstance(preset, FlatPreset):
+            clip = preset.draw(num_objects, rng)
+            if clip is None:
+                continue
+            return clip
         drawn = preset.sample(num_objects, rng)
         if drawn is None:
             continue
@@ -69,7 +74,7 @@ def generate_clip(preset: ScenePreset, seed: int, index: int, views: int = 0) ->
     )
 
 
-def check_views(preset: ScenePreset, views: int) -> None:
+def check_views(preset: ClipPreset, views: int) -> None:
     """Raises UserError when views from all around are asked of a preset that has none."""
     if views and preset.sweep(CameraPath(np.zeros((1, 3)), np.zeros(1), np.zeros(1)), views) is None:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What every family of generated scenes has in common: the settings of a clip and of its rendering."""
+"""What every family of generated clips has in common, and what those have that show a rendered scene."""
 
 import abc
 import dataclasses
@@ -35,15 +35,18 @@ FINE_SIZE = 96
 
 
 @dataclasses.dataclass(frozen=True)
-class ScenePreset(abc.ABC):
+class ClipPreset(abc.ABC):
     """Settings that every family has.
 
-    Lengths are in world units, angles in degrees, colours and brightness in [0, 1]. A pair `(low, high)` is a range
-    from which one value is drawn uniformly per clip (per object where the comment says so). Variants are made with
-    `dataclasses.replace(preset, frames=8)`.
+    Variants are made with `dataclasses.replace(preset, frames=8)`. Each family has a field `num_objects`, the fewest
+    and most objects of a clip, both included.
     """
 
     family: ClassVar[str]
+    # Clip fields that it gives, in the order of `data.clip.FIELDS`.
+    fields: ClassVar[tuple[str, ...]]
+    # Whether clips are drawn by the renderer, which has to be installed.
+    is_rendered: ClassVar[bool]
 
     # Name, as given to `make_dataset --preset`.
     name: str
@@ -51,6 +54,62 @@ class ScenePreset(abc.ABC):
     frames: int
     # Height and width of a frame in pixels.
     size: int
+
+    @abc.abstractmethod
+    def attributes(self) -> list[dict[str, Any]]:
+        """The columns of `object_attributes`: name, and the names of its values where they are categories."""
+
+    @abc.abstractmethod
+    def at_size(self, size: int) -> "ClipPreset":
+        """The preset at another frame size."""
+
+    def sweep(self, path: CameraPath, views: int) -> CameraPath | None:
+        """Cameras all around a drawn scene, their yaw evenly spaced in [-pi, pi); None where a family has none.
+
+        Args:
+          path: of the clip, from the same draw.
+          views: number of cameras.
+        """
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class FlatPreset(ClipPreset):
+    """Settings of pictures that are put together pixel by pixel, without a scene in space, a camera or a renderer."""
+
+    fields: ClassVar[tuple[str, ...]] = (
+        "video",
+        "segments",
+        "object_visible",
+        "object_moving",
+        "object_attributes",
+    )
+    is_rendered: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def draw(self, num_objects: int, rng: np.random.Generator) -> dict[str, np.ndarray] | None:
+        """Draws a clip with the family's `fields`, see `generate.generate_clip`; None when this draw does not fit."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ScenePreset(ClipPreset):
+    """Settings of scenes that are rendered.
+
+    Lengths are in world units, angles in degrees, colours and brightness in [0, 1]. A pair `(low, high)` is a range
+    from which one value is drawn uniformly per clip (per object where the comment says so).
+    """
+
+    fields: ClassVar[tuple[str, ...]] = (
+        "video",
+        "segments",
+        "camera",
+        "object_positions",
+        "object_visible",
+        "object_moving",
+        "object_attributes",
+    )
+    is_rendered: ClassVar[bool] = True
+
     # Vertical (and horizontal) opening angle of the pinhole camera.
     field_of_view: float
     # Each frame is rendered this many times larger and box-averaged; masks are sampled at pixel centres.
@@ -93,15 +152,6 @@ class ScenePreset(abc.ABC):
         """Whether a drawn clip's masks `[T, H, W]` keep the family's own rejection rule, beside that of all presets."""
         return True
 
-    def sweep(self, path: CameraPath, views: int) -> CameraPath | None:
-        """Cameras all around a drawn scene, their yaw evenly spaced in [-pi, pi); None where a family has none.
-
-        Args:
-          path: of the clip, from the same draw.
-          views: number of cameras.
-        """
-        return None
-
     def develop(self, video: np.ndarray) -> np.ndarray:
         """Rendered frames `[T, H, W, 3] uint8` as the camera gives them out, which may have colours of its own."""
         return video
@@ -128,6 +178,6 @@ class ScenePreset(abc.ABC):
         )
 
 
-def preset_to_json(preset: ScenePreset) -> dict[str, Any]:
+def preset_to_json(preset: ClipPreset) -> dict[str, Any]:
     """Returns the preset as a JSON-able dict, for a dataset's sidecar."""
     return {"family": preset.family, **dataclasses.asdict(preset)}

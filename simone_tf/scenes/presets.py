@@ -7,9 +7,11 @@ from simone_tf.scenes.compass import CompassPreset
 from simone_tf.scenes.furniture import FURNITURE
 from simone_tf.scenes.glancing import GlancingPreset
 from simone_tf.scenes.playroom import PlayroomPreset
-from simone_tf.scenes.preset import COLORS, SATURATED_COLORS, ScenePreset
+from simone_tf.scenes.preset import COLORS, SATURATED_COLORS, ClipPreset, FlatPreset, ScenePreset
 from simone_tf.scenes.room import RoomPreset
 from simone_tf.scenes.tabletop import TabletopPreset
+from simone_tf.scenes.tetrominoes import COLORS as TETROMINO_COLORS
+from simone_tf.scenes.tetrominoes import TetrominoesPreset
 from simone_tf.scenes.toys import TOYS
 
 # The easiest family that still needs the method: equal colours, shadows, changing light and a moving camera, but few,
@@ -283,6 +285,11 @@ QUICKSTART_VIEWS = CompassPreset(
     wall_value=(0.55, 0.8),
 )
 
+# After DeepMind's tetrominoes: three pieces on black, none of which hides another.
+TETROMINOES = TetrominoesPreset(
+    name="tetrominoes", frames=1, size=35, num_objects=(3, 3), colors=tuple(TETROMINO_COLORS), squares=7
+)
+
 PRESETS: dict[str, ScenePreset] = {
     preset.name: preset
     for preset in (
@@ -297,3 +304,9 @@ PRESETS: dict[str, ScenePreset] = {
         QUICKSTART_VIEWS,
     )
 }
+"""Those of rendered scenes."""
+
+FLAT_PRESETS: dict[str, FlatPreset] = {TETROMINOES.name: TETROMINOES}
+"""Those of pictures without a scene."""
+
+ALL_PRESETS: dict[str, ClipPreset] = {**PRESETS, **FLAT_PRESETS}

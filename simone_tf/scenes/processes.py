@@ -19,12 +19,12 @@ import numpy as np
 
 from simone_tf.errors import UserError
 from simone_tf.scenes.generate import generate_clip
-from simone_tf.scenes.preset import ScenePreset
+from simone_tf.scenes.preset import ClipPreset
 from simone_tf.scenes.render import check_renderer
 
 
 def generate_clips(
-    preset: ScenePreset, seed: int, indices: Iterable[int], workers: int = 1
+    preset: ClipPreset, seed: int, indices: Iterable[int], workers: int = 1
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yields `generate_clip(preset, seed, index)` for each index, from any program, also one that uses TensorFlow.
 
@@ -65,13 +65,13 @@ class RenderProcesses:
         with self._told_deaths():
             self._submit(check_renderer).result()
 
-    def clips(self, preset: ScenePreset, seed: int, indices: Iterable[int]) -> Iterator[dict[str, np.ndarray]]:
+    def clips(self, preset: ClipPreset, seed: int, indices: Iterable[int]) -> Iterator[dict[str, np.ndarray]]:
         """Yields the clips in the order of `indices`; at most a few per process wait in memory."""
         for clip, _ in self.timed_clips(preset, seed, indices):
             yield clip
 
     def timed_clips(
-        self, preset: ScenePreset, seed: int, indices: Iterable[int], views: int = 0
+        self, preset: ClipPreset, seed: int, indices: Iterable[int], views: int = 0
     ) -> Iterator[tuple[dict[str, np.ndarray], float]]:
         """Yields as `clips` does, each clip with the processor time in seconds that its process spent on it.
 
@@ -105,7 +105,7 @@ class RenderProcesses:
             ) from error
 
 
-def _timed_clip(preset: ScenePreset, seed: int, index: int, views: int) -> tuple[dict[str, np.ndarray], float]:
+def _timed_clip(preset: ClipPreset, seed: int, index: int, views: int) -> tuple[dict[str, np.ndarray], float]:
     start = time.process_time()
     clip = generate_clip(preset, seed, index, views)
     return clip, time.process_time() - start

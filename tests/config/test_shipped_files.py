@@ -35,6 +35,9 @@ IMAGE_SETS = {
     "simone/multi_dsprites.gin": "multi_dsprites_colored_on_colored",
     "simone/objects_room_images.gin": "objects_room_train",
     "simone/tetrominoes.gin": "tetrominoes_train",
+    "slot_attention/clevr_with_masks.gin": "clevr_with_masks_train",
+    "slot_attention/multi_dsprites.gin": "multi_dsprites_colored_on_grayscale",
+    "slot_attention/tetrominoes.gin": "tetrominoes_train",
 }
 
 """Shipped file -> the one file of its data, which is divided by records."""
@@ -54,6 +57,9 @@ REDUCED = (
     "BroadcastDecoder.channels = (4, 4)",
     "StridedQueries.stride = 8",
     "RandomQueries.num_pixels = 16",
+    "SlotAttentionEncoder.channels = 4",
+    "SlotAttentionModule.slot_size = 8",
+    "SlotAttentionDecoder.channels = 4",
     "batch_size = 2",
 )
 ONE_STEP = (
@@ -87,6 +93,8 @@ def datasets(tmp_path_factory):
     small.mkdir()
     views = folder / "quickstart_views"
     views.mkdir()
+    pictures = folder / "generated_tetrominoes"
+    pictures.mkdir()
     for split in ("train", "test"):
         write_records.write_shard(
             views / write_records.shard_name(split, 0, 1),
@@ -96,6 +104,10 @@ def datasets(tmp_path_factory):
             ],
         )
         write_records.write_shard(folder / write_records.shard_name(split, 0, 1), clips)
+        write_records.write_shard(
+            pictures / write_records.shard_name(split, 0, 1),
+            [{name: clip[name][:1, :35, :35] for name in ("video", "segments")} for clip in clips],
+        )
         write_records.write_shard(
             small / write_records.shard_name(split, 0, 1),
             [{name: clip[name][:, :24, :24] for name in ("video", "segments")} for clip in clips],
@@ -113,7 +125,7 @@ def datasets(tmp_path_factory):
                     "object_positions": _floats(rng.normal(size=(11, 33, 3))),
                 }
                 writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
-    for name in IMAGE_SETS.values():
+    for name in set(IMAGE_SETS.values()):
         image_sets.write_set(folder, name, 2)
     for split in ("train", "test"):
         gqn_set.write(folder / "rooms_ring_camera" / split / "1-of-1.tfrecord", map(gqn_set.scene, range(2)))
@@ -139,9 +151,12 @@ def _data_params(name, datasets):
     macro = (macros | {"gqn_rooms": "gqn_dir", "movi": "movi_dir"}).get(dataset)
     if name == "quickstart_long.gin":
         return [f"quickstart_long_dir = {str(datasets / 'quickstart_long')!r}"]
+    if name == "slot_attention/generated_tetrominoes.gin":
+        return [f"generated_tetrominoes_dir = {str(datasets / 'generated_tetrominoes')!r}"]
     if name == "simone_vs/quickstart_views.gin":
         return [f"quickstart_views_dir = {str(datasets / 'quickstart_views')!r}"]
-    return [f"{macro} = {str(datasets)!r}"] if macro else []
+    frames_apart = ["train.microbatch_size = None"] if name.startswith("slot_attention/") else []
+    return [f"{macro} = {str(datasets)!r}", *frames_apart] if macro else []
 
 
 def _train(name, run_dir, params):
@@ -168,6 +183,11 @@ def test_there_are_shipped_files():
         "simone_vs/playroom.gin",
         "simone_vs/objects_room.gin",
         "simone_vs/gqn_rooms.gin",
+        "slot_attention/quickstart.gin",
+        "slot_attention/generated_tetrominoes.gin",
+        "slot_attention/objects_room.gin",
+        "slot_attention/cater.gin",
+        "slot_attention/playroom.gin",
         *IMAGE_SETS,
     } <= set(SHIPPED)
 

@@ -76,6 +76,10 @@ SMALL_PAPER = (*SMALL_SIMONE, *_params("StridedQueries.stride = 16", "train.num_
 SHORTENED = (
     (r"python -m simone_tf\.train .*--gin_file=blobs\.gin", (*SMALL, *_params("warmup_steps = 1"))),
     (r"python -m simone_tf\.train --gin_file=gin/quickstart(_long)?\.gin", SMALL_QUICKSTART),
+    (
+        r"python -m simone_tf\.train --gin_file=gin/slot_attention/quickstart\.gin",
+        (*SMALL, *_params("warmup_steps = 1")),
+    ),
     (r"python -m simone_tf\.train --gin_file=mine\.gin", (*SMALL, *_params("warmup_steps = 1"))),
     (r"python -m simone_tf\.train --gin_file=gin/simone_vs/quickstart_views\.gin", SMALL_VIEWS),
     (r"python -m simone_tf\.train --gin_file=gin/playroom\.gin", SMALL_PAPER),

@@ -152,6 +152,9 @@ def test_views_from_all_around_are_a_split_of_the_same_scenes(main, tmp_path, ca
         ({"split": "../train"}, "letters, digits and underscores"),
         ({"format": "cater_with_masks", "frames": 16}, "--frames=33 only"),
         ({"format": "cater_with_masks", "size": 32}, "--size=64 only"),
+        ({"format": "cater_with_masks", "preset": "tetrominoes"}, "preset 'tetrominoes' has none: use --format=clip"),
+        ({"size": 6, "preset": "tetrominoes"}, "choose a size of at least 7"),
+        ({"views": 4, "preset": "tetrominoes"}, "Preset 'tetrominoes' has no views from all around"),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_code_2(main, tmp_path, capsys, changes, message):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.training.schedules import WarmupCosine
+from simone_tf.errors import UserError
+from simone_tf.training.schedules import WarmupCosine, WarmupHalving
 
 
 def rates(schedule, steps):
@@ -43,3 +44,34 @@ def test_config_makes_the_same_schedule():
     schedule = WarmupCosine(0.3, 5, 50, 0.2)
     again = WarmupCosine.from_config(schedule.get_config())
     assert rates(again, range(0, 60, 7)) == rates(schedule, range(0, 60, 7))
+
+
+def test_halving_goes_on_from_the_first_step_through_the_warmup():
+    """By hand, at a peak of 0.8, 4 steps of warm-up and a halving in 2: peak * share * 0.5 ** (step / 2)."""
+    root = math.sqrt(0.5)
+    table = {0: 0.2, 1: 0.4 * root, 2: 0.6 * 0.5, 3: 0.8 * 0.5 * root, 4: 0.8 * 0.25, 6: 0.8 * 0.125, 10: 0.8 / 32}
+    np.testing.assert_allclose(rates(WarmupHalving(0.8, 4, 2), table), list(table.values()), rtol=1e-6)
+
+
+def test_slot_attentions_rates():
+    """4e-4, 10,000 steps of warm-up, halved in 100,000."""
+    table = {0: 4e-8, 4_999: 2e-4 * 0.965943, 9_999: 4e-4 * 0.933040, 100_000: 2e-4, 300_000: 5e-5, 500_000: 1.25e-5}
+    np.testing.assert_allclose(rates(WarmupHalving(), table), list(table.values()), rtol=1e-5)
+
+
+def test_halving_without_a_warmup_starts_at_the_peak():
+    np.testing.assert_allclose(rates(WarmupHalving(0.4, 0, 10), [0, 10, 20]), [0.4, 0.2, 0.1], rtol=1e-6)
+
+
+def test_halving_in_a_graph_and_from_its_config():
+    schedule = WarmupHalving(0.3, 5, 50)
+    again = WarmupHalving.from_config(schedule.get_config())
+    assert rates(again, range(0, 60, 7)) == rates(schedule, range(0, 60, 7))
+    rate = tf.function(schedule)(tf.constant(3, tf.int64))
+    assert (rate.dtype, rate.shape) == (tf.float32, ())
+    np.testing.assert_allclose(rate, schedule(3), rtol=1e-6)
+
+
+def test_no_steps_in_which_to_halve_are_refused():
+    with pytest.raises(UserError, match=r"WarmupHalving\.halving_steps is 0: it must be a whole number of at least 1"):
+        WarmupHalving(halving_steps=0)
