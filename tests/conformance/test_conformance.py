@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder
 from simone_tf.models.parts.decoder import MaskNormalization, PixelDecoder
 from simone_tf.models.parts.latents import LatentHead
 from simone_tf.models.parts.transformer import SelfAttention, Transformer, TransformerBlock
@@ -32,6 +33,7 @@ class Case(NamedTuple):
     build_inputs: int = 1  # the first so many inputs' shapes go to `build`
     mixed_output: str = "float32"  # dtype of the outputs under mixed_bfloat16
     integers: tuple = ()  # numbers of the outputs that are int32
+    also_built_for: tuple = ()  # further shapes that go to `build` alone
 
 
 def model_case(make):
@@ -69,6 +71,18 @@ CASES = {
         ((B, K, P, 3), (B, K, P)),
         build_inputs=2,
     ),
+    **{
+        f"BroadcastDecoder, {padding}": Case(
+            lambda options=options: BroadcastDecoder((4, 6), 3, *options),
+            ((B, OBJECT),),
+            ((B, H, W, 3), (B, H, W)),
+            also_built_for=((B, H, W, 3),),
+        )
+        for padding, options in (
+            ("valid", ("valid", "relu", 1, "sigmoid")),
+            ("same", ("same", "elu", 3, None)),
+        )
+    },
     "MaskNormalization": Case(MaskNormalization, ((B, K, P),), ((B, K, P),)),
     **{name: model_case(make) for name, make in SMALL_MODELS.items()},
 }
@@ -85,7 +99,7 @@ def build(case, seed=0, strategy=None):
     with (strategy or tf.distribute.get_strategy()).scope():
         layer = case.make()
         shapes = (shape["video"] if isinstance(shape, dict) else shape for shape in case.inputs[: case.build_inputs])
-        layer.build(*((None, *shape[1:]) for shape in shapes))
+        layer.build(*((None, *shape[1:]) for shape in (*shapes, *case.also_built_for)))
     for number, variable in enumerate(layer.variables):
         noise = tf.random.stateless_normal(variable.shape, [seed, number])
         variable.assign(variable.numpy() + 0.3 * noise)

@@ -1,6 +1,7 @@
-"""What models share: transformer, latents, decoder, likelihood, queries."""
+"""What models share: transformer, latents, decoders, likelihood, queries."""
 
 PARTS = {
+    "BroadcastDecoder": "simone_tf.models.parts.broadcast_decoder:BroadcastDecoder",
     "CameraVector": "simone_tf.models.parts.camera_vector:CameraVector",
     "LatentHead": "simone_tf.models.parts.latents:LatentHead",
     "PixelDecoder": "simone_tf.models.parts.decoder:PixelDecoder",
