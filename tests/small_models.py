@@ -1,10 +1,13 @@
 """Every model at a size that tests can afford, for clips of 2 frames of 8x16 pixels."""
 
+from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder
 from simone_tf.models.parts.camera_vector import CameraVector
 from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import LatentHead
 from simone_tf.models.parts.queries import RandomQueries
 from simone_tf.models.parts.transformer import Transformer
+from simone_tf.models.sequential_iodine.model import SequentialIODINE
+from simone_tf.models.sequential_iodine.refinement import RefinementNetwork
 from simone_tf.models.simone.encoder import Encoder
 from simone_tf.models.simone.model import SIMONe
 from simone_tf.models.simone.view_encoder import ViewEncoder
@@ -48,6 +51,13 @@ SMALL_MODELS = {
         queries=RandomQueries(40),
         camera=CameraVector(relative_to=0),
         num_context_frames=1,
+    ),
+    "SequentialIODINE": lambda: SequentialIODINE(
+        num_slots=3,
+        latent_size=5,
+        refinement=RefinementNetwork((4, 6), 3, (8,), 7),
+        decoder=BroadcastDecoder((6, 5), padding="same", activation="elu", output_kernel_size=3),
+        burn_in=1,
     ),
     "ColourMixture": ColourMixture,
 }

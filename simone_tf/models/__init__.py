@@ -1,13 +1,14 @@
 """Models: plain Keras 3 layers that know nothing of gin, files or strategies; one folder each."""
 
-from simone_tf.models import parts, simone
+from simone_tf.models import parts, sequential_iodine, simone
 
 MODELS = {
     "SIMONe": "simone_tf.models.simone.model:SIMONe",
     "SIMONeVS": "simone_tf.models.simone.view_supervised:SIMONeVS",
+    "SequentialIODINE": "simone_tf.models.sequential_iodine.model:SequentialIODINE",
 }
 """Name in configurations -> where the class is, a `scene_model.SceneModel`. One line for a model, and no import: names
 can then be checked without TensorFlow."""
 
-PARTS = parts.PARTS | simone.PARTS
+PARTS = parts.PARTS | simone.PARTS | sequential_iodine.PARTS
 """The same of everything that models are put together from; one name for a model that has parts of its own."""
