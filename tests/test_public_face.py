@@ -15,6 +15,7 @@ TAKE_ARRAYS = (
     "SIMONe",
     "SIMONeVS",
     "SegmentationScores",
+    "SequentialIODINE",
     "VideoDecomposition",
     "image_quality",
     "overlap_scores",
