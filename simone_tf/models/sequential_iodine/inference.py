@@ -101,7 +101,7 @@ class IterativeInference:
         The gradients are of the image's negative log-likelihood, summed over its pixels; those by the posterior's
         parameters of that and the KL. Those by colours and mask logits are known in closed form, so that one pass back
         through the decoder gives those by the latents. Sums, not means over a batch as in the authors' code: what a
-        clip's refinement is shown does not depend on how many clips there are.
+        clip's refinement is shown does not depend on how many clips there are. The network stops their gradients.
         """
         terms = self.terms(draw, image)
         latent_gradient = draw.tape.gradient(
@@ -110,7 +110,7 @@ class IterativeInference:
             output_gradients=(terms.rgb_gradient, terms.logit_gradient),
         )
         gradient = parameter_gradient(draw.parameters, draw.noise, latent_gradient, self.kl_weight, self.prior_scale)
-        return Explained(image, draw.slot_rgb, draw.mask_logits, terms, draw.parameters, tf.stop_gradient(gradient))
+        return Explained(image, draw.slot_rgb, draw.mask_logits, terms, draw.parameters, gradient)
 
     def terms(self, draw: Draw, image: tf.Tensor) -> MixtureTerms:
         """What the mixture of a draw's slots says of an image `[B, H, W, 3]`."""

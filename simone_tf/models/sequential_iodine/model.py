@@ -21,7 +21,7 @@ _NOISE_SEED = 190300450
 
 
 class SequentialIODINE(SceneModel):
-    """IODINE (Greff et al., 2019) whose refinements are spread over the frames of a video.
+    """IODINE (Greff et al., 2019) whose refinements are spread over the frames of video `[B, T, H, W, 3]`.
 
     Every slot k has a Gaussian posterior whose parameters are carried from frame to frame. A refinement draws latents
     from the posteriors, decodes them, compares the mixture of the slots with the frame, and has `RefinementNetwork` say
