@@ -9,6 +9,8 @@ from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import LatentHead
 from simone_tf.models.parts.queries import RandomQueries
 from simone_tf.models.parts.transformer import Transformer
+from simone_tf.models.sequential_iodine.model import SequentialIODINE
+from simone_tf.models.sequential_iodine.refinement import RefinementNetwork
 from simone_tf.models.simone.encoder import Encoder
 from simone_tf.models.simone.model import SIMONe
 from simone_tf.models.simone.view_encoder import ViewEncoder
@@ -80,6 +82,13 @@ SMALL_MODELS = {
     ),
     "SlotAttention": lambda: make_slot_attention(num_training_frames=1),
     "SlotAttention through the clip": lambda: make_slot_attention(initial_slots="previous"),
+    "SequentialIODINE": lambda: SequentialIODINE(
+        num_slots=3,
+        latent_size=5,
+        refinement=RefinementNetwork((4, 6), 3, (8,), 7),
+        decoder=BroadcastDecoder((6, 5), padding="same", activation="elu", output_kernel_size=3),
+        burn_in=1,
+    ),
     "ColourMixture": ColourMixture,
 }
 """Name -> what makes it, unbuilt: the library's models, and one of the tests' own."""

@@ -16,6 +16,7 @@ TAKE_ARRAYS = (
     "SIMONe",
     "SIMONeVS",
     "SegmentationScores",
+    "SequentialIODINE",
     "SlotAttention",
     "VideoDecomposition",
     "image_quality",

@@ -16,7 +16,7 @@ FLOORS = (
     ("files", "locks", "npz", "checks", "pictures.pixels", "camera_conventions"),
     ("cameras", "cli", "one_writer", "pictures", "models.parts", "evaluation.scores", "data.clip", "data.tfrecords"),
     ("models.scene_model", "data.framing"),
-    ("models.simone", "models.slot_attention", "data.formats"),
+    ("models.sequential_iodine", "models.simone", "models.slot_attention", "data.formats"),
     ("models", "data.pipeline", "data.videos"),
     ("data.inspection", "scenes", "training", "serving"),
     ("config", "long_videos"),

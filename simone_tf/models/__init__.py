@@ -1,15 +1,16 @@
 """Models: plain Keras 3 layers that know nothing of gin, files or strategies; one folder each."""
 
-from simone_tf.models import monet, parts, simone, slot_attention
+from simone_tf.models import monet, parts, sequential_iodine, simone, slot_attention
 
 MODELS = {
     "MONet": "simone_tf.models.monet.model:MONet",
     "SIMONe": "simone_tf.models.simone.model:SIMONe",
     "SIMONeVS": "simone_tf.models.simone.view_supervised:SIMONeVS",
+    "SequentialIODINE": "simone_tf.models.sequential_iodine.model:SequentialIODINE",
     "SlotAttention": "simone_tf.models.slot_attention.model:SlotAttention",
 }
 """Name in configurations -> where the class is, a `scene_model.SceneModel`. One line for a model, and no import: names
 can then be checked without TensorFlow."""
 
-PARTS = parts.PARTS | monet.PARTS | simone.PARTS | slot_attention.PARTS
+PARTS = parts.PARTS | monet.PARTS | sequential_iodine.PARTS | simone.PARTS | slot_attention.PARTS
 """The same of everything that models are put together from; one name for a model that has parts of its own."""
