@@ -21,6 +21,7 @@ TINY = (
     "train.evaluation_batch_size = 2",
     "train.num_pictures = 2",
     "Encoder.feature_map = (4, 4)",
+    "Encoder.slot_grid = (2, 2)",
     "Encoder.conv_channels = 4",
     "Encoder.width = 8",
     "Transformer.num_heads = 1",

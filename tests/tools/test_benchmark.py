@@ -21,6 +21,7 @@ SMALL = [
             "train.frame_size = (8, 8)",
             "train.evaluation_chunk_size = 100",
             "Encoder.feature_map = (4, 4)",
+            "Encoder.slot_grid = (2, 2)",
             "Encoder.width = 16",
             "PixelDecoder.num_hidden_layers = 2",
             "RandomQueries.num_pixels = 64",
