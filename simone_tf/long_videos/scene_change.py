@@ -21,8 +21,8 @@ from scipy.optimize import linear_sum_assignment
 
 from simone_tf.long_videos.window_model import WindowModel
 
-# Evidence from which on the scene has changed. Of the shipped model: 64 pairs of clips from 0.35 on, 62 of the 64 pairs that
-# look most alike above 0.24, 64 jumps from a clip's first view to its last up to 0.21, all but one of them up to 0.09.
+# Evidence from which on the scene has changed. Of the shipped model: 64 pairs of clips have 0.35 or more, 62 of the 64
+# pairs that look most alike 0.24 or more, 64 jumps from a clip's first view to its last at most 0.21, all but one 0.09.
 _LEAST_EVIDENCE = 0.22
 # What the error of the window of both is compared with: that much of it speaks for a cut even where it is drawn well.
 _DRAWN_WELL = 0.8
