@@ -176,7 +176,7 @@ def test_steps_before_data_that_fails_are_kept_and_the_run_goes_on_exactly(clips
     ("owner", "name", "words"),
     [
         (TrainingStep, "run", ["train.microbatch_size (2 clips now)"]),
-        (HeldOut, "evaluate", ["train.evaluation_batch_size (2 clips now)", "train.evaluation_chunk_size (4096"]),
+        (HeldOut, "evaluate", ["train.evaluation_batch_size (2 clips now)", "train.evaluation_chunk_size (1024"]),
         (HeldOut, "first_clips", ["train.evaluation_batch_size", "train.evaluation_chunk_size"]),
     ],
 )
@@ -258,8 +258,8 @@ def test_a_place_for_pictures_that_is_taken_is_told(clips, tmp_path, capsys):
         ("train.average_decay = 1.0", ["train.average_decay is 1.0"]),
         ("train.num_pictures = None", ["train.num_pictures is None"]),
         ("learning_rate = 'x'", ["WarmupCosine.peak is 'x'"]),
-        ("Adam.learning_rate = 'x'", ["Adam.learning_rate is 'x'"]),
-        ("Adam.beta_1 = 2", ["Adam.beta_1 is 2"]),
+        ("Muon.learning_rate = 'x'", ["Muon.learning_rate is 'x'"]),
+        ("Muon.momentum = 2", ["Muon.momentum is 2"]),
         ("Encoder.slot_grid = (2, 2, 2)", ["Encoder.slot_grid", "(2, 2, 2)"]),
         ("Encoder.width = 'x'", ["Encoder"]),
         ("PixelDecoder.hidden_size = 'x'", ["train.model cannot be built"]),

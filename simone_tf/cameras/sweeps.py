@@ -19,6 +19,7 @@ PITCHES = (-20.0, -10.0, 0.0, 10.0, 20.0)
 """Of a turn on the spot, degrees that are added to the mean pitch."""
 
 _LEAST_SPREAD = 1e-3  # of directions, below which the place they meet at is lost in their noise: about 2 degrees
+_LEAST_DEPTH = 1e-4  # of the largest coordinate, nearer than which a place is the camera itself
 _LOOKS_DOWN = np.radians(10.0)
 
 
@@ -89,7 +90,8 @@ def looked_at(location: np.ndarray, forward: np.ndarray) -> np.ndarray | None:
     if np.linalg.eigvalsh(total)[0] / len(forward) > _LEAST_SPREAD:
         place = np.linalg.solve(total, np.einsum("nij,nj->i", across, location))
         depths = np.einsum("ni,ni->n", place - location, forward)
-        return place if (depths > 0.0).all() else None
+        # Of cameras on one spot the lines meet there, and rounding decides on which side.
+        return place if (depths > _LEAST_DEPTH * max(np.abs(location).max(), 1.0)).all() else None
     if (np.arcsin(-forward[:, 2]) < _LOOKS_DOWN).any() or (location[:, 2] <= 0.0).any():
         return None
     steps = location[:, 2] / -forward[:, 2]

@@ -3,9 +3,9 @@
 from simone_tf.models import monet, parts, sequential_iodine, simone, slot_attention
 
 MODELS = {
-    "MONet": "simone_tf.models.monet.model:MONet",
     "SIMONe": "simone_tf.models.simone.model:SIMONe",
     "SIMONeVS": "simone_tf.models.simone.view_supervised:SIMONeVS",
+    "MONet": "simone_tf.models.monet.model:MONet",
     "SequentialIODINE": "simone_tf.models.sequential_iodine.model:SequentialIODINE",
     "SlotAttention": "simone_tf.models.slot_attention.model:SlotAttention",
 }

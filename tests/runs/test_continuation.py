@@ -14,7 +14,7 @@ OTHER_RUNS = (
     ("batch_size = 4", ["train.batch_size = 2", "is 4"]),
     ("train.best_metric = 'video_ari'", ["train.best_metric = 'video_ari_foreground'", "is 'video_ari'"]),
     ("train.num_frames = 1", ["train.num_frames = 2", "is 1"]),
-    ("SIMONe.beta_objects = 0.5", ["SIMONe.beta_objects = 0.0005", "is 0.5"]),
+    ("SIMONe.beta_objects = 0.5", ["SIMONe.beta_objects = 0.000125", "is 0.5"]),
     ("SIMONe.queries = @StridedQueries()", ["SIMONe.queries = @RandomQueries()", "is @StridedQueries()"]),
     ("training_batches.mirror = False", ["training_batches.mirror = True", "is False"]),
     ("training/ClipRecords.split = 'test'", ["training/ClipRecords.split = 'train'", "is 'test'"]),

@@ -25,7 +25,7 @@ def test_every_field_is_checked():
 
 def test_settings_are_what_is_bound_and_else_the_defaults():
     settings = read_settings([str(QUICKSTART)], ["train.frame_size = 24"])
-    assert (settings.num_steps, settings.batch_size, settings.frame_size) == (20000, 16, (24, 24))
+    assert (settings.num_steps, settings.batch_size, settings.frame_size) == (12000, 16, (24, 24))
     assert (settings.keep_checkpoints, settings.best_metric) == (3, "video_ari_foreground")
     assert type(settings.clips).__name__ == "ClipRecords"
     assert settings.clips.split == "train"

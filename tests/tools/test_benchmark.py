@@ -24,6 +24,7 @@ SMALL = [
             "Encoder.slot_grid = (2, 2)",
             "Encoder.width = 16",
             "PixelDecoder.num_hidden_layers = 2",
+            "PixelDecoder.scaled_by_objects = False",
             "RandomQueries.num_pixels = 64",
         )
     ),
