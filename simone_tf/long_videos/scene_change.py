@@ -29,7 +29,9 @@ _DRAWN_WELL = 0.8
 # Times by which the error counts at most: where each part is drawn perfectly, any change of light is far more.
 _MOST_WORSE = 10.0
 # Distance of the latents where a model has none of its slots, so that error and colours decide.
-_NO_LATENTS = 0.25
+_NO_LATENTS = 1.4
+# Times by which the error counts where a window has one frame and cannot hold both, so that latents and colours decide.
+_NO_WINDOW = 1.9
 # Share of a window's pixels below which a slot shows next to nothing.
 _LEAST_SHARE = 0.005
 # Mean squared error of a rendering that is as good as any.
@@ -68,7 +70,7 @@ def evidence(window_model: WindowModel, before: Stretch, after: Stretch) -> floa
         return float("nan")
     rendering = window_model.render(means, given)
     errors = np.square(rendering.reconstruction - video).mean(axis=(1, 2, 3, 4)) + _LEAST_ERROR
-    worse = errors[2] / errors[:2].mean() if num_frames > 1 else 1.0
+    worse = errors[2] / errors[:2].mean() if num_frames > 1 else _NO_WINDOW
 
     visible = rendering.slot_masks[:2].sum(axis=(2, 3, 4))  # [2, K]
     colours = np.einsum("bkthw,bthwc->bkc", rendering.slot_masks[:2], video[:2]) / np.maximum(visible, 1e-6)[..., None]
