@@ -304,6 +304,11 @@ def as_batch(batch: Batch) -> Mapping[str, tf.Tensor]:
     return batch
 
 
+def rendering_of(slot_rgb: tf.Tensor, slot_masks: tf.Tensor) -> Rendering:
+    """The slots' colours `[B, K, T, H, W, 3]` with their mixture by the masks `[B, K, T, H, W]`."""
+    return Rendering(tf.einsum("bkthw,bkthwc->bthwc", slot_masks, slot_rgb), slot_rgb, slot_masks)
+
+
 def decomposition_of(rendering: Rendering, posteriors: dict[str, Posterior] | None = None) -> Decomposition:
     """A rendering with the segments that follow from its masks."""
     segments = tf.argmax(rendering.slot_masks, axis=1, output_type=tf.int32)

@@ -24,7 +24,6 @@ SMALL = [
             "Encoder.slot_grid = (2, 2)",
             "Encoder.width = 16",
             "PixelDecoder.num_hidden_layers = 2",
-            "PixelDecoder.scaled_by_objects = False",
             "RandomQueries.num_pixels = 64",
         )
     ),
@@ -58,6 +57,7 @@ def test_prints_every_measure(benchmark, data, capsys):
         *(f"encoder/{layer}" for layer in ("convolutions", "projection", "first_transformer", "second_transformer")),
         *("encoder/object_head", "encoder/frame_head"),
         *(f"decoder/{layer}_input" for layer in ("object", "frame", "place")),
+        "decoder/object_scale",
         *("decoder/hidden_layers", "decoder/output_layer"),
         "step time",
         "clips/s",
@@ -83,11 +83,12 @@ def test_the_numbers_of_training_agree_with_each_other(benchmark, monkeypatch, c
     # Seven rounds of two steps each.
     assert training["steps"] == 14
     assert training["clips_per_second"] == pytest.approx(6 / training["step_seconds"])
-    # By hand: CNN of one halving and 16 features per cell, decoder of one hidden-to-hidden layer of 64.
+    # By hand: CNN of one halving and 16 features per cell, decoder of one hidden-to-hidden layer of 64, whose first one
+    # object latents of 16 numbers enter and scale.
     flops = training["flops"]
     assert flops["encoder/convolutions"] == 3 * 2 * 6 * 2 * 16 * 4 * 4 * 3 * 32
     assert flops["encoder/projection"] == 3 * 2 * 6 * 2 * 16 * 32 * 16
-    per_clip = 4 * 64 * (16 * 64 + 64 * 64 + 64 * 4) + 64 * 16 * 64
+    per_clip = 4 * 64 * (2 * 16 * 64 + 64 * 64 + 64 * 4) + 64 * 16 * 64
     decoder = sum(count for layer, count in flops.items() if layer.startswith("decoder/"))
     assert decoder == 3 * 2 * (6 * per_clip + 64 * 3 * 64)
     assert training["share"] > 0

@@ -20,6 +20,7 @@ from simone_tf.models.scene_model import (
     SceneModel,
     as_batch,
     decomposition_of,
+    rendering_of,
 )
 
 _SMALLEST_MASK = 1e-30
@@ -145,14 +146,14 @@ class MONet(SceneModel):
         """See `SceneModel.render`; without a frame to attend to, the masks are the decoded ones."""
         del given
         decoded = decode_frames(self.decoder, latents["object"], frame_size, chunk_size)
-        return _blended(decoded.rgb, tf.nn.softmax(decoded.mask_logits, axis=1))
+        return rendering_of(decoded.rgb, tf.nn.softmax(decoded.mask_logits, axis=1))
 
     def decompose(self, batch: Batch, chunk_size: int | tf.Tensor | None = None) -> Decomposition:
         """See `SceneModel.decompose`; masks and segments are those of the attention, as in the paper."""
         video = as_batch(batch)["video"]
         log_masks, posterior = self._inferred(video)
         decoded = decode_frames(self.decoder, posterior.mean, video.shape[2:4], chunk_size)
-        return decomposition_of(_blended(decoded.rgb, tf.exp(log_masks)), {"object": posterior})
+        return decomposition_of(rendering_of(decoded.rgb, tf.exp(log_masks)), {"object": posterior})
 
     def log_prob(self, video: tf.Tensor, rendering: Rendering | Decomposition) -> tf.Tensor:
         """Log-likelihood in nats of every pixel, `[B, T, H, W]` float32, see `SceneModel.log_prob`."""
@@ -171,8 +172,3 @@ class MONet(SceneModel):
 
         posterior = self.encoder(frames, log_masks)
         return unfolded(log_masks), Posterior(unfolded(posterior.mean), unfolded(posterior.log_scale))
-
-
-def _blended(slot_rgb: tf.Tensor, slot_masks: tf.Tensor) -> Rendering:
-    """The colours of the slots `[B, K, T, H, W, 3]`, weighted by their masks."""
-    return Rendering(tf.reduce_sum(slot_masks[..., None] * slot_rgb, axis=1), slot_rgb, slot_masks)

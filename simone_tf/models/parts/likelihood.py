@@ -1,5 +1,7 @@
 """The pixel likelihood of Eq. 2: a mixture over slots, a product over RGB inside each component."""
 
+import math
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -48,6 +50,42 @@ class PixelMixture:
     def log_prob(self, pixels: tf.Tensor, rgb_means: tf.Tensor, mask_logits: tf.Tensor) -> tf.Tensor:
         """Log-likelihood in nats, `[B, P]` float32, of `pixels [B, P, 3]` in [0, 1]."""
         return self.distribution(rgb_means, mask_logits).log_prob(tf.cast(pixels, tf.float32))
+
+    def log_prob_of_frames(self, video: tf.Tensor, slot_rgb: tf.Tensor, slot_masks: tf.Tensor) -> tf.Tensor:
+        """Log-likelihood of every pixel in nats, `[B, T, H, W]` float32.
+
+        Args:
+            video: `[B, T, H, W, 3]` float32 in [0, 1].
+            slot_rgb: `[B, K, T, H, W, 3]`.
+            slot_masks: `[B, K, T, H, W]`, sums to 1 over K.
+        """
+        slots, grid = slot_rgb.shape[1], video.shape[1:4]
+        points = math.prod(grid)
+        # The masks are normalised already: their logarithms are logits of the same mixture.
+        nats = self.log_prob(
+            tf.reshape(video, [-1, points, 3]),
+            tf.reshape(slot_rgb, [-1, slots, points, 3]),
+            tf.reshape(tf.math.log(tf.maximum(slot_masks, 1e-30)), [-1, slots, points]),
+        )
+        return tf.reshape(nats, [-1, *grid])
+
+    @property
+    def further_terms(self) -> tuple[str, ...]:
+        """Names of the terms that have a weight, beside the log-likelihood."""
+        weights = {"blend_error": self.blend_weight, "mask_entropy": self.entropy_weight}
+        return tuple(name for name, weight in weights.items() if weight)
+
+    def weighted_terms(self, pixels: tf.Tensor, rgb_means: tf.Tensor, mask_logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        """By name of `further_terms` its mean over all pixels times its weight, float32 scalars.
+
+        Args: as of `log_prob`.
+        """
+        terms = {}
+        if self.blend_weight:
+            terms["blend_error"] = self.blend_weight * tf.reduce_mean(self.blend_error(pixels, rgb_means, mask_logits))
+        if self.entropy_weight:
+            terms["mask_entropy"] = self.entropy_weight * tf.reduce_mean(self.mask_entropy(mask_logits))
+        return terms
 
     def blend_error(self, pixels: tf.Tensor, rgb_means: tf.Tensor, mask_logits: tf.Tensor) -> tf.Tensor:
         """Squared error of the reconstruction, in which the masks blend the slots, over 2 sigma_x^2.

@@ -11,7 +11,7 @@ from simone_tf.errors import UserError
 from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder, decode_frames
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.likelihood import PixelMixture
-from simone_tf.models.scene_model import Batch, Decomposition, Latent, Rendering, SceneModel, as_batch
+from simone_tf.models.scene_model import Batch, Decomposition, Latent, Rendering, SceneModel, as_batch, rendering_of
 from simone_tf.models.sequential_iodine.gaussian_parameters import kl_to_fixed_prior, posterior_of
 from simone_tf.models.sequential_iodine.inference import Draw, IterativeInference
 from simone_tf.models.sequential_iodine.refinement import RefinementNetwork
@@ -38,8 +38,8 @@ class SequentialIODINE(SceneModel):
         latent_size: D, numbers of a slot's latent.
         refinement: `RefinementNetwork`.
         decoder: `BroadcastDecoder`.
-        likelihood: `PixelMixture`; its `pixel_scale` is in the refinement's inputs as well, its `blend_weight` in the
-            loss only.
+        likelihood: `PixelMixture`; its `pixel_scale` is in the refinement's inputs as well, its `further_terms` are in
+            the loss only.
         burn_in: refinements of the first frame before its own, which has no past to be explained by (a choice: 4, with
             which it has the five of IODINE; OP3 has 4 too).
         refinements_per_frame: of every frame; 1 is inference that is amortised over time.
@@ -98,8 +98,7 @@ class SequentialIODINE(SceneModel):
         self.alpha = alpha
         self.beta_objects = beta_objects
         self.prior_scale = prior_scale
-        if self.likelihood.blend_weight:
-            self.loss_terms = (*self.loss_terms, "weighted_blend_error")
+        self.loss_terms = (*self.loss_terms, *(f"weighted_{name}" for name in self.likelihood.further_terms))
 
     @property
     def num_slots(self) -> int:
@@ -172,8 +171,7 @@ class SequentialIODINE(SceneModel):
         Returns:
             dict with `loss`; `nats_per_pixel` (log-likelihood) and `object_kl` (nats of a slot in a frame), both as the
             steps are weighted; and the weighted terms that add up to the loss, `weighted_nats_per_pixel` (negated),
-            `weighted_object_kl`, and with a likelihood that has a `blend_weight`, `weighted_blend_error`, which alpha
-            weighs too.
+            `weighted_object_kl`, and `weighted_<term>` of the likelihood's `further_terms`, which alpha weighs too.
         """
         del shared_seed
         video = as_batch(batch)["video"]
@@ -187,19 +185,19 @@ class SequentialIODINE(SceneModel):
         _, draws = self.inference.unroll(self.initial_parameters, video, frames[:last], noise)
 
         total = sum(step for step, _ in compared)
-        nats_per_pixel, object_kl, blend_error = tf.zeros([]), tf.zeros([]), tf.zeros([])
+        nats_per_pixel, object_kl = tf.zeros([]), tf.zeros([])
+        further = {name: tf.zeros([]) for name in self.likelihood.further_terms}
         for step, frame in compared:
             draw, image, weight = draws[step], video[:, frame], step / total
             nats_per_pixel += weight * tf.reduce_mean(self.inference.terms(draw, image).log_prob)
             object_kl += weight * tf.reduce_mean(kl_to_fixed_prior(draw.posterior, self.prior_scale))
-            if self.likelihood.blend_weight:
-                blend_error += weight * tf.reduce_mean(self._blend_error(draw, image))
+            for name, value in self._further_terms(draw, image).items():
+                further[name] += weight * value
         weighted = {
             "weighted_nats_per_pixel": -self.alpha * nats_per_pixel,
             "weighted_object_kl": self.beta_objects * object_kl,
+            **{f"weighted_{name}": self.alpha * value for name, value in further.items()},
         }
-        if self.likelihood.blend_weight:
-            weighted["weighted_blend_error"] = self.alpha * self.likelihood.blend_weight * blend_error
         return {
             "loss": tf.add_n(list(weighted.values())),
             "nats_per_pixel": nats_per_pixel,
@@ -217,29 +215,20 @@ class SequentialIODINE(SceneModel):
         """Draws every frame from its latents, see `SceneModel.render`; chunks are of whole frames."""
         del given
         rgb, mask_logits = decode_frames(self.decoder, latents["object"], frame_size, chunk_size)
-        masks = tf.nn.softmax(mask_logits, axis=1)
-        return Rendering(tf.reduce_sum(masks[..., None] * rgb, axis=1), rgb, masks)
+        return rendering_of(rgb, tf.nn.softmax(mask_logits, axis=1))
 
     def log_prob(self, video: tf.Tensor, rendering: Rendering | Decomposition) -> tf.Tensor:
         """Log-likelihood of every pixel in nats, `[B, T, H, W]`, of `[B, T, H, W, 3]` video; see `SceneModel`."""
-        num_frames, height, width = video.shape[1:4]
-        points = num_frames * height * width
-        # The masks are normalised already: their logarithms are logits of the same mixture.
-        nats = self.likelihood.log_prob(
-            tf.reshape(video, [-1, points, 3]),
-            tf.reshape(rendering.slot_rgb, [-1, self.num_slots, points, 3]),
-            tf.reshape(tf.math.log(tf.maximum(rendering.slot_masks, 1e-30)), [-1, self.num_slots, points]),
-        )
-        return tf.reshape(nats, [-1, num_frames, height, width])
+        return self.likelihood.log_prob_of_frames(video, rendering.slot_rgb, rendering.slot_masks)
 
     def _frame_of_step(self) -> list[int]:
         """The frame of each of the S refinements."""
         later = [frame for frame in range(self._num_frames) for _ in range(self.refinements_per_frame)]
         return [0] * self.burn_in + later
 
-    def _blend_error(self, draw: Draw, image: tf.Tensor) -> tf.Tensor:
+    def _further_terms(self, draw: Draw, image: tf.Tensor) -> dict[str, tf.Tensor]:
         points = image.shape[1] * image.shape[2]
-        return self.likelihood.blend_error(
+        return self.likelihood.weighted_terms(
             tf.reshape(image, [-1, points, 3]),
             tf.reshape(draw.slot_rgb, [-1, self.num_slots, points, 3]),
             tf.reshape(draw.mask_logits, [-1, self.num_slots, points]),

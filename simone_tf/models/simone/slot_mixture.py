@@ -1,6 +1,5 @@
 """What SIMONe and its variants share: objects as slots, decoded pixel by pixel, a mixture over them and its loss."""
 
-import math
 from collections.abc import Mapping
 
 import tensorflow as tf
@@ -11,7 +10,15 @@ from simone_tf.models.parts.decoder import Decoded, MaskNormalization, PixelDeco
 from simone_tf.models.parts.latents import Posterior, kl_to_prior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries, full_query, query_at
-from simone_tf.models.scene_model import Batch, DecodesQueries, Decomposition, Rendering, SceneModel, as_batch
+from simone_tf.models.scene_model import (
+    Batch,
+    DecodesQueries,
+    Decomposition,
+    Rendering,
+    SceneModel,
+    as_batch,
+    rendering_of,
+)
 from simone_tf.models.simone.slot_encoder import SlotEncoder
 
 SAMPLING = ("per_pixel", "per_frame", "shared", "mean")
@@ -63,10 +70,7 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         self.mask_normalization = None
         if normalize_masks:
             self.mask_normalization = MaskNormalization(mask_epsilon, name="mask_normalization")
-        if self.likelihood.blend_weight:
-            self.loss_terms = (*self.loss_terms, "weighted_blend_error")
-        if self.likelihood.entropy_weight:
-            self.loss_terms = (*self.loss_terms, "weighted_mask_entropy")
+        self.loss_terms = (*self.loss_terms, *(f"weighted_{name}" for name in self.likelihood.further_terms))
 
     # What a subclass says.
 
@@ -125,9 +129,8 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
 
         Returns:
             dict with `loss`; `nats_per_pixel` (log-likelihood), `<name>_kl` (nats per latent); and the weighted terms
-            that add up to the loss, `weighted_nats_per_pixel` (negated), `weighted_<name>_kl`, and with a likelihood
-            that has a `blend_weight`, `weighted_blend_error`, with an `entropy_weight` `weighted_mask_entropy`; alpha
-            weighs both too.
+            that add up to the loss, `weighted_nats_per_pixel` (negated), `weighted_<name>_kl`, and `weighted_<term>` of
+            the likelihood's `further_terms`, which alpha weighs too.
         """
         batch = as_batch(batch)
         video = batch["video"]
@@ -146,12 +149,8 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
             "weighted_nats_per_pixel": -self.alpha * nats_per_pixel,
             **{f"weighted_{name}_kl": weight * divergences[name] for name, weight in self.kl_weights.items()},
         }
-        if self.likelihood.blend_weight:
-            blend_error = tf.reduce_mean(self.likelihood.blend_error(pixels, *decoded))
-            weighted["weighted_blend_error"] = self.alpha * self.likelihood.blend_weight * blend_error
-        if self.likelihood.entropy_weight:
-            entropy = tf.reduce_mean(self.likelihood.mask_entropy(decoded.mask_logits))
-            weighted["weighted_mask_entropy"] = self.alpha * self.likelihood.entropy_weight * entropy
+        for name, value in self.likelihood.weighted_terms(pixels, *decoded).items():
+            weighted[f"weighted_{name}"] = self.alpha * value
         return {
             "loss": tf.add_n(list(weighted.values())),
             "nats_per_pixel": nats_per_pixel,
@@ -207,23 +206,12 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         decoded = self.decode(latents, full_query(num_frames, height, width), chunk_size, given)
         masks = tf.nn.softmax(decoded.mask_logits, axis=1)
         slots, grid = self.num_slots, [num_frames, height, width]
-        return Rendering(
-            reconstruction=tf.reshape(tf.einsum("bkp,bkpc->bpc", masks, decoded.rgb_means), [-1, *grid, 3]),
-            slot_rgb=tf.reshape(decoded.rgb_means, [-1, slots, *grid, 3]),
-            slot_masks=tf.reshape(masks, [-1, slots, *grid]),
-        )
+        slot_rgb = tf.reshape(decoded.rgb_means, [-1, slots, *grid, 3])
+        return rendering_of(slot_rgb, tf.reshape(masks, [-1, slots, *grid]))
 
     def log_prob(self, video: tf.Tensor, rendering: Rendering | Decomposition) -> tf.Tensor:
         """Log-likelihood of every pixel in nats, `[B, T, H, W]`, of `[B, T, H, W, 3]` video; see `SceneModel`."""
-        slots, grid = self.num_slots, video.shape[1:4]
-        points = math.prod(grid)
-        # The masks are normalised already: their logarithms are logits of the same mixture.
-        nats = self.likelihood.log_prob(
-            tf.reshape(video, [-1, points, 3]),
-            tf.reshape(rendering.slot_rgb, [-1, slots, points, 3]),
-            tf.reshape(tf.math.log(tf.maximum(rendering.slot_masks, 1e-30)), [-1, slots, points]),
-        )
-        return tf.reshape(nats, [-1, *grid])
+        return self.likelihood.log_prob_of_frames(video, rendering.slot_rgb, rendering.slot_masks)
 
     def sample_objects(self, objects: Posterior, query: Query, num_frames: int, seed: tf.Tensor) -> tf.Tensor:
         """Object latents `[B, K, P or 1, Do]` for a training step's queries, with the noise that `sampling` says."""

@@ -10,7 +10,7 @@ from simone_tf.checks import check_values, one_of, optional, whole
 from simone_tf.errors import UserError
 from simone_tf.models.parts.broadcast_decoder import decode_frames
 from simone_tf.models.parts.latents import Posterior
-from simone_tf.models.scene_model import Batch, Latent, Rendering, SceneModel, as_batch
+from simone_tf.models.scene_model import Batch, Latent, Rendering, SceneModel, as_batch, rendering_of
 from simone_tf.models.slot_attention.attention import SlotAttentionModule
 from simone_tf.models.slot_attention.decoder import SlotAttentionDecoder
 from simone_tf.models.slot_attention.encoder import SlotAttentionEncoder
@@ -120,9 +120,8 @@ class SlotAttention(SceneModel):
         """Draws the frames; so many at a time as `chunk_size` pixels hold, at least one. See `SceneModel.render`."""
         del given
         rgb, mask_logits = decode_frames(self.decoder, latents["object"], frame_size, chunk_size)
-        masks = tf.nn.softmax(mask_logits, axis=1)
-        rgb = 0.5 * (rgb + 1.0)  # The decoder's images are in [-1, 1].
-        return Rendering(tf.einsum("bkthw,bkthwc->bthwc", masks, rgb), rgb, masks)
+        # The decoder's images are in [-1, 1].
+        return rendering_of(0.5 * (rgb + 1.0), tf.nn.softmax(mask_logits, axis=1))
 
     def losses(self, batch: Batch, noise_seed: tf.Tensor, shared_seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Mean squared error over all pixels and colours of the frames trained on, colours in [-1, 1].

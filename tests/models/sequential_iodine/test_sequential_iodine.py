@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import special
+from scipy import special, stats
 
 from simone_tf.errors import UserError
 from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder
@@ -91,22 +91,33 @@ def test_the_loss_by_hand(arguments, refined, compared):
     assert model.loss_terms == type(model).loss_terms
 
 
-def test_a_blend_weight_adds_a_term_to_the_loss_and_nothing_to_what_is_seen():
-    plain, blended = _make(), _make(likelihood=PixelMixture(0.2, 2.0))
+def test_further_terms_of_the_likelihood_are_added_to_the_loss_and_to_nothing_that_is_seen():
+    plain, blended = _make(), _make(likelihood=PixelMixture(0.2, 2.0, 0.3))
     blended.set_weights(plain.get_weights())
     video = _video()
     first, second = (model.losses(video, SEED, SEED) for model in (plain, blended))
-    assert tuple(second) == blended.loss_terms == (*plain.loss_terms, "weighted_blend_error")
+    assert (
+        tuple(second)
+        == blended.loss_terms
+        == (
+            *plain.loss_terms,
+            "weighted_blend_error",
+            "weighted_mask_entropy",
+        )
+    )
     for name in plain.loss_terms[1:]:
         np.testing.assert_array_equal(second[name], first[name])
     draws = _by_hand(plain, video, SEED, [0, 0, 0, 1], 5)
-    wanted = 0.0
+    wanted, entropy = 0.0, 0.0
     for number, frame in [(1, 0), (2, 0), (3, 1), (4, 2)]:
         masks = special.softmax(draws[number].mask_logits.numpy().astype(np.float64), axis=1)
         blend = np.sum(masks[..., None] * draws[number].slot_rgb.numpy(), axis=1)
         wanted += number / 10 * np.sum((blend - video[:, frame].numpy()) ** 2, -1).mean() / (2 * 0.2**2)
+        entropy += number / 10 * stats.entropy(masks, axis=1).mean()
     np.testing.assert_allclose(second["weighted_blend_error"], 2.0 * 0.7 * wanted, rtol=1e-4)
-    np.testing.assert_allclose(second["loss"] - first["loss"], second["weighted_blend_error"], rtol=1e-4)
+    np.testing.assert_allclose(second["weighted_mask_entropy"], 0.3 * 0.7 * entropy, rtol=1e-4)
+    added = second["weighted_blend_error"] + second["weighted_mask_entropy"]
+    np.testing.assert_allclose(second["loss"] - first["loss"], added, rtol=1e-4)
 
 
 @pytest.mark.parametrize("prior_scale", [1.0, math.sqrt(math.log(2.0))])
