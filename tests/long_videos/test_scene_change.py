@@ -96,6 +96,9 @@ def test_windows_of_one_frame_cannot_hold_both():
 def test_a_model_without_latents_of_slots_is_judged_by_error_and_colours():
     assert scene_changes(HalfAndHalf(latents=False), stretch(RED, GREEN), stretch(BLUE, GREY))
     assert not scene_changes(HalfAndHalf(latents=False), stretch(RED, GREEN), stretch(GREEN, RED))
+    # Worked out by hand, as above; a number of its own stands in the place of the latents' distance.
+    found = evidence(HalfAndHalf(latents=False), stretch(RED, GREEN), stretch(BLUE, GREEN))
+    assert found == pytest.approx((10 - 0.8) * 1.4 * np.linalg.norm(np.subtract(RED, BLUE)), rel=1e-4)
 
 
 def test_what_is_given_goes_with_its_frames():

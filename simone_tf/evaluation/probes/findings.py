@@ -48,9 +48,14 @@ def findings(rows: Sequence[ProbeRow]) -> list[str]:
         if latents is not None and truth is not None and min(latents, truth) > _UNKNOWABLE:
             place = "the world's coordinates" if world else "a camera's coordinates"
             too_few = _too_few(rows, "trajectory")
-            beyond = f"{too_few} whether there is a leak." if too_few else "What they tell beyond that would be a leak."
+            beyond = (
+                f"{too_few} whether there is a leak."
+                if too_few
+                else "What they tell beyond that would be a leak, or is what another slot draws of the object's "
+                "surroundings, as the background's may draw its shadow."
+            )
             sentences.append(
-                f"Other objects' latents tell an object's position in {place} with R² {latents:.2f}; the other "
+                f"All other slots together tell an object's position in {place} with R² {latents:.2f}; the other "
                 f"objects' true positions alone tell it with {truth:.2f}, as they do where objects stand close "
                 f"together. {beyond}"
             )

@@ -69,8 +69,9 @@ def test_the_middle_camera_is_scipys_mean_and_moves_with_the_world():
 
 
 def test_the_middle_of_rotations_far_apart_is_a_rotation():
-    """The mean of their matrices may be nearer to a reflection."""
-    turns = Rotation.from_euler("z", [[0.0], [178.0], [91.0]], degrees=True).as_matrix()[np.newaxis]
-    rotation = CameraPoses(np.zeros((1, 3, 3)), turns).reference("middle").rotation
+    """The mean of their matrices is nearer to a reflection: here almost -1/3 of the identity."""
+    turns = Rotation.from_rotvec(np.radians([170.0, 175.0, 178.0])[:, np.newaxis] * np.eye(3)).as_matrix()
+    assert np.linalg.det(turns.mean(axis=0)) < 0
+    rotation = CameraPoses(np.zeros((1, 3, 3)), turns[np.newaxis]).reference("middle").rotation
     np.testing.assert_allclose(rotation @ np.swapaxes(rotation, 1, 2), np.eye(3)[np.newaxis], atol=1e-9)
     np.testing.assert_allclose(np.linalg.det(rotation), 1.0, atol=1e-9)

@@ -187,6 +187,12 @@ def test_seen_from_the_middle_all_frames_are_told_and_none_is_the_origins():
     assert row["coordinates"] == "middle camera"
     assert row["r2_mean"] > 0.99
     assert rows["orientation", "f_t", "linear"]["r2_mean"] > 0.99
+    # Whichever frame's latents are spoiled, it is missed.
+    for frame in range(T):
+        spoiled = latents.copy()
+        spoiled[:, frame] = noise(N, 6)
+        rows = by_key(camera_probes(spoiled, None, camera, "yaw_pitch", reference="middle", settings=ROUGH))
+        assert rows["orientation", "f_t", "linear"]["r2_mean"] < 0.9
 
 
 def test_faults():
