@@ -230,6 +230,16 @@ def parse_seeds(text):
     return list(seeds)
 
 
+def parse_devices(text):
+    """`0,1` -> list of devices, each once, and None -> None; UserError for anything else."""
+    if text is None:
+        return None
+    devices = [device.strip() for device in text.split(",")]
+    if not all(devices) or len(set(devices)) < len(devices):
+        raise UserError(f"--devices={text} is no list of devices: write for example 0,1.")
+    return devices
+
+
 def _last_words(log, start):
     """The last line that a process wrote, without the name of its error."""
     with open(log, "rb") as file:
@@ -255,9 +265,7 @@ def main(arguments=None):
         missing = "--sweep_dir" if flags.gin_file else "--gin_file"
         raise UserError(f"{missing} is missing, for example --gin_file=gin/quickstart.gin --sweep_dir=runs/quickstart.")
     seeds = parse_seeds(flags.seeds)
-    devices = None if flags.devices is None else [device.strip() for device in flags.devices.split(",")]
-    if devices is not None and (not all(devices) or len(set(devices)) < len(devices)):
-        raise UserError(f"--devices={flags.devices} is no list of devices: write for example 0,1.")
+    devices = parse_devices(flags.devices)
     try:
         os.makedirs(flags.sweep_dir, exist_ok=True)
     except OSError as error:

@@ -11,13 +11,13 @@ Everything here is NumPy in, NumPy out. The parts of one clip, as the model give
 | `slot_masks`     | [K, T, H, W]      | float in [0, 1], sums to 1 over K                   |
 | `segments`       | [T, H, W]         | int, the true segments, 0 = background; may be None |
 
-A sheet (`decomposition_figure`, `recomposition_figure`) has a row per part and a column per frame; the animated
-variants (`..._frames`, `[T, H', W', 3]`, for `image_files.save_gif`) have a panel per part. Pixels are enlarged by
-whole factors.
+A sheet (`decomposition_figure`, `recomposition_figure`, `comparison_figure`) has a row per part and a column per
+frame; the animated variants (`..._frames`, `[T, H', W', 3]`, for `image_files.save_gif`) have a panel per part. Pixels
+are enlarged by whole factors.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -132,6 +132,42 @@ def recomposition_frames(
         tile_size,
     )
     return _panels([([*first, *second], len(first))])
+
+
+def comparison_figure(
+    video: np.ndarray,
+    models: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    segments: np.ndarray | None = None,
+    frames: Sequence[int] | None = None,
+    tile_size: int = 72,
+) -> np.ndarray:
+    """A sheet of one clip as several models take it apart (paper, Figure 4): `[H', W', 3]` uint8.
+
+    Args:
+      video, segments: the clip's parts, see the module.
+      models: name -> (`reconstruction`, `segmentation`) of that model. Slots have the colours of the true segments that
+        they found over the whole clip: a model that changes slots from frame to frame is seen to.
+      frames, tile_size: as for `decomposition_figure`.
+    """
+    video = np.asarray(video)
+    scale = whole_scale(max(video.shape[1:3]), tile_size)
+    clip = [_Strip("input", enlarge(as_uint8(video), scale))]
+    if segments is not None:
+        _expect("segments", np.shape(segments), video.shape[:-1])
+        clip.append(_Strip("true segments", enlarge(colour_segments(segments), scale)))
+    groups = [clip]
+    for name, (reconstruction, segmentation) in models.items():
+        _expect(f"reconstruction of {name}", np.shape(reconstruction), video.shape)
+        _expect(f"segmentation of {name}", np.shape(segmentation), video.shape[:-1])
+        colours = slot_colours(int(np.max(segmentation)) + 1, np.asarray(segmentation), segments)
+        groups.append(
+            [
+                _Strip(name, enlarge(as_uint8(reconstruction), scale)),
+                _Strip("its segments", enlarge(colour_segments(segmentation, colours), scale)),
+            ]
+        )
+    return _sheet(groups, frames, frames_down=False)
 
 
 @dataclasses.dataclass(frozen=True)

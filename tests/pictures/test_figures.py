@@ -216,3 +216,24 @@ def test_wrong_shapes_are_named(clip, part):
     clip[part] = clip[part][..., :-1, :]
     with pytest.raises(ValueError, match=part):
         figures.decomposition_figure(**clip)
+
+
+def test_a_comparison_has_the_clip_above_and_each_model_below(clip):
+    segments = np.random.default_rng(2).integers(0, 3, (T, H, W))
+    rng = np.random.default_rng(3)
+    other = (rng.random((T, H, W, 3)), rng.integers(0, 2, (T, H, W)))
+    models = {"ours": (clip["reconstruction"], clip["segmentation"]), "theirs": other}
+    sheet = figures.comparison_figure(clip["video"], models, segments=segments, tile_size=24)
+    rows = [bytes_of(clip["video"]), colours.colour_segments(segments)]
+    for reconstruction, segmentation in models.values():
+        painted = colours.slot_colours(segmentation.max() + 1, segmentation, segments)
+        rows += [bytes_of(reconstruction), painted[segmentation]]
+    places = [[find(sheet, enlarged(row[t])) for t in range(T)] for row in rows]
+    for group in range(3):
+        assert_on_a_grid(places[2 * group : 2 * group + 2])
+    assert sorted(row[0][0] for row in places) == [row[0][0] for row in places]
+
+
+def test_a_comparison_refuses_a_model_of_another_clip(clip):
+    with pytest.raises(ValueError, match="reconstruction of theirs"):
+        figures.comparison_figure(clip["video"], {"theirs": (clip["reconstruction"][:1], clip["segmentation"])})
