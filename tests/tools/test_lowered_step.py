@@ -157,15 +157,18 @@ def test_nothing_of_anybody_else_is_overwritten(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_the_papers_size_is_lowered_too(precision):
+@pytest.mark.parametrize(("gin_file", "num_frames"), [("cater", 16), ("scenes", 8)])
+def test_larger_models_are_lowered_too(gin_file, num_frames, precision):
+    """The paper's size, and the one that is meant for many kinds of scenes."""
     settings = read_settings(
-        [str(REPOSITORY / "gin" / "simone" / "cater.gin")], [f"train.precision = '{precision}'", "train.batch_size = 1"]
+        [str(REPOSITORY / "gin" / "simone" / f"{gin_file}.gin")],
+        [f"train.precision = '{precision}'", "train.batch_size = 1"],
     )
     settings = dataclasses.replace(settings, jit_compile=False, microbatch_size=None)
     step = build_step(tf.distribute.get_strategy(), settings)
     shapes = lowered_step.input_shapes(step, settings)
     text, order = lowered_step.lowered(step, shapes)
-    assert shapes["video"] == (1, 16, 64, 64, 3)
+    assert shapes["video"] == (1, num_frames, 64, 64, 3)
     assert len(order) == len(lowered_step.state_variables(step))
     assert "stablehlo.rng_bit_generator" in text
     assert "custom_call" not in text
