@@ -74,7 +74,8 @@ def train_and_write(models, out, seeds, gin_params, evaluate_flags, devices, num
         begin = time.monotonic()
         failed += len(Sweep(folder, [gin_file], gin_params, evaluate_flags, devices).run(seeds))
         say(f"{name}: {(time.monotonic() - begin) / 60:.1f} minutes")
-    text = write(models, out, evaluate_flags, num_clips)
+    # Also the rows that another such command made.
+    text = write({**MODELS, **models}, out, evaluate_flags, num_clips)
     if text:
         say(f"\n{text}\nWritten: {os.path.join(out, 'table1')}.md, .csv{' and .png' if num_clips else ''}")
     if failed:

@@ -133,6 +133,12 @@ def test_failed_runs_are_counted_and_the_others_stand_in_the_table(tool, tmp_pat
     assert "| mine | 0.900 | 0.800 |" in capsys.readouterr().out
 
 
+def test_rows_trained_by_another_command_stand_in_the_table_too(tool, tmp_path):
+    write_run(tmp_path / "monet" / "seed_0", 0.5, 0.25, tool.EVALUATE_FLAGS)
+    tool.train_and_write({}, str(tmp_path), [0], [], tool.EVALUATE_FLAGS, None, 0)
+    assert "| MONet | 0.500 | 0.250 |" in (tmp_path / "table1.md").read_text()
+
+
 @pytest.mark.slow
 def test_the_whole_with_two_steps_of_each_model(tool, tmp_path, capsys):
     tool.main([f"--out={tmp_path}", "--smoke"])
