@@ -7,6 +7,7 @@ from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder
 from simone_tf.models.parts.camera_vector import CameraVector
 from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import LatentHead
+from simone_tf.models.parts.objective import Geco
 from simone_tf.models.parts.queries import RandomQueries
 from simone_tf.models.parts.transformer import Transformer
 from simone_tf.models.sequential_iodine.model import SequentialIODINE
@@ -73,6 +74,9 @@ SMALL_MODELS = {
         slots=3,
     ),
     "SIMONe": lambda: SIMONe(encoder=make_encoder(), decoder=PixelDecoder(8, 2), queries=RandomQueries(40)),
+    "SIMONe under a constraint": lambda: SIMONe(
+        encoder=make_encoder(), decoder=PixelDecoder(8, 2), queries=RandomQueries(40), objective=Geco(1.0)
+    ),
     "SIMONeVS": lambda: SIMONeVS(
         encoder=make_view_encoder(),
         decoder=PixelDecoder(8, 2),
