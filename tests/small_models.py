@@ -1,5 +1,9 @@
 """Every model at a size that tests can afford, for clips of 2 frames of 8x16 pixels."""
 
+from simone_tf.models.gqn.annealed_scale import AnnealedScale
+from simone_tf.models.gqn.conv_draw import ConvDraw
+from simone_tf.models.gqn.model import GQN
+from simone_tf.models.gqn.tower import Tower
 from simone_tf.models.monet.component_encoder import ComponentEncoder
 from simone_tf.models.monet.model import MONet
 from simone_tf.models.monet.unet import AttentionUNet
@@ -67,6 +71,16 @@ def make_slot_attention(**arguments):
 
 
 SMALL_MODELS = {
+    "GQN": lambda: GQN(
+        Tower(4),
+        ConvDraw(2, hidden_channels=5, latent_channels=2, canvas_channels=4, kernel_size=3),
+        camera=CameraVector(relative_to=0),
+    ),
+    "GQN with one core": lambda: GQN(
+        Tower(4),
+        ConvDraw(2, hidden_channels=5, latent_channels=2, canvas_channels=4, kernel_size=3, shares_cores=True),
+        annealing=AnnealedScale(num_steps=4),
+    ),
     "MONet": lambda: MONet(
         attention=AttentionUNet((4, 6, 6), 8),
         encoder=make_component_encoder(),

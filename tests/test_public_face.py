@@ -12,6 +12,7 @@ import simone_tf
 from tiny_run import REPOSITORY
 
 TAKE_ARRAYS = (
+    "GQN",
     "MONet",
     "SIMONe",
     "SIMONeVS",
