@@ -160,3 +160,28 @@ def drawn_views(layer, representation, viewpoints, images=None, noises=None):
         hidden, cell = conv_lstm(core.generator, np.concatenate([scene, latents], -1), hidden, cell)
         canvas = canvas + spread_over_blocks(hidden, core.paint)
     return convolution(canvas, *weights_of(layer.colours)), priors, posteriors
+
+
+def fourier_features(values, octaves):
+    """The values, then sine and cosine of each octave."""
+    angles = [values * np.pi * 2**octave for octave in range(octaves)]
+    return np.concatenate([values, *(part for angle in angles for part in (np.sin(angle), np.cos(angle)))], -1)
+
+
+def radiance(layer, points, directions, latents):
+    """NeRF-VAE's field at points `[B, P, S, 3]` in directions `[B, P, 3]` by latents `[B, D]`."""
+
+    def dense(part, values):
+        return values @ weights_of(part)[0] + (weights_of(part)[1] if part.use_bias else 0.0)
+
+    def modulated(values, part):
+        scale, shift = np.split(dense(part, latents)[:, None, None], 2, -1)
+        return relu(values * (1 + scale) + shift)
+
+    hidden = fourier_features(points, layer.point_octaves)
+    for number, (part, modulation) in enumerate(zip(layer.hidden_layers, layer.modulations, strict=True)):
+        added = modulated(dense(part, hidden), modulation)
+        hidden = hidden + added if number else added
+    towards = dense(layer.direction_input, fourier_features(directions, layer.direction_octaves))[:, :, None]
+    colours = modulated(dense(layer.colour_hidden, hidden) + towards, layer.colour_modulation)
+    return np.logaddexp(0.0, dense(layer.density, hidden))[..., 0], sigmoid(dense(layer.colour, colours))

@@ -7,6 +7,9 @@ from simone_tf.models.gqn.tower import Tower
 from simone_tf.models.monet.component_encoder import ComponentEncoder
 from simone_tf.models.monet.model import MONet
 from simone_tf.models.monet.unet import AttentionUNet
+from simone_tf.models.nerf_vae.model import NeRFVAE
+from simone_tf.models.nerf_vae.radiance_field import RadianceField
+from simone_tf.models.nerf_vae.ray_encoder import RayEncoder
 from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder
 from simone_tf.models.parts.camera_vector import CameraVector
 from simone_tf.models.parts.decoder import PixelDecoder
@@ -86,6 +89,14 @@ SMALL_MODELS = {
         encoder=make_component_encoder(),
         decoder=BroadcastDecoder((4, 6)),
         slots=3,
+    ),
+    "NeRFVAE": lambda: NeRFVAE(
+        RayEncoder((4, 6), 3, 7, LatentHead(5, 8)),
+        RadianceField(8, 2, 2, 1),
+        queries=RandomQueries(10),
+        coarse_points=4,
+        fine_points=3,
+        num_context_frames=1,
     ),
     "SIMONe": lambda: SIMONe(encoder=make_encoder(), decoder=PixelDecoder(8, 2), queries=RandomQueries(40)),
     "SIMONe under a constraint": lambda: SIMONe(

@@ -14,6 +14,7 @@ from tiny_run import REPOSITORY
 TAKE_ARRAYS = (
     "GQN",
     "MONet",
+    "NeRFVAE",
     "SIMONe",
     "SIMONeVS",
     "SegmentationScores",

@@ -67,6 +67,12 @@ REDUCED = (
     "ConvDraw.num_steps = 2",
     "ConvDraw.hidden_channels = 4",
     "ConvDraw.canvas_channels = 4",
+    "RayEncoder.channels = (4, 4)",
+    "RayEncoder.view_size = 8",
+    "RadianceField.width = 8",
+    "RadianceField.num_layers = 2",
+    "NeRFVAE.coarse_points = 4",
+    "NeRFVAE.fine_points = 3",
     "batch_size = 2",
 )
 UNDIVIDED = ("gqn/", "nerf_vae/")
@@ -214,6 +220,8 @@ def test_there_are_shipped_files():
         "simone_vs/gqn_rooms.gin",
         "gqn/quickstart_views.gin",
         "gqn/gqn_rooms.gin",
+        "nerf_vae/quickstart_views.gin",
+        "nerf_vae/gqn_rooms.gin",
         "slot_attention/quickstart.gin",
         "slot_attention/generated_tetrominoes.gin",
         "slot_attention/objects_room.gin",
