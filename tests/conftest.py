@@ -62,6 +62,7 @@ SLOW = (
     "test_train_mixture.py",
     "tools",
     "training/test_averaging.py",
+    "training/test_constrained_step.py",
     "training/test_distribution.py",
     "training/test_step.py",
 )

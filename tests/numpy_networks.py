@@ -101,3 +101,87 @@ def broadcast_decoded(layer, latents, frame_size):
         canvas = convolution(canvas, *weights_of(part), padding=layer.padding)
         canvas = relu(canvas) if layer.activation.__name__ == "relu" else np.where(canvas > 0, canvas, np.expm1(canvas))
     return convolution(canvas, *weights_of(layers[-1]), padding=layer.padding)
+
+
+def sigmoid(values):
+    return 1 / (1 + np.exp(-values))
+
+
+def tower(layer, frames, viewpoints):
+    """GQN's representation of views, `[N, H / 4, W / 4, C]`."""
+
+    def step(part, features):
+        return relu(convolution(features, *weights_of(part), stride=part.strides[0]))
+
+    features = step(layer.first, frames)
+    features = step(layer.image_wide, step(layer.image_narrow, features)) + step(layer.image_around, features)
+    pose = np.broadcast_to(viewpoints[:, None, None], (*features.shape[:-1], viewpoints.shape[-1]))
+    posed = np.concatenate([features, pose], -1)
+    features = step(layer.posed_wide, step(layer.posed_narrow, posed)) + step(layer.posed_around, posed)
+    return step(layer.last, features)
+
+
+def conv_lstm(layer, inputs, hidden, cell):
+    """The next hidden state and cell; the forget gate has 1 added."""
+    gates = convolution(np.concatenate([inputs, hidden], -1), *weights_of(layer.gates))
+    entered, kept, candidate, shown = np.split(gates, 4, -1)
+    cell = sigmoid(kept + 1) * cell + sigmoid(entered) * np.tanh(candidate)
+    return sigmoid(shown) * np.tanh(cell), cell
+
+
+def spread_over_blocks(features, layer):
+    """A transposed convolution whose stride is the size of its kernel: every place becomes a block of its own."""
+    kernel, bias = weights_of(layer)  # [rows, columns, to, from]
+    count, rows, columns, _ = features.shape
+    side, channels = len(kernel), kernel.shape[2]
+    blocks = np.einsum("nijc,abdc->niajbd", features, kernel)
+    return blocks.reshape(count, side * rows, side * columns, channels) + bias
+
+
+def drawn_views(layer, representation, viewpoints, images=None, noises=None):
+    """GQN's generator: colours, and the parameters (mean, log scale) of each step's prior and posterior."""
+    count, rows, columns, _ = representation.shape
+    pose = np.broadcast_to(viewpoints[:, None, None], (count, rows, columns, viewpoints.shape[-1]))
+    scene = np.concatenate([representation, pose], -1)
+    hidden = cell = seen_hidden = seen_cell = np.zeros((count, rows, columns, layer.hidden_channels))
+    canvas = np.zeros((count, 4 * rows, 4 * columns, layer.canvas_channels))
+    priors, posteriors = [], []
+    for step in range(layer.num_steps):
+        core = layer.cores[step % len(layer.cores)]
+        priors.append(np.split(convolution(hidden, *weights_of(core.prior)), 2, -1))
+        mean, log_scale = priors[-1]
+        if images is not None:
+            look = convolution(np.concatenate([images, canvas], -1), *weights_of(core.look), stride=4)
+            inputs = np.concatenate([hidden, look, scene], -1)
+            seen_hidden, seen_cell = conv_lstm(core.inference, inputs, seen_hidden, seen_cell)
+            posteriors.append(np.split(convolution(seen_hidden, *weights_of(core.posterior)), 2, -1))
+            mean, log_scale = posteriors[-1]
+        latents = mean if noises is None else mean + np.exp(log_scale) * noises[step]
+        hidden, cell = conv_lstm(core.generator, np.concatenate([scene, latents], -1), hidden, cell)
+        canvas = canvas + spread_over_blocks(hidden, core.paint)
+    return convolution(canvas, *weights_of(layer.colours)), priors, posteriors
+
+
+def fourier_features(values, octaves):
+    """The values, then sine and cosine of each octave."""
+    angles = [values * np.pi * 2**octave for octave in range(octaves)]
+    return np.concatenate([values, *(part for angle in angles for part in (np.sin(angle), np.cos(angle)))], -1)
+
+
+def radiance(layer, points, directions, latents):
+    """NeRF-VAE's field at points `[B, P, S, 3]` in directions `[B, P, 3]` by latents `[B, D]`."""
+
+    def dense(part, values):
+        return values @ weights_of(part)[0] + (weights_of(part)[1] if part.use_bias else 0.0)
+
+    def modulated(values, part):
+        scale, shift = np.split(dense(part, latents)[:, None, None], 2, -1)
+        return relu(values * (1 + scale) + shift)
+
+    hidden = fourier_features(points, layer.point_octaves)
+    for number, (part, modulation) in enumerate(zip(layer.hidden_layers, layer.modulations, strict=True)):
+        added = modulated(dense(part, hidden), modulation)
+        hidden = hidden + added if number else added
+    towards = dense(layer.direction_input, fourier_features(directions, layer.direction_octaves))[:, :, None]
+    colours = modulated(dense(layer.colour_hidden, hidden) + towards, layer.colour_modulation)
+    return np.logaddexp(0.0, dense(layer.density, hidden))[..., 0], sigmoid(dense(layer.colour, colours))

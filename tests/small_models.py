@@ -1,12 +1,20 @@
 """Every model at a size that tests can afford, for clips of 2 frames of 8x16 pixels."""
 
+from simone_tf.models.gqn.annealed_scale import AnnealedScale
+from simone_tf.models.gqn.conv_draw import ConvDraw
+from simone_tf.models.gqn.model import GQN
+from simone_tf.models.gqn.tower import Tower
 from simone_tf.models.monet.component_encoder import ComponentEncoder
 from simone_tf.models.monet.model import MONet
 from simone_tf.models.monet.unet import AttentionUNet
+from simone_tf.models.nerf_vae.model import NeRFVAE
+from simone_tf.models.nerf_vae.radiance_field import RadianceField
+from simone_tf.models.nerf_vae.ray_encoder import RayEncoder
 from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder
 from simone_tf.models.parts.camera_vector import CameraVector
 from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import LatentHead
+from simone_tf.models.parts.objective import Geco
 from simone_tf.models.parts.queries import RandomQueries
 from simone_tf.models.parts.transformer import Transformer
 from simone_tf.models.sequential_iodine.model import SequentialIODINE
@@ -66,13 +74,34 @@ def make_slot_attention(**arguments):
 
 
 SMALL_MODELS = {
+    "GQN": lambda: GQN(
+        Tower(4),
+        ConvDraw(2, hidden_channels=5, latent_channels=2, canvas_channels=4, kernel_size=3),
+        camera=CameraVector(relative_to=0),
+    ),
+    "GQN with one core": lambda: GQN(
+        Tower(4),
+        ConvDraw(2, hidden_channels=5, latent_channels=2, canvas_channels=4, kernel_size=3, shares_cores=True),
+        annealing=AnnealedScale(num_steps=4),
+    ),
     "MONet": lambda: MONet(
         attention=AttentionUNet((4, 6, 6), 8),
         encoder=make_component_encoder(),
         decoder=BroadcastDecoder((4, 6)),
         slots=3,
     ),
+    "NeRFVAE": lambda: NeRFVAE(
+        RayEncoder((4, 6), 3, 7, LatentHead(5, 8)),
+        RadianceField(8, 2, 2, 1),
+        queries=RandomQueries(10),
+        coarse_points=4,
+        fine_points=3,
+        num_context_frames=1,
+    ),
     "SIMONe": lambda: SIMONe(encoder=make_encoder(), decoder=PixelDecoder(8, 2), queries=RandomQueries(40)),
+    "SIMONe under a constraint": lambda: SIMONe(
+        encoder=make_encoder(), decoder=PixelDecoder(8, 2), queries=RandomQueries(40), objective=Geco(1.0)
+    ),
     "SIMONeVS": lambda: SIMONeVS(
         encoder=make_view_encoder(),
         decoder=PixelDecoder(8, 2),

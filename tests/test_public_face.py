@@ -12,7 +12,9 @@ import simone_tf
 from tiny_run import REPOSITORY
 
 TAKE_ARRAYS = (
+    "GQN",
     "MONet",
+    "NeRFVAE",
     "SIMONe",
     "SIMONeVS",
     "SegmentationScores",

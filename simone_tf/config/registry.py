@@ -11,8 +11,11 @@ from simone_tf.data.pipeline import BATCHES
 from simone_tf.models import MODELS, PARTS
 from simone_tf.training import OPTIMIZERS
 
-# Of the room above this one; it is only named here.
-SETTINGS = {"train": "simone_tf.runs.settings:RunSettings"}
+# Of the room above this one; they are only named here.
+SETTINGS = {
+    "train": "simone_tf.runs.settings:RunSettings",
+    "nats_per_pixel_of": "simone_tf.runs.measured:nats_per_pixel_of",
+}
 
 BUILT = MODELS | PARTS | READERS | BATCHES | OPTIMIZERS
 """Name -> "module:attribute" of everything that a configuration has built."""

@@ -32,6 +32,7 @@ MAY_CHANGE = (
     # Where the same data lies now, and what is done at a damaged record.
     "*.data_dir",
     "*.stand_in",
+    "nats_per_pixel_of.*",
     "*.on_corrupt",
 )
 """Patterns of the bindings that a run may go on with when they have changed; all others belong to what it is.

@@ -34,9 +34,10 @@ class Case(NamedTuple):
     mixed_output: str = "float32"  # dtype of the outputs under mixed_bfloat16
     integers: tuple = ()  # numbers of the outputs that are int32
     also_built_for: tuple = ()  # further shapes that go to `build` alone
+    silent: tuple = ()  # parts of the paths of weights that the outputs do not follow, see `SILENT`
 
 
-def model_case(make):
+def model_case(make, silent=()):
     """What a model promises follows from what it states."""
     model = make()
     model.build((None, *VIDEO[1:]))
@@ -47,9 +48,14 @@ def model_case(make):
         shape = (B, *(numbers[axis] for axis in latent.axes), latent.size)
         posteriors += [shape] * (1 if latent.is_point else 2)
     inputs = {"video": VIDEO, **{name: (B, T, size) for name, size in model.given.items()}}
-    return Case(make, (inputs,), (*decomposition, *posteriors), integers=(1,))
+    outputs = (*decomposition, *posteriors)
+    return Case(make, (inputs,), outputs, integers=(1,), silent=silent)
 
 
+# GQN infers what a view shows while it learns to draw it, and never again; `test_models` looks at the losses. And the
+# first of its steps meets a state of zeros.
+_INFERENCE = ("/look/", "/inference/", "/posterior/")
+SILENT = {"GQN": (*_INFERENCE, "/core_0/prior/kernel"), "GQN with one core": _INFERENCE}
 POSTERIORS = ((B, K, OBJECT), (B, K, OBJECT), (B, T, FRAME), (B, T, FRAME))
 CASES = {
     "SelfAttention": Case(lambda: SelfAttention(2, 4), ((B, P, C),), ((B, P, C),), mixed_output="bfloat16"),
@@ -84,7 +90,7 @@ CASES = {
         )
     },
     "MaskNormalization": Case(MaskNormalization, ((B, K, P),), ((B, K, P),)),
-    **{name: model_case(make) for name, make in SMALL_MODELS.items()},
+    **{name: model_case(make, SILENT.get(name, ())) for name, make in SMALL_MODELS.items()},
 }
 
 
@@ -166,10 +172,11 @@ def test_every_weight_exists_once_built_and_has_a_say(case):
                 for number, value in enumerate(outputs)
             ]
         )
-    gradients = tape.gradient(loss, [variable.value for variable in layer.trainable_variables])
+    variables = [v for v in layer.trainable_variables if not any(part in v.path for part in case.silent)]
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
     assert [variable.path for variable in layer.variables] == before
     assert all(gradient is not None for gradient in gradients)
-    silent = [v.path for v, g in zip(layer.trainable_variables, gradients, strict=True) if not np.any(np.asarray(g))]
+    silent = [v.path for v, g in zip(variables, gradients, strict=True) if not np.any(np.asarray(g))]
     assert silent == []
 
 

@@ -28,10 +28,10 @@ def poses(rng, *shape):
     return camera
 
 
-@pytest.fixture(scope="module")
-def model():
+@pytest.fixture(scope="module", params=["SIMONeVS", "GQN", "NeRFVAE"])
+def model(request):
     keras.utils.set_random_seed(4)
-    model = SMALL_MODELS["SIMONeVS"]()
+    model = SMALL_MODELS[request.param]()
     model.build((None, FRAMES, *SIZE, 3))
     for number, variable in enumerate(model.variables):
         variable.assign_add(0.1 * tf.random.stateless_normal(variable.shape, [number, 3]))

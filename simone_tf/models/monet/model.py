@@ -12,6 +12,7 @@ from simone_tf.models.monet.masked_mixture import MaskedMixture, mask_kl
 from simone_tf.models.monet.unet import AttentionUNet
 from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder, decode_frames
 from simone_tf.models.parts.latents import Posterior, kl_to_prior
+from simone_tf.models.parts.objective import Geco, WithObjective
 from simone_tf.models.scene_model import (
     Batch,
     Decomposition,
@@ -26,7 +27,7 @@ from simone_tf.models.scene_model import (
 _SMALLEST_MASK = 1e-30
 
 
-class MONet(SceneModel):
+class MONet(WithObjective, SceneModel):
     """The model and its loss for video `[B, T, H, W, 3]`; parts are injected. Every frame is taken apart by itself.
 
     A slot is the same object in two frames only as far as the attention, which takes a frame apart in an order it has
@@ -40,6 +41,7 @@ class MONet(SceneModel):
         slots: K, the background's slot included.
         beta: weight of the KL of the latents in the loss of a frame (paper: 0.5).
         gamma: weight of the KL of the attention masks from the decoded ones (paper: 0.5).
+        objective: `Geco` in place of a loss whose weights stay: it divides beta and gamma by its multiplier.
 
     Raises:
         UserError: a value is of a wrong kind or out of range.
@@ -64,6 +66,7 @@ class MONet(SceneModel):
         slots: int = 7,
         beta: float = 0.5,
         gamma: float = 0.5,
+        objective: Geco | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
@@ -76,6 +79,7 @@ class MONet(SceneModel):
         self.slots = slots
         self.beta = beta
         self.gamma = gamma
+        self.pursue(objective)
 
     @property
     def num_slots(self) -> int:
@@ -93,6 +97,7 @@ class MONet(SceneModel):
         self.attention.build(frames)
         self.encoder.build(frames)
         self.decoder.build((None, self.encoder.head.latent_size), frames)
+        self.build_objective()
         self.built = True
 
     def encode(self, batch: Batch) -> dict[str, Posterior]:
@@ -111,7 +116,7 @@ class MONet(SceneModel):
             dict with `loss`; `nats_per_pixel` (log-likelihood with the attention masks as weights), `object_kl` (nats
             per latent), `mask_kl` (nats per pixel); and what adds up to the loss, `weighted_nats_per_pixel` (negated),
             `weighted_object_kl` (beta times K / (H W), as a frame has K latents and H W pixels) and `weighted_mask_kl`
-            (gamma times).
+            (gamma times). With an objective also `OBJECTIVE_TERMS`.
         """
         del shared_seed
         video = as_batch(batch)["video"]
@@ -125,14 +130,15 @@ class MONet(SceneModel):
         divergence = tf.reduce_mean(mask_kl(log_masks, decoded.mask_logits))
         weighted = {
             "weighted_nats_per_pixel": -nats_per_pixel,
-            "weighted_object_kl": self.beta * self.slots / (height * width) * object_kl,
-            "weighted_mask_kl": self.gamma * divergence,
+            "weighted_object_kl": self.kl_scale * self.beta * self.slots / (height * width) * object_kl,
+            "weighted_mask_kl": self.kl_scale * self.gamma * divergence,
         }
         return {
             "loss": tf.add_n(list(weighted.values())),
             "nats_per_pixel": nats_per_pixel,
             "object_kl": object_kl,
             "mask_kl": divergence,
+            **self.objective_terms(),
             **weighted,
         }
 

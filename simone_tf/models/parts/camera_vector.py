@@ -1,12 +1,11 @@
 """A camera as the numbers that a network takes, from the numbers that a data set has; TensorFlow operations."""
 
-from typing import NamedTuple
-
 import numpy as np
 import tensorflow as tf
 
 from simone_tf.camera_conventions import CONVENTIONS, location_and_rotation
 from simone_tf.errors import UserError
+from simone_tf.models.parts.camera_pose import Pose, pose_of
 
 FORMS: dict[str, int] = {"yaw_pitch": 7, "rotation": 12}
 """Name of what a network may be given -> its numbers."""
@@ -84,7 +83,7 @@ class CameraVector:
                 f"CameraVector.relative_to is {index}, but there are {camera.shape[1]} context frames: choose one of "
                 "them."
             )
-        pose = self._pose(camera[:, index])
+        pose = pose_of(camera[:, index], self.convention)
         heading = _heading(pose)
         return tf.concat([pose.position[..., :2], heading], axis=-1)
 
@@ -98,7 +97,7 @@ class CameraVector:
         Returns:
             `[B, T, size]` float32.
         """
-        pose = self._pose(camera)
+        pose = pose_of(camera, self.convention)
         if reference is not None:
             pose = _seen_from(pose, reference[:, None])
         position = pose.position / self.position_scale
@@ -107,67 +106,22 @@ class CameraVector:
         up = pose.sin_pitch
         return tf.concat([position, _heading(pose), up, tf.sqrt(tf.maximum(1.0 - up * up, 0.0))], axis=-1)
 
-    def _pose(self, camera: tf.Tensor) -> "_Pose":
-        if self.convention == "yaw_pitch":
-            return _Pose(camera[..., :3], _upright(camera[..., 3:]))
-        if self.convention == "quaternion":
-            return _Pose(camera[..., :3], _of_quaternion(camera[..., 3:]))
-        matrix = tf.reshape(camera, tf.concat([tf.shape(camera)[:-1], [4, 4]], 0))
-        matrix = tf.ensure_shape(matrix, [*camera.shape[:-1], 4, 4])
-        return _Pose(matrix[..., :3, 3], matrix[..., :3, :3])
 
-
-class _Pose(NamedTuple):
-    """Position `[..., 3]` and camera-to-world rotation `[..., 3, 3]`, its columns right, up and backward."""
-
-    position: tf.Tensor
-    rotation: tf.Tensor
-
-    @property
-    def sin_pitch(self) -> tf.Tensor:
-        """`[..., 1]`."""
-        return -self.rotation[..., 2:, 2]
-
-
-def _heading(pose: _Pose) -> tf.Tensor:
+def _heading(pose: Pose) -> tf.Tensor:
     """Sine and cosine of the yaw of the viewing direction, `[..., 2]`."""
     x, y = -pose.rotation[..., 0, 2], -pose.rotation[..., 1, 2]
     along = tf.maximum(tf.sqrt(x * x + y * y), 1e-6)
     return tf.stack([y / along, x / along], axis=-1)
 
 
-def _seen_from(pose: _Pose, reference: tf.Tensor) -> _Pose:
+def _seen_from(pose: Pose, reference: tf.Tensor) -> Pose:
     """The pose in a world that is moved along the floor and turned about the vertical."""
     place, sine, cosine = reference[..., :2], reference[..., 2], reference[..., 3]
     zero, one = tf.zeros_like(sine), tf.ones_like(sine)
     rows = ((cosine, sine, zero), (-sine, cosine, zero), (zero, zero, one))
     turn = tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)  # [..., 3, 3]
     moved = tf.concat([pose.position[..., :2] - place, pose.position[..., 2:]], axis=-1)
-    return _Pose(tf.reduce_sum(turn * moved[..., None, :], axis=-1), tf.matmul(turn, pose.rotation))
-
-
-def _upright(angles: tf.Tensor) -> tf.Tensor:
-    """Rotation `[..., 3, 3]` of sin(yaw), cos(yaw), sin(pitch), cos(pitch)."""
-    sin_yaw, cos_yaw, sin_pitch, cos_pitch = tf.unstack(angles, axis=-1)
-    rows = (
-        (sin_yaw, -sin_pitch * cos_yaw, -cos_pitch * cos_yaw),
-        (-cos_yaw, -sin_pitch * sin_yaw, -cos_pitch * sin_yaw),
-        (tf.zeros_like(sin_yaw), cos_pitch, -sin_pitch),
-    )
-    return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
-
-
-def _of_quaternion(quaternion: tf.Tensor) -> tf.Tensor:
-    """Rotation `[..., 3, 3]` of w, x, y, z, of whatever length."""
-    square = tf.maximum(tf.reduce_sum(quaternion * quaternion, axis=-1), 1e-12)
-    w, x, y, z = tf.unstack(quaternion, axis=-1)
-    scale = 2.0 / square
-    rows = (
-        (1.0 - scale * (y * y + z * z), scale * (x * y - w * z), scale * (x * z + w * y)),
-        (scale * (x * y + w * z), 1.0 - scale * (x * x + z * z), scale * (y * z - w * x)),
-        (scale * (x * z - w * y), scale * (y * z + w * x), 1.0 - scale * (x * x + y * y)),
-    )
-    return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
+    return Pose(tf.reduce_sum(turn * moved[..., None, :], axis=-1), tf.matmul(turn, pose.rotation))
 
 
 def _flat(rotation: tf.Tensor) -> tf.Tensor:

@@ -45,6 +45,16 @@ def kl_to_prior(posterior: Posterior) -> tf.Tensor:
     return tfd.kl_divergence(posterior.distribution(), prior(posterior.mean.shape[-1]))
 
 
+def kl_between(posterior: Posterior, prior: Posterior) -> tf.Tensor:
+    """KL(q || p) in nats of two diagonal Gaussians, `[B, N]` float32 of parameters `[B, N, D]`, or more axes."""
+    log_scale, prior_log_scale = posterior.log_scale, prior.log_scale
+    assert log_scale is not None  # A point is no Gaussian.
+    assert prior_log_scale is not None
+    ratio = log_scale - prior_log_scale
+    apart = (posterior.mean - prior.mean) * tf.exp(-prior_log_scale)
+    return tf.reduce_sum(0.5 * (tf.exp(2.0 * ratio) + tf.square(apart) - 1.0) - ratio, axis=-1)
+
+
 def clip_with_way_back(values: tf.Tensor, low: float, high: float) -> tf.Tensor:
     """`tf.clip_by_value`, of which a gradient that leads back into the range is kept beyond its bounds.
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.likelihood import PixelMixture
+from simone_tf.models.parts.objective import Geco
 from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries
 from simone_tf.models.scene_model import Batch, Latent, as_batch
 from simone_tf.models.simone.encoder import Encoder
@@ -31,6 +32,7 @@ class SIMONe(SlotMixtureModel):
             reproductions), for every frame ('per_frame'), one for the clip ('shared'), or none ('mean').
         normalize_masks: layer norm of the mask logits over slots and decoded queries (recovered).
         mask_epsilon: added to the variance in that layer norm.
+        objective: `Geco` in place of a loss whose weights stay: it divides those of the KLs by its multiplier.
 
     Raises:
         UserError: for an unknown `sampling`.
@@ -60,6 +62,7 @@ class SIMONe(SlotMixtureModel):
         sampling: str = "per_pixel",
         normalize_masks: bool = True,
         mask_epsilon: float = 1e-5,
+        objective: Geco | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(
@@ -72,6 +75,7 @@ class SIMONe(SlotMixtureModel):
             sampling,
             normalize_masks,
             mask_epsilon,
+            objective,
             name,
         )
         self.beta_frames = beta_frames

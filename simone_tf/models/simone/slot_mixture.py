@@ -9,6 +9,7 @@ from simone_tf.models.parts.chunked_decoding import decode_in_chunks
 from simone_tf.models.parts.decoder import Decoded, MaskNormalization, PixelDecoder
 from simone_tf.models.parts.latents import Posterior, kl_to_prior
 from simone_tf.models.parts.likelihood import PixelMixture
+from simone_tf.models.parts.objective import Geco, WithObjective
 from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries, full_query, query_at
 from simone_tf.models.scene_model import (
     Batch,
@@ -24,7 +25,7 @@ from simone_tf.models.simone.slot_encoder import SlotEncoder
 SAMPLING = ("per_pixel", "per_frame", "shared", "mean")
 
 
-class SlotMixtureModel(SceneModel, DecodesQueries):
+class SlotMixtureModel(WithObjective, SceneModel, DecodesQueries):
     """Objective and decoding of a model whose pixels are decoded from one object and one viewpoint each.
 
     A subclass says where a viewpoint comes from: a latent of the frame, or what is given.
@@ -39,6 +40,7 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         sampling: noise of the latents in training, one of `SAMPLING`.
         normalize_masks: layer norm of the mask logits over slots and decoded queries.
         mask_epsilon: added to the variance in that layer norm.
+        objective: `Geco`, which moves the weights of the KLs, or None.
 
     Raises:
         UserError: for an unknown `sampling`.
@@ -55,6 +57,7 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         sampling: str,
         normalize_masks: bool,
         mask_epsilon: float,
+        objective: Geco | None,
         name: str | None,
     ) -> None:
         super().__init__(name=name)
@@ -71,6 +74,7 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         if normalize_masks:
             self.mask_normalization = MaskNormalization(mask_epsilon, name="mask_normalization")
         self.loss_terms = (*self.loss_terms, *(f"weighted_{name}" for name in self.likelihood.further_terms))
+        self.pursue(objective)
 
     # What a subclass says.
 
@@ -106,7 +110,7 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         return self.encoder.num_slots
 
     def build_decoder(self, viewpoint_size: int) -> None:
-        """Creates the weights that are not the encoder's.
+        """Creates the weights that are not the encoder's, and the objective's state.
 
         Args:
             viewpoint_size: Dv, numbers of a viewpoint.
@@ -115,6 +119,7 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         self.decoder.build((None, self.num_slots, None, object_size), (None, None, viewpoint_size))
         if self.mask_normalization is not None:
             self.mask_normalization.build((None, self.num_slots, None))
+        self.build_objective()
 
     def losses(self, batch: Batch, noise_seed: tf.Tensor, shared_seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Eq. 3 and its terms, each a float32 scalar, mean over the batch.
@@ -130,7 +135,7 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         Returns:
             dict with `loss`; `nats_per_pixel` (log-likelihood), `<name>_kl` (nats per latent); and the weighted terms
             that add up to the loss, `weighted_nats_per_pixel` (negated), `weighted_<name>_kl`, and `weighted_<term>` of
-            the likelihood's `further_terms`, which alpha weighs too.
+            the likelihood's `further_terms`, which alpha weighs too. With an objective also `OBJECTIVE_TERMS`.
         """
         batch = as_batch(batch)
         video = batch["video"]
@@ -147,7 +152,10 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
         divergences = {name: tf.reduce_mean(kl_to_prior(posteriors[name])) for name in self.kl_weights}
         weighted = {
             "weighted_nats_per_pixel": -self.alpha * nats_per_pixel,
-            **{f"weighted_{name}_kl": weight * divergences[name] for name, weight in self.kl_weights.items()},
+            **{
+                f"weighted_{name}_kl": self.kl_scale * weight * divergences[name]
+                for name, weight in self.kl_weights.items()
+            },
         }
         for name, value in self.likelihood.weighted_terms(pixels, *decoded).items():
             weighted[f"weighted_{name}"] = self.alpha * value
@@ -155,6 +163,7 @@ class SlotMixtureModel(SceneModel, DecodesQueries):
             "loss": tf.add_n(list(weighted.values())),
             "nats_per_pixel": nats_per_pixel,
             **{f"{name}_kl": value for name, value in divergences.items()},
+            **self.objective_terms(),
             **weighted,
         }
 

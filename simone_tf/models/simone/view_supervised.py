@@ -11,6 +11,7 @@ from simone_tf.models.parts.camera_vector import REFERENCE_SIZE, CameraVector
 from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.likelihood import PixelMixture
+from simone_tf.models.parts.objective import Geco
 from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries
 from simone_tf.models.scene_model import MOMENTS, Batch, Latent, as_batch
 from simone_tf.models.simone.slot_mixture import SlotMixtureModel, at_frames
@@ -42,7 +43,7 @@ class SIMONeVS(SlotMixtureModel):
         num_context_frames: frames that a training step encodes, the same number in every step; None for all.
         uses_time: whether encoder and decoder are told when a frame is, as SIMONe is; needed where things move. In
             still scenes it says nothing, and a view that was not seen has no time.
-        alpha, beta_objects, sampling, normalize_masks, mask_epsilon: as for `SIMONe`.
+        alpha, beta_objects, sampling, normalize_masks, mask_epsilon, objective: as for `SIMONe`.
 
     Raises:
         UserError: for an unknown `sampling`, or fewer than one context frame.
@@ -66,6 +67,7 @@ class SIMONeVS(SlotMixtureModel):
         sampling: str = "per_pixel",
         normalize_masks: bool = True,
         mask_epsilon: float = 1e-5,
+        objective: Geco | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(
@@ -78,6 +80,7 @@ class SIMONeVS(SlotMixtureModel):
             sampling,
             normalize_masks,
             mask_epsilon,
+            objective,
             name,
         )
         if num_context_frames is not None and num_context_frames < 1:

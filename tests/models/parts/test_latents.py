@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simone_tf.models.parts.latents import LatentHead, Posterior, clip_with_way_back, kl_to_prior
+from simone_tf.models.parts.latents import LatentHead, Posterior, clip_with_way_back, kl_between, kl_to_prior
 
 
 def _posterior():
@@ -105,3 +105,20 @@ def test_a_model_whose_posteriors_have_left_the_range_is_trained_back(make_simon
     gradient = tape.gradient(losses["loss"], variable.value).numpy()
     assert np.isfinite(gradient).all()
     assert (gradient * np.sign(bias) > 0).all()
+
+
+def test_kl_between_two_gaussians_is_the_closed_form():
+    rng = np.random.default_rng(0)
+    mean, log_scale, prior_mean, prior_log_scale = rng.normal(size=(4, 2, 3, 4, 5))
+    scale, prior_scale = np.exp(log_scale), np.exp(prior_log_scale)
+    by_hand = np.log(prior_scale / scale) + (scale**2 + (mean - prior_mean) ** 2) / (2 * prior_scale**2) - 0.5
+    posterior, prior = (
+        Posterior(*(tf.constant(value, tf.float32) for value in pair))
+        for pair in ((mean, log_scale), (prior_mean, prior_log_scale))
+    )
+    found = kl_between(posterior, prior)
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(found, by_hand.sum(-1), rtol=1e-4)
+    np.testing.assert_allclose(kl_between(posterior, posterior), np.zeros((2, 3, 4)), atol=1e-6)
+    unit = Posterior(tf.zeros([2, 3, 4, 5]), tf.zeros([2, 3, 4, 5]))
+    np.testing.assert_allclose(kl_between(posterior, unit), kl_to_prior(posterior), rtol=1e-4)

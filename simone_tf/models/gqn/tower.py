@@ -1,0 +1,96 @@
+"""The representation of a view: GQN's 'tower' of convolutions, which a pose enters halfway (Eslami et al., 2018)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from simone_tf.checks import check_values, whole
+from simone_tf.errors import UserError
+
+SHRINKS_BY = 4
+"""Pixels of a frame, in rows and in columns, for one place of the representation."""
+
+
+class Tower(keras.layers.Layer):
+    """A frame and its viewpoint to a map of features, a quarter of the frame's height and width.
+
+    Convolutions with ReLU, of which each of two stages goes around itself by a shorter way; the viewpoint's numbers are
+    laid over every place between the stages. There are no norms.
+
+    Args:
+        channels: C of the representation and of the wide layers, the narrow ones have half (paper: 256).
+
+    Raises:
+        UserError: a value is of a wrong kind or out of range; while building, a frame does not divide by 4.
+    """
+
+    def __init__(self, channels: int = 256, name: str | None = None) -> None:
+        super().__init__(name=name)
+        check_values("Tower", {"channels": channels}, {"channels": whole(2)})
+        self.channels = channels
+        self.first = _convolution(channels, 2, "first", strides=2)
+        self.image_narrow = _convolution(channels // 2, 3, "image_narrow")
+        self.image_wide = _convolution(channels, 2, "image_wide", strides=2)
+        self.image_around = _convolution(channels, 2, "image_around", strides=2)
+        self.posed_narrow = _convolution(channels // 2, 3, "posed_narrow")
+        self.posed_wide = _convolution(channels, 3, "posed_wide")
+        self.posed_around = _convolution(channels, 3, "posed_around")
+        self.last = _convolution(channels, 1, "last")
+
+    def build(self, input_shape: tuple[Any, ...], viewpoint_shape: tuple[Any, ...]) -> None:
+        """Creates the weights for frames `(None, H, W, 3)` and viewpoints `(None, Dv)`."""
+        height, width, colours = input_shape[1:]
+        if height % SHRINKS_BY or width % SHRINKS_BY:
+            raise UserError(
+                f"Tower makes a quarter of a frame's height and width, but frames have {height}x{width} pixels: choose "
+                f"multiples of {SHRINKS_BY}."
+            )
+        self.map_size = height // SHRINKS_BY, width // SHRINKS_BY
+        half, rest = (None, height // 2, width // 2), (None, *self.map_size)
+        posed = (*rest, self.channels + viewpoint_shape[-1])
+        for layer, shape in (
+            (self.first, (None, height, width, colours)),
+            (self.image_narrow, (*half, self.channels)),
+            (self.image_wide, (*half, self.channels // 2)),
+            (self.image_around, (*half, self.channels)),
+            (self.posed_narrow, posed),
+            (self.posed_wide, (*rest, self.channels // 2)),
+            (self.posed_around, posed),
+            (self.last, (*rest, self.channels)),
+        ):
+            layer.build(shape)
+
+    def call(self, frames: tf.Tensor, viewpoints: tf.Tensor) -> tf.Tensor:
+        """The representations of views.
+
+        Args:
+            frames: `[N, H, W, 3]` float32 in [0, 1].
+            viewpoints: `[N, Dv]` float32.
+
+        Returns:
+            `[N, H / 4, W / 4, C]` float32.
+        """
+        features = self.first(tf.cast(frames, self.compute_dtype))
+        features = self.image_wide(self.image_narrow(features)) + self.image_around(features)
+        posed = tf.concat([features, laid_over(tf.cast(viewpoints, self.compute_dtype), self.map_size)], axis=-1)
+        features = self.posed_wide(self.posed_narrow(posed)) + self.posed_around(posed)
+        return tf.cast(self.last(features), tf.float32)
+
+
+def laid_over(viewpoints: tf.Tensor, map_size: tuple[int, int]) -> tf.Tensor:
+    """`[N, Dv]` at every place of a map: `[N, rows, columns, Dv]`."""
+    size = viewpoints.shape[-1]
+    return tf.broadcast_to(viewpoints[:, None, None], [tf.shape(viewpoints)[0], *map_size, size])
+
+
+def _convolution(channels: int, kernel_size: int, name: str, strides: int = 1) -> keras.layers.Conv2D:
+    return keras.layers.Conv2D(
+        channels,
+        kernel_size,
+        strides=strides,
+        padding="same",
+        data_format="channels_last",  # Whatever the user's keras.json says.
+        activation="relu",
+        name=name,
+    )
