@@ -27,14 +27,15 @@ def location_and_rotation(camera: np.ndarray, convention: str) -> tuple[np.ndarr
     """Reads a data set's pose vectors.
 
     Args:
-      camera: `[..., C]` float, finite.
+      camera: `[..., C]` float.
       convention: see the module.
 
     Returns:
       Location `[..., 3]` and camera-to-world rotation `[..., 3, 3]`, float64.
 
     Raises:
-      UserError: for an unknown convention, or numbers that do not follow it, such as a matrix that scales or mirrors.
+      UserError: for an unknown convention, or numbers that are not finite or do not follow it, such as a matrix that
+        scales or mirrors.
     """
     camera = np.asarray(camera, np.float64)
     if convention not in CONVENTIONS:
@@ -44,6 +45,8 @@ def location_and_rotation(camera: np.ndarray, convention: str) -> tuple[np.ndarr
             f"The camera has {camera.shape[-1]} numbers per frame but convention {convention!r} has "
             f"{CONVENTIONS[convention]}: name the convention of this dataset."
         )
+    if not np.isfinite(camera).all():
+        raise UserError("The camera has numbers that are not finite (NaN or infinite): give every frame its pose.")
     rotations = {"yaw_pitch": _from_yaw_pitch, "quaternion": _from_quaternion, "matrix": _from_matrix}
     if convention != "matrix":
         return camera[..., :3], rotations[convention](camera[..., 3:])
@@ -75,15 +78,16 @@ def _from_matrix(matrix: np.ndarray) -> np.ndarray:
     last_row = np.allclose(matrix[..., 3, :], [0.0, 0.0, 0.0, 1.0], atol=_TOLERANCE)
     _check(last_row, "are no 4x4 poses with last row 0, 0, 0, 1", "matrix")
     rotation = matrix[..., :3, :3]
-    mirrors = "are left-handed: a determinant of -1 in place of 1"
-    _check(np.all(np.linalg.det(rotation) > 0), mirrors, "matrix")
     square = rotation @ np.swapaxes(rotation, -1, -2)
     _check(np.allclose(square, np.eye(3), atol=_TOLERANCE), "scale or shear and are no rotation", "matrix")
+    mirrors = "are left-handed: a determinant of -1 in place of 1 (axes are right, up and backward)"
+    _check(np.all(np.linalg.det(rotation) > 0), mirrors, "matrix")
     return rotation
 
 
 def _check(holds: bool | np.bool_, fault: str, convention: str) -> None:
     if not holds:
         raise UserError(
-            f"The camera numbers {fault}, unlike convention {convention!r}: name the convention of this dataset."
+            f"The camera numbers {fault}, unlike convention {convention!r}: give them in it, or name the convention "
+            "of this dataset."
         )

@@ -84,7 +84,10 @@ def _parser():
     parser.add_argument("--run_dir", action="append", default=[], help="folder of a trained run; repeatable")
     parser.add_argument("--num_clips", type=int, help="held-out clips to score (default: all)")
     parser.add_argument(
-        "--num_probe_clips", type=int, default=1000, help="clips of the training split that the probes are trained on"
+        "--num_probe_clips",
+        type=int,
+        default=1000,
+        help="clips of the training split that the probes are trained on; 0 trains them on some of the held-out ones",
     )
     parser.add_argument("--num_pictures", type=int, default=12, help="held-out clips drawn in the report")
     parser.add_argument(

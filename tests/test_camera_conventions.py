@@ -61,6 +61,10 @@ def test_quaternion_is_scalar_first_and_by_hand():
         # Column by column: the location is in the last row.
         (np.swapaxes(camera_matrices(random_cameras()), 1, 2).reshape(-1, 16), "matrix", "last row"),
         (np.diag([1.0, 1.0, -1.0, 1.0]).reshape(1, 16), "matrix", "left-handed: a determinant of -1"),
+        (np.diag([0.0, 0.0, 0.0, 1.0]).reshape(1, 16), "matrix", "scale or shear"),
+        (np.diag([1.0, np.nan, 1.0, 1.0]).reshape(1, 16), "matrix", "not finite"),
+        (np.array([[np.nan, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]), "quaternion", "not finite"),
+        (np.array([[0.0, np.inf, 0.0, 0.0, 1.0, 0.0, 1.0]]), "yaw_pitch", "not finite"),
         (np.diag([2.0, 2.0, 2.0, 1.0]).reshape(1, 16), "matrix", "scale or shear"),
     ],
 )

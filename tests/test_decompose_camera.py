@@ -73,7 +73,7 @@ def test_what_is_wrong_with_the_camera_is_told(tmp_path, colour_run, run, npy, c
     named = f"--camera={camera}"
     for flags, words in (
         ([model], "is given `camera`, 7 numbers for every frame of the video: name the file"),
-        ([model, f"--camera={tmp_path / 'missing.npy'}"], "missing.npy is no camera file"),
+        ([model, f"--camera={tmp_path / 'missing.npy'}"], "missing.npy is no camera file, it does not exist"),
         ([model, f"--camera={npy}"], "walk.npy has rows of 192 numbers"),
         ([model, f"--camera={tmp_path / 'narrow.csv'}"], "narrow.csv has rows of 2 numbers"),
         ([model, f"--camera={tmp_path / 'short.npy'}"], "`camera` has 6 rows, the video has more frames"),

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from simone_tf.errors import UserError
 from simone_tf.models.parts.decoder import Decoded
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.queries import Query
@@ -231,8 +232,13 @@ class SceneModel(keras.Model):
 
         Returns:
             `Decomposition` of M frames; its posteriors are those of the context.
+
+        Raises:
+            UserError: something that the model is given is missing, or of another shape.
         """
         context = as_batch(context)
+        _check_fields("the context", context, self.given, context["video"].shape[1])
+        _check_fields("the views", views, self.given, None)
         posteriors = self.encode(context)
         means = {name: posterior.mean for name, posterior in posteriors.items()}
         rendering = self.render(means, views, context["video"].shape[2:4], chunk_size)
@@ -253,6 +259,22 @@ class SceneModel(keras.Model):
     @property
     def _default_save_signature(self) -> Any:
         return tf.function(lambda batch: self(batch), input_signature=(self._get_save_spec(),))
+
+
+def _check_fields(what: str, fields: Mapping[str, tf.Tensor], sizes: Mapping[str, int], num_frames: int | None) -> None:
+    """Raises UserError unless fields hold `[B, num_frames, C]` of every size C; any number of at least 1 for None."""
+    for name, size in sizes.items():
+        if name not in fields:
+            raise UserError(f"There is no `{name}` of {what}: give [B, {num_frames or 'M'}, {size}] numbers.")
+        shape = fields[name].shape
+        wanted = (None, num_frames, size)
+        fits = len(shape) == 3 and all(
+            want in (None, have) or have is None for want, have in zip(wanted, shape, strict=True)
+        )
+        if not fits or shape[1] == 0:
+            raise UserError(
+                f"The `{name}` of {what} is {list(shape)}: give [B, {num_frames or 'M'}, {size}], a row for a frame."
+            )
 
 
 class DecodesQueries:

@@ -13,7 +13,6 @@ from simone_tf.pictures.drawing import enlarge, whole_scale
 
 _INK, _FAINT = (40, 40, 40), (120, 124, 130)
 _GAP, _GROUP_GAP, _MARGIN, _FONT_SIZE = 4, 16, 12, 13
-_SEEN = "seen"
 
 
 def views_figure(
@@ -40,7 +39,7 @@ def views_figure(
     # At equal steps, which yaws of a turn are read by.
     chosen = list(range(0, len(columns), -(-len(columns) // max_columns)))
     tiles = {label: enlarge(frames[chosen], scale) for label, frames in rows.items()}
-    return _laid_out(strip, tiles, [columns[index] for index in chosen])
+    return _laid_out(strip, _seen_in_words(strip, seen), tiles, [columns[index] for index in chosen])
 
 
 def views_frames(
@@ -52,7 +51,7 @@ def views_frames(
     frames = []
     for index, view in enumerate(columns):
         tiles = np.stack([enlarge(row[index : index + 1], scale)[0] for row in rows.values()])
-        frames.append(_laid_out(strip, {view: tiles}, list(rows), wide=[*columns]))
+        frames.append(_laid_out(strip, _seen_in_words(strip, seen), {view: tiles}, list(rows), wide=[*columns]))
     return np.stack(frames)
 
 
@@ -61,19 +60,28 @@ def _spread(count: int, most: int) -> list[int]:
     return [int(index) for index in np.unique(np.linspace(0, count - 1, min(count, most)).round())]
 
 
+def _seen_in_words(strip: np.ndarray, seen: np.ndarray) -> str:
+    """What the strip is called: one may not take the frames shown for all that were seen."""
+    return "seen" if len(strip) == len(seen) else f"seen, {len(strip)} of {len(seen)}"
+
+
 def _laid_out(
-    strip: np.ndarray, tiles: Mapping[str, np.ndarray], columns: Sequence[str], wide: Sequence[str] = ()
+    strip: np.ndarray,
+    strip_label: str,
+    tiles: Mapping[str, np.ndarray],
+    columns: Sequence[str],
+    wide: Sequence[str] = (),
 ) -> np.ndarray:
     """The strip above a table of tiles; `wide` are labels that the left margin has room for besides its own."""
     font = ImageFont.load_default(_FONT_SIZE)
     _, height, width, _ = strip.shape
-    left = _MARGIN + max(int(np.ceil(font.getlength(label))) for label in (_SEEN, *tiles, *wide)) + 10
+    left = _MARGIN + max(int(np.ceil(font.getlength(label))) for label in (strip_label, *tiles, *wide)) + 10
     step = max(width + _GAP, max(int(np.ceil(font.getlength(label))) for label in columns) + 8)
     table_top = _MARGIN + height + _GROUP_GAP + _FONT_SIZE + 8
     across = max(left + len(strip) * (width + _GAP), left + len(columns) * step) - _GAP
     canvas = Image.new("RGB", (across + _MARGIN, table_top + len(tiles) * (height + _GAP) - _GAP + _MARGIN), PAPER)
     draw = ImageDraw.Draw(canvas)
-    draw.text((_MARGIN, _MARGIN + height // 2), _SEEN, _FAINT, font, anchor="lm")
+    draw.text((_MARGIN, _MARGIN + height // 2), strip_label, _FAINT, font, anchor="lm")
     for index, tile in enumerate(strip):
         canvas.paste(Image.fromarray(tile), (left + index * (width + _GAP), _MARGIN))
     for index, label in enumerate(columns):

@@ -28,6 +28,8 @@ def read_camera(path: str | os.PathLike) -> np.ndarray:
     """
     path = os.fspath(path)
     suffix = os.path.splitext(path)[1].lower()
+    if not os.path.exists(path):
+        raise UserError(f"{path} is no camera file, it does not exist: check the name.")
     if not is_file(path) or suffix not in SUFFIXES:
         raise UserError(f"{path} is no camera file: give a {', '.join(SUFFIXES)} with a row of numbers per frame.")
     read_start(path)
@@ -56,6 +58,10 @@ def _npy(path: str) -> np.ndarray:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (SyntaxError, TokenError) as error:  # of Python's own parser, with which NumPy reads the header
         raise ValueError("its header is damaged") from error
+    except ValueError as error:
+        if "pickle" in str(error):  # NumPy's own words advise to load it all the same.
+            raise ValueError("it is no array of numbers") from error
+        raise
     if array.ndim < 2 or array.dtype.kind not in "iuf":
         raise ValueError(f"it holds {array.dtype} {list(array.shape)}, not real numbers [T, C]")
     return np.asarray(array)

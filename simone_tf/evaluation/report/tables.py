@@ -9,7 +9,7 @@ import numpy as np
 
 from simone_tf.cli.console import say
 from simone_tf.evaluation.probes.run_probes import PROBES
-from simone_tf.evaluation.report.words import VIEW_SCORES, VIEW_TASKS, VIEWS
+from simone_tf.evaluation.report.words import VIEW_SCORES, VIEW_TASKS, VIEWS, kl_in_words
 from simone_tf.files import replacing, write_json
 
 
@@ -74,7 +74,9 @@ def print_summary(summary: dict) -> None:
             if spread["mean"] is not None:
                 say(f"{name:32} {spread['mean']:.4f} +- {spread['std']:.4f}")
     for task, result in summary.get("views", {}).items():
-        say(f"{VIEW_TASKS[task]}: {result['unseen_frames']} frames drawn after {result['context_frames']} were seen")
+        unseen, seen = result["unseen_frames"], result["context_frames"]
+        frames, were = "frame" if unseen == 1 else "frames", "was" if seen == 1 else "were"
+        say(f"{VIEW_TASKS[task]}: {unseen} {frames} drawn after {seen} {were} seen")
         for what in (what for what in VIEWS if what in result):
             values = [
                 f"{words} {result[what][name]['mean']:.4f}"
@@ -82,6 +84,9 @@ def print_summary(summary: dict) -> None:
                 if result[what].get(name, {}).get("mean") is not None
             ]
             say(f"  {VIEWS[what]:30} {', '.join(values)}")
+    for name, spread in summary["latents"].items():
+        if isinstance(spread, dict) and spread["mean"] is not None:
+            say(f"{kl_in_words(name):32} {spread['mean']:.4f} +- {spread['std']:.4f}")
     for row in summary["probes"]:
         if "r2_mean" in row:
             name = f"{row['target']} ({row['coordinates']}) from {row['input']}, {row['regressor']}"

@@ -177,3 +177,25 @@ def test_wrong_settings_are_named():
         make(sampling="mode")
     with pytest.raises(UserError, match="left-handed"):
         make(camera=CameraVector("matrix")).check_given({"camera": np.diag([1.0, -1.0, 1.0, 1.0]).reshape(1, 16)})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda batch, views: (without(batch, "camera"), views), "There is no `camera` of the context: give"),
+        (lambda batch, views: (batch, {}), "There is no `camera` of the views: give"),
+        (lambda batch, views: (batch | {"camera": batch["camera"][:, 1:]}, views), "`camera` of the context is"),
+        (lambda batch, views: (batch, {"camera": views["camera"][..., :-1]}), "`camera` of the views is"),
+        (lambda batch, views: (batch, {"camera": views["camera"][:, :0]}), "`camera` of the views is"),
+        (lambda batch, views: (batch, {"camera": views["camera"][0]}), "`camera` of the views is"),
+    ],
+)
+def test_views_that_cannot_be_drawn_are_told_in_one_sentence(change, words):
+    model, batch = make(), clips()
+    batch, views = change(batch, {"camera": batch["camera"]})
+    with pytest.raises(UserError, match=words):
+        model.render_views(batch, views)
+
+
+def without(batch, name):
+    return {field: value for field, value in batch.items() if field != name}
