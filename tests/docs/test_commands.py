@@ -89,6 +89,10 @@ SHORTENED = (
     (r"python -m simone_tf\.decompose .*--adapt=", ("--adapt=0.001",)),
     (r"python -m simone_tf\.decompose ", ()),
     (
+        r"python tools/sweep\.py .*simone_vs",
+        (*SMALL_VIEWS, "--seeds=0", "--evaluate_flag=--num_clips=2", "--evaluate_flag=--num_probe_clips=0"),
+    ),
+    (
         r"python tools/sweep\.py ",
         (*SMALL_QUICKSTART, "--seeds=0", "--evaluate_flag=--num_clips=2", "--evaluate_flag=--num_probe_clips=2"),
     ),
@@ -116,6 +120,7 @@ LEFT_OUT = (
     (r"\.venv/bin/pre-commit ", "a hook of the user's own clone"),
     (r"bash tools/run_tests\.sh", "it is what runs this test"),
     (r"python3\.11 tools/check_lower_bounds\.py", "installs an environment; run by hand, with its result on the page"),
+    (r"python tools/table1\.py ", "trains four models; tests/tools/test_table1.py does it with two steps of each"),
     (r"python tests/fuzz_files\.py", "takes long; tests/test_fuzz_files.py runs a short one"),
     (r"python -m simone_tf\.decompose .*--camera_path", "needs a trained model and the camera; see test_fly_around.py"),
     (r"tensorboard ", "a server that runs until it is ended"),
