@@ -17,7 +17,7 @@ from simone_tf.models.parts.decoder import Decoded
 from simone_tf.models.parts.latents import Posterior, kl_to_prior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco, WithObjective
-from simone_tf.models.parts.queries import Queries, Query, RandomQueries, at_frames, full_query, pixels_at, query_at
+from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries, full_query, query_at
 from simone_tf.models.scene_model import (
     Batch,
     Decomposition,
@@ -44,7 +44,7 @@ class NeRFVAE(WithObjective, SceneModel):
         encoder: `RayEncoder`.
         field: `RadianceField`.
         likelihood: `PixelMixture`; of one slot, so a Gaussian.
-        queries: whose rays a training step sends, pixels of all frames: one of `Queries`.
+        queries: whose rays a training step sends, pixels of all frames: `RandomQueries` or `StridedQueries`.
         camera: `PinholeCamera`, what the data's cameras are.
         bounds: ((x, y, z), (x, y, z)), the lowest and the highest corner of the box in which something can be, in the
             units of the cameras' positions. Outside of it nothing is looked for.
@@ -73,7 +73,7 @@ class NeRFVAE(WithObjective, SceneModel):
         encoder: RayEncoder | None = None,
         field: RadianceField | None = None,
         likelihood: PixelMixture | None = None,
-        queries: Queries | None = None,
+        queries: RandomQueries | StridedQueries | None = None,
         camera: PinholeCamera | None = None,
         bounds: tuple[tuple[float, ...], tuple[float, ...]] = ((-4.0, -4.0, 0.0), (4.0, 4.0, 2.8)),
         coarse_points: int = 64,
@@ -179,8 +179,8 @@ class NeRFVAE(WithObjective, SceneModel):
         noise = tf.random.stateless_normal(tf.shape(posterior.mean), latent_seed)
         latents = posterior.mean + tf.exp(posterior.log_scale) * noise
 
-        indices = self.queries.sample(num_frames, height, width, shared_seed, video.shape[0] or tf.shape(video)[0])
-        pixels = pixels_at(video, indices)
+        indices = self.queries.sample(num_frames, height, width, shared_seed)
+        pixels = tf.gather(tf.reshape(video, [-1, num_frames * height * width, 3]), indices, axis=1)  # [B, P, 3]
         rays = self._rays(query_at(indices, height, width), batch["camera"], (height, width))
         rgb = self._seen(latents, rays, (coarse_seed, fine_seed))
         nats_per_pixel = tf.reduce_mean(self.likelihood.log_prob(pixels, *_one_slot(rgb)))
@@ -235,7 +235,7 @@ class NeRFVAE(WithObjective, SceneModel):
         # A query's coordinates go from the centre of the first pixel to that of the last.
         last = tf.constant([frame_size[0] - 1.0, frame_size[1] - 1.0])
         places = 0.5 + 0.5 * (query.coordinates + 1.0) * last  # A single row or column lies at 0, its middle.
-        return self.camera.rays(at_frames(camera, query.frames), places, frame_size)
+        return self.camera.rays(tf.gather(camera, query.frames[0], axis=1), places, frame_size)
 
     def _seen(self, latents: tf.Tensor, rays: Rays, seeds: tuple[tf.Tensor, tf.Tensor] | None) -> tf.Tensor:
         """Colours `[B, P, 3]` along rays, of scenes `[B, D]`; without seeds the points of a ray lie evenly."""

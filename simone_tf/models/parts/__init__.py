@@ -8,7 +8,6 @@ PARTS = {
     "PixelDecoder": "simone_tf.models.parts.decoder:PixelDecoder",
     "PixelMixture": "simone_tf.models.parts.likelihood:PixelMixture",
     "RandomQueries": "simone_tf.models.parts.queries:RandomQueries",
-    "StratifiedQueries": "simone_tf.models.parts.queries:StratifiedQueries",
     "StridedQueries": "simone_tf.models.parts.queries:StridedQueries",
     "Transformer": "simone_tf.models.parts.transformer:Transformer",
 }

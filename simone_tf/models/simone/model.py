@@ -9,10 +9,10 @@ from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco
-from simone_tf.models.parts.queries import Queries, Query, at_frames
+from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries
 from simone_tf.models.scene_model import Batch, Latent, as_batch
 from simone_tf.models.simone.encoder import Encoder
-from simone_tf.models.simone.slot_mixture import SlotMixtureModel
+from simone_tf.models.simone.slot_mixture import SlotMixtureModel, at_frames
 
 
 class SIMONe(SlotMixtureModel):
@@ -22,7 +22,7 @@ class SIMONe(SlotMixtureModel):
         encoder: `Encoder`.
         decoder: `PixelDecoder`.
         likelihood: `PixelMixture`.
-        queries: which pixels a training step decodes, one of `Queries`.
+        queries: which pixels a training step decodes, `StridedQueries` or `RandomQueries`.
         alpha: weight of the pixel likelihood in Eq. 3 (recovered from reproductions: 0.2; the paper's main text: 1 as a
             rule).
         beta_objects, beta_frames: weights of the KL of object and frame latents (recovered: both 1e-8, CATER 1e-5 and
@@ -55,7 +55,7 @@ class SIMONe(SlotMixtureModel):
         encoder: Encoder | None = None,
         decoder: PixelDecoder | None = None,
         likelihood: PixelMixture | None = None,
-        queries: Queries | None = None,
+        queries: StridedQueries | RandomQueries | None = None,
         alpha: float = 0.2,
         beta_objects: float = 1e-8,
         beta_frames: float = 1e-8,

@@ -10,7 +10,7 @@ from simone_tf.models.parts.decoder import Decoded, MaskNormalization, PixelDeco
 from simone_tf.models.parts.latents import Posterior, kl_to_prior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco, WithObjective
-from simone_tf.models.parts.queries import Queries, Query, StridedQueries, at_frames, full_query, pixels_at, query_at
+from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries, full_query, query_at
 from simone_tf.models.scene_model import (
     Batch,
     DecodesQueries,
@@ -34,7 +34,7 @@ class SlotMixtureModel(WithObjective, SceneModel, DecodesQueries):
         encoder: infers the objects, `SlotEncoder`.
         decoder: `PixelDecoder`.
         likelihood: `PixelMixture`.
-        queries: which pixels a training step decodes, one of `Queries`.
+        queries: which pixels a training step decodes, `StridedQueries` or `RandomQueries`.
         alpha: weight of the pixel likelihood in Eq. 3.
         beta_objects: weight of the KL of object latents.
         sampling: noise of the latents in training, one of `SAMPLING`.
@@ -51,7 +51,7 @@ class SlotMixtureModel(WithObjective, SceneModel, DecodesQueries):
         encoder: SlotEncoder,
         decoder: PixelDecoder | None,
         likelihood: PixelMixture | None,
-        queries: Queries | None,
+        queries: StridedQueries | RandomQueries | None,
         alpha: float,
         beta_objects: float,
         sampling: str,
@@ -140,9 +140,9 @@ class SlotMixtureModel(WithObjective, SceneModel, DecodesQueries):
         batch = as_batch(batch)
         video = batch["video"]
         num_frames, height, width = video.shape[1:4]
-        indices = self.queries.sample(num_frames, height, width, shared_seed, video.shape[0] or tf.shape(video)[0])
+        indices = self.queries.sample(num_frames, height, width, shared_seed)
         query = query_at(indices, height, width)
-        pixels = pixels_at(video, indices)
+        pixels = tf.gather(tf.reshape(video, [-1, num_frames * height * width, 3]), indices, axis=1)  # [B, P, 3]
 
         given = self._given_of(batch)
         posteriors = self.encode(self.context_of(batch, shared_seed))
@@ -231,9 +231,7 @@ class SlotMixtureModel(WithObjective, SceneModel, DecodesQueries):
         if self.sampling == "shared":
             return objects.sample(1, seed)
         per_frame = objects.sample(num_frames, seed)  # [B, K, T, Do]
-        if query.frames.shape[0] == 1:
-            return tf.gather(per_frame, query.frames[0], axis=2)
-        return tf.gather(per_frame, tf.repeat(query.frames[:, None], self.num_slots, 1), axis=2, batch_dims=2)
+        return tf.gather(per_frame, query.frames[0], axis=2)
 
     def _decode_queries(
         self,
@@ -252,6 +250,13 @@ class SlotMixtureModel(WithObjective, SceneModel, DecodesQueries):
         if self.mask_normalization is None:
             return decoded
         return decoded._replace(mask_logits=self.mask_normalization(decoded.mask_logits))
+
+
+def at_frames(per_frame: tf.Tensor, frames: tf.Tensor) -> tf.Tensor:
+    """`[B, P, D]`: what belongs to each query's frame, of `[B, T, D]` and `frames [B or 1, P]`."""
+    if frames.shape[0] == 1:
+        return tf.gather(per_frame, frames[0], axis=1)
+    return tf.gather(per_frame, frames, axis=1, batch_dims=1)
 
 
 def _length(viewpoints: tf.Tensor) -> int | tf.Tensor:

@@ -12,9 +12,9 @@ from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco
-from simone_tf.models.parts.queries import Queries, Query, at_frames
+from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries
 from simone_tf.models.scene_model import MOMENTS, Batch, Latent, as_batch
-from simone_tf.models.simone.slot_mixture import SlotMixtureModel
+from simone_tf.models.simone.slot_mixture import SlotMixtureModel, at_frames
 from simone_tf.models.simone.view_encoder import ViewEncoder
 
 
@@ -38,7 +38,7 @@ class SIMONeVS(SlotMixtureModel):
         encoder: `ViewEncoder`.
         decoder: `PixelDecoder`.
         likelihood: `PixelMixture`.
-        queries: which pixels a training step decodes, of all frames: one of `Queries`.
+        queries: which pixels a training step decodes, of all frames: `StridedQueries` or `RandomQueries`.
         camera: `CameraVector`, what the data's cameras are and what the network is given of them.
         num_context_frames: frames that a training step encodes, the same number in every step; None for all.
         uses_time: whether encoder and decoder are told when a frame is, as SIMONe is; needed where things move. In
@@ -58,7 +58,7 @@ class SIMONeVS(SlotMixtureModel):
         encoder: ViewEncoder | None = None,
         decoder: PixelDecoder | None = None,
         likelihood: PixelMixture | None = None,
-        queries: Queries | None = None,
+        queries: StridedQueries | RandomQueries | None = None,
         camera: CameraVector | None = None,
         num_context_frames: int | None = None,
         uses_time: bool = False,

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from simone_tf.errors import UserError
 from simone_tf.models.parts.likelihood import PixelMixture
-from simone_tf.models.parts.queries import Query, RandomQueries, StratifiedQueries, StridedQueries, full_query
+from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries, full_query
 
 FRAMES, HEIGHT, WIDTH, SLOTS = 3, 8, 16, 4
 PIXELS = FRAMES * HEIGHT * WIDTH
@@ -78,7 +78,7 @@ def test_mask_entropy_is_a_further_term(make_simone):
     np.testing.assert_allclose(losses[sharp]["loss"] - losses[plain]["loss"], wanted, rtol=1e-3)
 
 
-@pytest.mark.parametrize("queries", [RandomQueries(48), StratifiedQueries(48), StridedQueries(2, 2)])
+@pytest.mark.parametrize("queries", [RandomQueries(48), StridedQueries(2, 2)])
 def test_decoding_a_subset_leaves_the_loss_unchanged_in_expectation(make_simone, queries):
     model = make_simone(sampling="mean", normalize_masks=False, queries=queries)
     video = _video()
