@@ -268,6 +268,15 @@ def test_a_control_is_printed_beside_every_probe(evaluated, capsys):
     assert [line.rpartition("shuffled ")[2] for line in lines] == [f"{value:.3f}" for value in shuffled]
 
 
+def test_the_latents_kl_is_printed(evaluated, capsys):
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    tables.print_summary(metrics)
+    lines = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
+    for latent, title in (("object", "KL of an object latent, nats"), ("frame", "KL of a frame latent, nats")):
+        spread = metrics["latents"][f"{latent}_kl"]
+        assert f"{title} {spread['mean']:.4f} +- {spread['std']:.4f}" in lines
+
+
 def test_of_two_evaluations_of_a_run_the_second_is_told(evaluated, rich, tmp_path, capsys):
     run_dir = shutil.copytree(evaluated.parent, tmp_path / "run")
     folder = run_dir / "evaluation"

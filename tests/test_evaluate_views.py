@@ -75,6 +75,10 @@ def test_tables_and_page_hold_what_the_metrics_do(evaluated, capsys):
     printed = capsys.readouterr().out
     assert "views all around the scene: 4 frames drawn after 3 were seen" in printed
     assert f"PSNR, dB {nearest:.4f}" in printed
+    for task in summary["views"].values():
+        task["unseen_frames"] = task["context_frames"] = 1
+    tables.print_summary(summary)
+    assert "views all around the scene: 1 frame drawn after 1 was seen" in capsys.readouterr().out
     assert {"views_0.png", "views_1.gif", "fly_around_0.gif"} <= {
         path.name for path in (evaluated / "figures").iterdir()
     }

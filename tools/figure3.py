@@ -35,17 +35,16 @@ from simone_tf.runs.load import load_run
 MODELS = {"simone_vs": "SIMONe-VS", "gqn": "GQN", "nerf_vae": "NeRF-VAE"}
 """Folder of the configurations and of the run, and what a model is called; the first sets the target of the others."""
 
-CLASSES = {"gqn": "GQN", "nerf_vae": "NeRFVAE"}
 _MAX_METRICS_BYTES = 2**26
 
 
 def train_flags(model, target_run):
     """Flags that have a model trained to the log-likelihood of a run; none for the model that sets it."""
-    if model not in CLASSES:
+    if model == next(iter(MODELS)):
         return []
     metrics = os.path.join(target_run, "evaluation", "metrics.json")
     bound = (
-        f"{CLASSES[model]}.objective = @Geco()",
+        "objective = @Geco()",
         "Geco.target = @nats_per_pixel_of()",
         f"nats_per_pixel_of.metrics = {metrics!r}",
     )

@@ -54,3 +54,14 @@ def test_in_motion_a_view_comes_after_the_other():
         assert true[1] < drawn[1]
         others = [frames(GREEN, 3)[other, 0, 0] for other in range(3) if other != index]
         assert all(runs_of(picture, other) is None for other in others)
+
+
+def test_the_strip_says_when_it_does_not_show_all_that_was_seen():
+    """Its label is longer then, and nothing else is: the pictures begin further to the right."""
+    rows = {"a": frames(GREEN, 2)}
+    all_shown, some_shown = (
+        runs_of(views_figure(frames(RED, count), rows, ["", ""], max_seen=4), RED)[1] for count in (4, 8)
+    )
+    assert some_shown > all_shown
+    moving = [runs_of(views_frames(frames(RED, count), rows, ["", ""])[0], RED)[1] for count in (4, 8)]
+    assert moving == [all_shown, some_shown]

@@ -132,7 +132,7 @@ def test_what_is_missing_is_trained_to_the_first_model_s_likelihood(tool, tmp_pa
         ("train", "nerf_vae"),
         ("evaluate", "nerf_vae"),
     ]
-    assert "--gin_param=NeRFVAE.objective = @Geco()" in called[3]
+    assert "--gin_param=objective = @Geco()" in called[3]
     metrics = tmp_path / "simone_vs" / "evaluation" / "metrics.json"
     assert f"--gin_param=nats_per_pixel_of.metrics = {str(metrics)!r}" in called[3]
     assert called[3][-1] == "--gin_param=num_steps = 3"

@@ -8,6 +8,7 @@ import tensorflow as tf
 from simone_tf.checks import check_values, one_of, whole
 from simone_tf.models.gqn.conv_lstm import ConvLSTMCell
 from simone_tf.models.gqn.tower import SHRINKS_BY, laid_over
+from simone_tf.models.parts.convolutions import convolution
 from simone_tf.models.parts.latents import Posterior, clip_with_way_back
 
 _LOG_SCALE_RANGE = (-8.0, 3.0)
@@ -46,7 +47,7 @@ class DrawCore(keras.layers.Layer):
         self.latent_channels = latent_channels
         self.canvas_channels = canvas_channels
         self.generator = ConvLSTMCell(hidden_channels, kernel_size, name="generator")
-        self.prior = _convolution(2 * latent_channels, kernel_size, "prior")
+        self.prior = convolution(2 * latent_channels, kernel_size, "prior")
         self.paint = keras.layers.Conv2DTranspose(
             canvas_channels,
             SHRINKS_BY,
@@ -55,9 +56,9 @@ class DrawCore(keras.layers.Layer):
             data_format="channels_last",
             name="paint",
         )
-        self.look = _convolution(hidden_channels, SHRINKS_BY, "look", strides=SHRINKS_BY)
+        self.look = convolution(hidden_channels, SHRINKS_BY, "look", strides=SHRINKS_BY)
         self.inference = ConvLSTMCell(hidden_channels, kernel_size, name="inference")
-        self.posterior = _convolution(2 * latent_channels, kernel_size, "posterior")
+        self.posterior = convolution(2 * latent_channels, kernel_size, "posterior")
 
     def build(self, scene_shape: tuple[Any, ...]) -> None:
         """Creates the weights for `(None, rows, columns, C)` of representation and viewpoint together."""
@@ -142,7 +143,7 @@ class ConvDraw(keras.layers.Layer):
         sizes = (hidden_channels, latent_channels, canvas_channels, kernel_size)
         count = 1 if shares_cores else num_steps
         self.cores = tuple(DrawCore(*sizes, name=f"core_{index}") for index in range(count))
-        self.colours = _convolution(3, 1, "colours")
+        self.colours = convolution(3, 1, "colours")
 
     def build(self, representation_shape: tuple[Any, ...], viewpoint_shape: tuple[Any, ...]) -> None:
         """Creates the weights for representations `(None, H / 4, W / 4, C)` and viewpoints `(None, Dv)`."""
@@ -194,14 +195,3 @@ class ConvDraw(keras.layers.Layer):
 def _gaussian(parameters: tf.Tensor) -> Posterior:
     mean, log_scale = tf.split(tf.cast(parameters, tf.float32), 2, axis=-1)
     return Posterior(mean, clip_with_way_back(log_scale, *_LOG_SCALE_RANGE))
-
-
-def _convolution(channels: int, kernel_size: int, name: str, strides: int = 1) -> keras.layers.Conv2D:
-    return keras.layers.Conv2D(
-        channels,
-        kernel_size,
-        strides=strides,
-        padding="same",
-        data_format="channels_last",  # Whatever the user's keras.json says.
-        name=name,
-    )

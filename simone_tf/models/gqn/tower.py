@@ -1,5 +1,6 @@
 """The representation of a view: GQN's 'tower' of convolutions, which a pose enters halfway (Eslami et al., 2018)."""
 
+import functools
 from typing import Any
 
 import keras
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from simone_tf.checks import check_values, whole
 from simone_tf.errors import UserError
+from simone_tf.models.parts.convolutions import convolution
 
 SHRINKS_BY = 4
 """Pixels of a frame, in rows and in columns, for one place of the representation."""
@@ -29,14 +31,15 @@ class Tower(keras.layers.Layer):
         super().__init__(name=name)
         check_values("Tower", {"channels": channels}, {"channels": whole(2)})
         self.channels = channels
-        self.first = _convolution(channels, 2, "first", strides=2)
-        self.image_narrow = _convolution(channels // 2, 3, "image_narrow")
-        self.image_wide = _convolution(channels, 2, "image_wide", strides=2)
-        self.image_around = _convolution(channels, 2, "image_around", strides=2)
-        self.posed_narrow = _convolution(channels // 2, 3, "posed_narrow")
-        self.posed_wide = _convolution(channels, 3, "posed_wide")
-        self.posed_around = _convolution(channels, 3, "posed_around")
-        self.last = _convolution(channels, 1, "last")
+        with_relu = functools.partial(convolution, activation="relu")
+        self.first = with_relu(channels, 2, "first", strides=2)
+        self.image_narrow = with_relu(channels // 2, 3, "image_narrow")
+        self.image_wide = with_relu(channels, 2, "image_wide", strides=2)
+        self.image_around = with_relu(channels, 2, "image_around", strides=2)
+        self.posed_narrow = with_relu(channels // 2, 3, "posed_narrow")
+        self.posed_wide = with_relu(channels, 3, "posed_wide")
+        self.posed_around = with_relu(channels, 3, "posed_around")
+        self.last = with_relu(channels, 1, "last")
 
     def build(self, input_shape: tuple[Any, ...], viewpoint_shape: tuple[Any, ...]) -> None:
         """Creates the weights for frames `(None, H, W, 3)` and viewpoints `(None, Dv)`."""
@@ -82,15 +85,3 @@ def laid_over(viewpoints: tf.Tensor, map_size: tuple[int, int]) -> tf.Tensor:
     """`[N, Dv]` at every place of a map: `[N, rows, columns, Dv]`."""
     size = viewpoints.shape[-1]
     return tf.broadcast_to(viewpoints[:, None, None], [tf.shape(viewpoints)[0], *map_size, size])
-
-
-def _convolution(channels: int, kernel_size: int, name: str, strides: int = 1) -> keras.layers.Conv2D:
-    return keras.layers.Conv2D(
-        channels,
-        kernel_size,
-        strides=strides,
-        padding="same",
-        data_format="channels_last",  # Whatever the user's keras.json says.
-        activation="relu",
-        name=name,
-    )

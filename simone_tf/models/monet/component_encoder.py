@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from simone_tf.checks import check_values, sizes, whole
+from simone_tf.models.parts.convolutions import build_in_turn, halving_convolutions
 from simone_tf.models.parts.latents import LatentHead, Posterior
 
 
@@ -31,26 +32,12 @@ class ComponentEncoder(keras.layers.Layer):
         super().__init__(name=name)
         values = {"channels": channels, "kernel_size": kernel_size}
         check_values("ComponentEncoder", values, {"channels": sizes("convolution"), "kernel_size": whole(1)})
-        self.convolutions = tuple(
-            keras.layers.Conv2D(
-                count,
-                kernel_size,
-                strides=2,
-                padding="same",
-                data_format="channels_last",  # Whatever the user's keras.json says.
-                activation="relu",
-                name=f"conv_{index}",
-            )
-            for index, count in enumerate(channels)
-        )
+        self.convolutions = halving_convolutions(channels, kernel_size)
         self.head = head or LatentHead(16, 256, name="head")
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
         """Creates the weights for frames `(None, H, W, 3)`."""
-        shape = (None, *input_shape[1:3], input_shape[-1] + 1)
-        for convolution in self.convolutions:
-            convolution.build(shape)
-            shape = convolution.compute_output_shape(shape)
+        shape = build_in_turn(self.convolutions, (None, *input_shape[1:3], input_shape[-1] + 1))
         self.num_features = shape[1] * shape[2] * shape[3]
         self.head.build((None, self.num_features))
 

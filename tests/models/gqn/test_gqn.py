@@ -14,6 +14,8 @@ from simone_tf.models.parts.camera_vector import CameraVector
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco
 
+from posed_clips import posed_clips
+
 T, H, W = 4, 8, 16
 SEEDS = tf.constant([1, 5]), tf.constant([2, 5])
 
@@ -27,14 +29,7 @@ def make(frames=T, **settings):
 
 
 def clips(seed=0, count=T):
-    yaw = tf.random.stateless_uniform([2, count], [seed, 1], -3.0, 3.0)
-    pitch = tf.random.stateless_uniform([2, count], [seed, 2], -1.0, 1.0)
-    place = tf.random.stateless_normal([2, count, 3], [seed, 3])
-    angles = tf.stack([tf.sin(yaw), tf.cos(yaw), tf.sin(pitch), tf.cos(pitch)], -1)
-    return {
-        "video": tf.random.stateless_uniform([2, count, H, W, 3], [seed, 0]),
-        "camera": tf.concat([place, angles], -1),
-    }
+    return posed_clips(seed, count, (H, W))
 
 
 def spied(monkeypatch, model, batch, seed):

@@ -13,6 +13,7 @@ from simone_tf.models.parts.queries import Query, RandomQueries, full_query
 from simone_tf.models.scene_model import MOMENTS
 from simone_tf.models.simone.view_supervised import SIMONeVS
 
+from posed_clips import posed_clips
 from small_models import make_view_encoder
 
 T, H, W, SLOTS = 4, 8, 16, 4
@@ -28,14 +29,7 @@ def make(frames=T, **settings):
 
 
 def clips(seed=0, count=T):
-    yaw = tf.random.stateless_uniform([2, count], [seed, 1], -3.0, 3.0)
-    pitch = tf.random.stateless_uniform([2, count], [seed, 2], -1.0, 1.0)
-    place = tf.random.stateless_normal([2, count, 3], [seed, 3])
-    angles = tf.stack([tf.sin(yaw), tf.cos(yaw), tf.sin(pitch), tf.cos(pitch)], -1)
-    return {
-        "video": tf.random.stateless_uniform([2, count, H, W, 3], [seed, 0]),
-        "camera": tf.concat([place, angles], -1),
-    }
+    return posed_clips(seed, count, (H, W))
 
 
 def only(batch, frames):
