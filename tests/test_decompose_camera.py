@@ -76,8 +76,14 @@ def test_what_is_wrong_with_the_camera_is_told(tmp_path, colour_run, run, npy, c
         ([model, f"--camera={tmp_path / 'missing.npy'}"], "missing.npy is no camera file, it does not exist"),
         ([model, f"--camera={npy}"], "walk.npy has rows of 192 numbers"),
         ([model, f"--camera={tmp_path / 'narrow.csv'}"], "narrow.csv has rows of 2 numbers"),
-        ([model, f"--camera={tmp_path / 'short.npy'}"], "`camera` has 6 rows, the video has more frames"),
-        ([model, f"--camera={tmp_path / 'long.npy'}"], "`camera` has 8 rows, the video has 7 frames"),
+        (
+            [model, f"--camera={tmp_path / 'short.npy'}"],
+            "short.npy: `camera` has 6 rows, the video has more frames",
+        ),
+        (
+            [model, f"--camera={tmp_path / 'long.npy'}"],
+            "long.npy: `camera` has 8 rows, the video has 7 frames",
+        ),
         ([model, named, f"--camera_from={tmp_path / 'text.txt'}"], "name a file with a row of numbers per frame"),
         ([model, named, f"--camera_from={tmp_path / 'missing.csv'}"], "missing.csv is no camera file"),
         ([model, named, f"--camera_from={tmp_path / 'narrow.csv'}"], "narrow.csv has rows of 2 numbers"),

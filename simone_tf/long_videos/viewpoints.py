@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from simone_tf.data.videos.video_source import VideoSource
 from simone_tf.errors import UserError
 from simone_tf.long_videos.fitting import FittedFrames
 from simone_tf.long_videos.window_model import WindowModel
+from simone_tf.long_videos.windows import WrongRowsError
 
 _CAMERA = "camera"
 """The field that there are files of."""
@@ -46,6 +48,15 @@ def given_of_video(window_model: WindowModel, camera: str | None) -> dict[str, n
             f"the file that holds them, --camera=FILE ({_KINDS})."
         )
     return {_CAMERA: _rows(window_model, camera)}
+
+
+@contextlib.contextmanager
+def rows_told_of(camera: str | None) -> Iterator[None]:
+    """Tells the file in front of what is said of its rows while the video is read."""
+    try:
+        yield
+    except WrongRowsError as error:
+        raise UserError(f"{camera}: {error}") from error
 
 
 def viewpoint_of(window_model: WindowModel, camera_from: str | None, fit: str) -> dict[str, np.ndarray] | None:

@@ -10,6 +10,14 @@ from simone_tf.errors import UserError
 from simone_tf.pictures.pixels import as_float
 
 
+class WrongRowsError(UserError):
+    """What is given of the frames has not as many rows as the video has frames; which file it is from is not known."""
+
+    def __init__(self, name: str, rows: int, frames: int | None) -> None:
+        has = "more frames" if frames is None else f"{frames} frames"
+        super().__init__(f"`{name}` has {rows} rows, the video has {has}: give every frame one row.")
+
+
 class Window(NamedTuple):
     """T consecutive frames of a video."""
 
@@ -78,7 +86,7 @@ def cut_windows(
     for frame in frames:
         for name, table in given.items():
             if count == len(table):
-                raise UserError(f"`{name}` has {count} rows, the video has more frames: give every frame its row.")
+                raise WrongRowsError(name, count, None)
         if count and count in cuts:
             yield from rest_of_scene()
             last.clear()
@@ -92,7 +100,7 @@ def cut_windows(
         raise UserError("The video has no frame: name one that has.")
     for name, table in given.items():
         if count < len(table):
-            raise UserError(f"`{name}` has {len(table)} rows, the video has {count} frames: give every frame one row.")
+            raise WrongRowsError(name, len(table), count)
     yield from rest_of_scene()
 
 

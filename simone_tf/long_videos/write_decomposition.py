@@ -9,7 +9,7 @@ from simone_tf.long_videos.decomposition import VideoDecomposition
 from simone_tf.long_videos.fitting import FittedFrames, display_scale
 from simone_tf.long_videos.fly_around import check_camera_path, fly_around
 from simone_tf.long_videos.video_outputs import VideoOutputs, output_folder
-from simone_tf.long_videos.viewpoints import given_of_video, viewpoint_of
+from simone_tf.long_videos.viewpoints import given_of_video, rows_told_of, viewpoint_of
 from simone_tf.long_videos.window_model import WindowModel
 from simone_tf.long_videos.windows import check_overlap, default_overlap
 
@@ -62,7 +62,7 @@ def write_decomposition(
     check_camera_path(window_model, camera_path, given, camera)
     frames = FittedFrames(video, size, fit)
     viewpoint = viewpoint_of(window_model, camera_from, fit)
-    with output_folder(out, overwrite) as folder, contextlib.closing(frames):
+    with rows_told_of(camera), output_folder(out, overwrite) as folder, contextlib.closing(frames):
         decomposition = VideoDecomposition(
             window_model, frames, overlap, given=given, viewpoint=viewpoint, find_cuts=find_cuts
         )

@@ -33,9 +33,9 @@ from simone_tf.long_videos.own_clips import (
     write_own_clips,
 )
 from simone_tf.long_videos.video_outputs import ADAPTED, check_place
-from simone_tf.long_videos.viewpoints import given_of_video
+from simone_tf.long_videos.viewpoints import given_of_video, rows_told_of
 from simone_tf.long_videos.window_model import WindowModel
-from simone_tf.long_videos.windows import as_float_frames
+from simone_tf.long_videos.windows import WrongRowsError, as_float_frames
 from simone_tf.runs.load import Run
 from simone_tf.runs.settings import RunSettings, read_settings
 from simone_tf.runs.training_run import TrainingRun
@@ -116,7 +116,7 @@ def adapt(
             f"--adapt={minutes:g}: {run_dir} is the model itself, which cannot start from itself: choose another --out."
         )
     given = given_of_video(window_model, camera)
-    with _writing_told(out), contextlib.ExitStack() as stack:
+    with _writing_told(out), rows_told_of(camera), contextlib.ExitStack() as stack:
         subject = f"{run_dir} is being written"
         stack.enter_context(locks.held(locks.inside(run_dir, "adapt"), subject, "choose another --out"))
         clips = _own_clips(run_dir, window_model, origin, video, minutes, fit, given, find_cuts)
@@ -161,9 +161,7 @@ def _own_clips(
             shown.add()
         for name, table in given.items():
             if len(table) != store.count:
-                raise UserError(
-                    f"`{name}` has {len(table)} rows, the video has {store.count} frames: give every frame one row."
-                )
+                raise WrongRowsError(name, len(table), store.count)
         edges = [0, *(sorted(finder.cuts) if finder else []), store.count]
         plan = plan_clips(list(itertools.pairwise(edges)), num_frames)
         if not plan.trained:

@@ -136,7 +136,7 @@ def test_a_model_with_a_camera(colour_run, given, tmp_path):
     np.save(tmp_path / "short.npy", np.zeros((11, 7)))
     short = {"camera": str(tmp_path / "short.npy"), "find_cuts": False}
     source = VideoSource(tmp_path / "video.npy")
-    with pytest.raises(UserError, match="`camera` has 11 rows, the video has 12 frames"):
+    with pytest.raises(UserError, match=r"short\.npy: `camera` has 11 rows, the video has 12 frames"):
         adapt(given, window_model_of(given, "given"), "x", source, str(tmp_path / "other"), 1e-3, **short)
     assert not (tmp_path / "other").exists()
 
