@@ -28,9 +28,10 @@ def read_camera(path: str | os.PathLike) -> np.ndarray:
     """
     path = os.fspath(path)
     suffix = os.path.splitext(path)[1].lower()
-    if not os.path.exists(path):
+    is_there = is_file(path)  # First: it tells a folder that must not be entered from one that is not there.
+    if not is_there and not os.path.exists(path):
         raise UserError(f"{path} is no camera file, it does not exist: check the name.")
-    if not is_file(path) or suffix not in SUFFIXES:
+    if not is_there or suffix not in SUFFIXES:
         raise UserError(f"{path} is no camera file: give a {', '.join(SUFFIXES)} with a row of numbers per frame.")
     read_start(path)
     size = os.path.getsize(path)
