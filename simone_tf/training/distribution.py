@@ -1,5 +1,6 @@
 """Which devices train: the one CPU or GPU, all GPUs of this machine, or a TPU."""
 
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -15,7 +16,8 @@ def make_strategy(tpu: str | None = None, devices: Sequence[str] | None = None) 
         devices: device names to mirror over, such as `["CPU:0", "CPU:1"]`; None picks all GPUs, or else the CPU.
 
     Returns:
-        `tf.distribute.Strategy`: `TPUStrategy`, `MirroredStrategy` over several devices, or the default one.
+        `tf.distribute.Strategy`: `TPUStrategy`, `MirroredStrategy` over several devices (one object in a process,
+            so that several models can be trained one after the other), or the default one.
 
     Raises:
         UserError: if the TPU cannot be reached.
@@ -32,5 +34,12 @@ def make_strategy(tpu: str | None = None, devices: Sequence[str] | None = None) 
     if devices is None:
         devices = [device.name for device in tf.config.list_logical_devices("GPU")]
     if len(devices) > 1:
-        return tf.distribute.MirroredStrategy(devices)
+        return _mirrored(tuple(devices))
     return tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """The same strategy for the same devices: each object counts its all-reduces from the start again, and TensorFlow
+    takes the first of a second one for the first of the first, which fails where another model is trained."""
+    return tf.distribute.MirroredStrategy(list(devices))

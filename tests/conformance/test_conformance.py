@@ -12,6 +12,7 @@ from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder
 from simone_tf.models.parts.decoder import MaskNormalization, PixelDecoder
 from simone_tf.models.parts.latents import LatentHead
 from simone_tf.models.parts.transformer import SelfAttention, Transformer, TransformerBlock
+from simone_tf.training.distribution import make_strategy
 
 from small_models import SMALL_MODELS, make_encoder, make_view_encoder
 
@@ -232,7 +233,7 @@ def test_saved_model_round_trip(case, tmp_path):
 
 
 def test_two_replicas_do_what_one_does(case):
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = make_strategy(devices=["CPU:0", "CPU:1"])
     layer = build(case, strategy=strategy)
 
     def inputs(context):

@@ -13,6 +13,7 @@ from simone_tf.models.simone.encoder import Encoder
 from simone_tf.models.simone.model import SIMONe
 from simone_tf.training.averaging import WeightAverage
 from simone_tf.training.checkpoints import Checkpoints
+from simone_tf.training.distribution import make_strategy
 from simone_tf.training.step import TrainingStep
 
 from stored_checkpoints import simple_parts
@@ -29,7 +30,7 @@ def clips():
 
 @pytest.fixture
 def two_replicas():
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return make_strategy(devices=["CPU:0", "CPU:1"])
 
 
 @pytest.fixture

@@ -21,6 +21,11 @@ def test_several_devices_are_mirrored():
     assert strategy.num_replicas_in_sync == 2
 
 
+def test_models_one_after_the_other_share_it():
+    """TensorFlow confuses the all-reduces of two such objects, see test_constrained_step.py after test_step.py."""
+    assert make_strategy(devices=["CPU:0", "CPU:1"]) is make_strategy(devices=("CPU:0", "CPU:1"))
+
+
 def test_one_device_is_not_mirrored():
     assert not isinstance(make_strategy(devices=["CPU:1"]), tf.distribute.MirroredStrategy)
 
