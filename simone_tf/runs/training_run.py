@@ -15,12 +15,14 @@ from simone_tf.config import gin_files
 from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.data.pipeline.mixture import sets_of
+from simone_tf.data.tfrecords.open_files import open_among
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.held_out import RECONSTRUCTION_SCORES, HeldOut
 from simone_tf.evaluation.held_out_pictures import Pictures
 from simone_tf.evaluation.held_out_sets import HeldOutSets
 from simone_tf.evaluation.model_inputs import check_inputs
 from simone_tf.files import write_json
+from simone_tf.runs.batch_faults import clips_at_fault
 from simone_tf.runs.build import build_step
 from simone_tf.runs.continuation import check_continuation
 from simone_tf.runs.initial_weights import start_from
@@ -155,6 +157,8 @@ class TrainingRun:
         parts = {"model": self.step.model, "optimizer": self.step.optimizer, "step": self.step.step}
         if self.step.average is not None:
             parts["average"] = self.step.average
+        if self.step.loss_scale is not None:
+            parts["loss_scale"] = self.step.loss_scale
         checkpoints = Checkpoints(self.run_dir, parts, self.settings.keep_checkpoints, self.settings.best_metric)
         # Only when everything is built, and before the config is written: a checkpoint that does not fit this config
         # must not cost the run its own.
@@ -180,7 +184,7 @@ class TrainingRun:
             with self._memory_of_evaluation_told(), self._averaged():
                 self._pictures.draw(summaries, step)
 
-        minutes = self.settings.max_minutes
+        minutes, readers = self.settings.max_minutes, list(sets_of(self.settings.clips).values())
         trainer = Trainer(
             self.step,
             checkpoints,
@@ -195,9 +199,21 @@ class TrainingRun:
             evaluate_every=self.settings.evaluate_every,
             checkpoint_every=self.settings.checkpoint_every,
             limit=None if minutes is None else TimeLimit(60 * minutes, self._num_checks),
+            max_skipped_steps=self.settings.max_skipped_steps,
+            explain_batch=self._clips_at_fault,
+            open_files=lambda: open_among(path for clips in readers for path in clips.files.shards()),
         )
         self.scores = trainer.scores
         return trainer
+
+    def _clips_at_fault(self, step):
+        """Words on the clips of the batch of a step, None where that is not known."""
+        if "data_service" in self._read.keywords:
+            return None  # The order of a service's batches is not a function of the step.
+        replicas = self.strategy.num_replicas_in_sync
+        read = functools.partial(self._read, batch_size=self._replica_batch_size)
+        readers = list(sets_of(self.settings.clips).values())
+        return clips_at_fault(self.step.model, read, step * replicas, replicas, readers, self.settings.num_frames)
 
     def _make_iterator(self, step):
         """Distributed batches from a step on."""
