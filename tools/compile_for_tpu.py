@@ -88,7 +88,8 @@ def main(argv: list[str] | None = None, compiler: Callable[..., dict[str, Any]] 
         largest = largest_fitting(fits, batch_size, unit)
         if largest is None:
             raise UserError(
-                f"Not even {unit} clips fit: choose a topology with more memory, or train.recompute = 'all'."
+                f"Of {flags.topology} a core has too little memory for a batch of {unit}: choose a larger kind, or "
+                "train.recompute = 'all'."
             )
         say(f"\nlargest batch that fits: {largest} clips")
     say("\nCompiled, never executed: that it runs there, and how fast, is not shown by this.")

@@ -86,6 +86,10 @@ def test_every_weight_is_trained(model, batch):
     assert [v.path for v, g in zip(model.trainable_variables, gradients, strict=True) if g is None] == []
 
 
+# Refinement after refinement makes rounding larger: one bit of the video moves its gradients by 3e-6 of the largest.
+ROUNDING = {"SequentialIODINE": 5e-6}
+
+
 # What XLA takes long for is tried with one model of each kind of decoder.
 @pytest.mark.parametrize("name", SMALL_MODELS)
 @pytest.mark.parametrize("mode", ["eager", "graph", "XLA"])
@@ -113,8 +117,9 @@ def test_recomputation_changes_no_gradient(name, mode):
     recompute(model, None)
     kept = found()
     largest = max(np.abs(value).max() for value in kept[1:])
+    bound = ROUNDING.get(name, 1e-6)
     for value, wanted in zip(again, kept, strict=True):
-        np.testing.assert_allclose(value, wanted, rtol=1e-6, atol=1e-6 * largest)
+        np.testing.assert_allclose(value, wanted, rtol=bound, atol=bound * largest)
 
 
 def test_posteriors_have_the_axes_and_sizes_it_states(model, batch):

@@ -116,6 +116,7 @@ def test_memory_is_compared_with_that_of_the_whole_batch(benchmark, monkeypatch,
         return {"built_bytes": 2**30, "peak_bytes": int((1 + own) * 2**30), "step_seconds": 4.0 * len(asked)}
 
     monkeypatch.setattr(benchmark, "_in_own_process", in_own_process)
+    monkeypatch.syspath_prepend(ROOT / "tools")  # as where the tool is run
     benchmark.main(["--memory", "--gin_file=some.gin", "--batch_size=2"])
     title, _, *rows = capsys.readouterr().out.splitlines()
     assert title == "--gin_file=some.gin, --batch_size=2"

@@ -144,7 +144,7 @@ def test_mistakes_are_one_sentence(flags, words, capsys):
 def test_a_step_that_fits_nowhere_is_told(capsys):
     flags = [*FLAGS, "--batch_size=1", "--largest_batch"]
     told = fails(capsys, flags, lambda argv: compile_for_tpu.main(argv, Compiler(most=0)))
-    assert "No batch of 1 clips fits" in told
+    assert "Of v5e:2x2 a core has too little memory for a batch of 1" in told
 
 
 def test_what_is_not_installed_is_told(monkeypatch, capsys):
