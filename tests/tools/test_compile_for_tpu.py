@@ -185,13 +185,17 @@ def test_the_compiler_asks_nobody_what_machine_it_is_on(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """The folder of a step that recomputes, in two microbatches, and its text."""
-    folder = tmp_path_factory.mktemp("written")
+def step():
+    """A step that recomputes, and its settings."""
     settings = read_settings([str(QUICKSTART)], [*TINY, "batch_size = 4", "train.recompute = 'all'"])
-    step = build_step(tf.distribute.get_strategy(), settings)
-    step.microbatch_size = 2
-    return folder, compile_for_tpu.write_step(folder, step, settings)
+    return build_step(tf.distribute.get_strategy(), settings), settings
+
+
+@pytest.fixture(scope="module")
+def written(step, tmp_path_factory):
+    """The folder of the step, and its text."""
+    folder = tmp_path_factory.mktemp("written")
+    return folder, compile_for_tpu.write_step(folder, *step)
 
 
 def test_a_step_is_written_with_its_signature(written):
@@ -204,8 +208,14 @@ def test_a_step_is_written_with_its_signature(written):
     assert arguments == [
         "x".join([*map(str, one["shape"]), kinds[one["dtype"]]]) for one in (*signature["inputs"], *signature["state"])
     ]
-    assert "stablehlo.while" in text  # the microbatches
     assert compile_for_tpu.calls_in(text) == ([], [])
+
+
+def test_microbatches_are_part_of_the_step(step, written, tmp_path):
+    made, settings = step
+    made.microbatch_size = 2
+    text = compile_for_tpu.write_step(tmp_path, made, settings)
+    assert text.count("stablehlo.while") > written[1].count("stablehlo.while")
 
 
 @pytest.mark.parametrize("topology", ["cpu", "v5e:2x2"])
