@@ -30,6 +30,7 @@ SLOW = (
     "conformance/test_conformance.py::test_saved_model_round_trip",
     "conformance/test_conformance.py::test_two_replicas",
     "conformance/test_conformance.py::test_xla",
+    "conformance/test_models.py::test_recomputation",
     "data/formats/test_extract.py",
     "data/formats/test_movi.py",
     "data/pipeline/test_augment.py",

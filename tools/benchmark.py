@@ -41,6 +41,9 @@ def main(arguments=None):
     parser.add_argument(
         "--serving", action="store_true", help="measure `segment` of the run's export beside the library's own rate"
     )
+    parser.add_argument(
+        "--memory", action="store_true", help="measure what microbatches and recomputation make of a step's memory"
+    )
     parser.add_argument("--part", choices=tuple(_PARTS), help="measure this alone and print it as JSON")
     flags = parser.parse_args(arguments)
     for name in ("steps", "batch_size"):
@@ -60,6 +63,9 @@ def main(arguments=None):
             for row in rows:
                 _print_row(*row)
             return
+    if flags.memory:
+        _print_memory(arguments if flags.steps else [*arguments, "--steps=2"])
+        return
     training = _in_own_process("training", arguments)
     _print_training(training)
     evaluation = _in_own_process("evaluation", arguments)
@@ -101,6 +107,19 @@ def _in_own_process(part, arguments):
     raise UserError(f"The measurement of {part} ended with code {done.returncode} (-9: out of memory).")
 
 
+def _print_memory(arguments):
+    import step_memory
+
+    own = [argument for argument in arguments if argument != "--memory"]
+    print(f"{', '.join(argument for argument in own if not argument.startswith('--steps'))}\n")
+
+    def measure(further):
+        return _in_own_process("training", [*own, *further])
+
+    for row in step_memory.rows(measure):
+        _print_row(*row)
+
+
 def _print_training(training):
     print(f"{training['configuration']}\n")
     _print_row("parameters", f"{training['parameters']:,}")
@@ -132,6 +151,7 @@ def _measure_training(flags):
     import tensorflow as tf
 
     from simone_tf.models.parts.flops import forward_flops
+    from simone_tf.models.parts.recomputation import recompute
     from simone_tf.runs.build import build_step
     from simone_tf.training.distribution import make_strategy
 
@@ -143,11 +163,13 @@ def _measure_training(flags):
     iterator = iter(
         strategy.distribute_datasets_from_function(lambda context: tf.data.Dataset.from_tensors(batch).repeat())
     )
+    built_bytes = peak_bytes()
     step.run(iterator, 1)  # traces
     num_steps = flags.steps or max(3, round(_SECONDS / _timed(step, iterator, 1)))
     rounds = min(num_steps, _ROUNDS)
     steps_per_round = -(-num_steps // rounds)
 
+    recompute(step.model, None)  # Of a loop it would count one round; the steps are traced by now.
     forward = forward_flops(step.model, {name: (batch_size, *value.shape[1:]) for name, value in batch.items()})
     flops = {part: 3 * count for part, count in forward.items()}
     product_rate = _product_rates()
@@ -171,6 +193,7 @@ def _measure_training(flags):
         "clips_per_second": batch_size / step_seconds,
         "product_rate": statistics.median(rates),
         "share": statistics.median(shares),
+        "built_bytes": built_bytes,
         "peak_bytes": peak_bytes(),
     }
 

@@ -48,22 +48,32 @@ class LoweredStep:
 
     def function(self):
         """JAX's view of the module: (inputs..., state...) -> (measures, state...)."""
-        measures = len(self.manifest["measures"])
+        state = [{"shape": value.shape, "dtype": value.dtype} for value in self.state.values()]
+        return jax_function(self._text, self.manifest["inputs"], state, len(self.manifest["measures"]))
 
-        # JAX has no public way to wrap a module that was made elsewhere: it is put into the export of a function of
-        # the same signature.
-        def same_signature(*values):
-            return (jnp.zeros(measures, jnp.float32), *values[len(self.manifest["inputs"]) :])
 
-        inputs = [jax.ShapeDtypeStruct(one["shape"], one["dtype"]) for one in self.manifest["inputs"]]
-        state = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in self.state.values()]
-        exported = export.export(
-            jax.jit(same_signature, keep_unused=True),
-            platforms=["cpu"],
-            disabled_checks=[export.DisabledSafetyCheck.platform()],
-        )(*inputs, *state)
-        module = stablehlo.serialize_portable_artifact_str(self._text, stablehlo.get_minimum_version())
-        return dataclasses.replace(exported, fun_name="simone_step", mlir_module_serialized=module).call
+def jax_function(text: str, inputs: list[dict], state: list[dict], num_measures: int):
+    """A lowered step as a function of JAX: (inputs..., state...) -> (measures, state...).
+
+    Args:
+        text: the module, StableHLO.
+        inputs, state: shape and dtype of each argument.
+        num_measures: M, measures that it tells, `[M]` float32.
+    """
+
+    # JAX has no public way to wrap a module that was made elsewhere: it is put into the export of a function of
+    # the same signature.
+    def same_signature(*values):
+        return (jnp.zeros(num_measures, jnp.float32), *values[len(inputs) :])
+
+    arguments = [jax.ShapeDtypeStruct(one["shape"], one["dtype"]) for one in (*inputs, *state)]
+    exported = export.export(
+        jax.jit(same_signature, keep_unused=True),
+        platforms=["cpu"],
+        disabled_checks=[export.DisabledSafetyCheck.platform()],
+    )(*arguments)
+    module = stablehlo.serialize_portable_artifact_str(text, stablehlo.get_minimum_version())
+    return dataclasses.replace(exported, fun_name="simone_step", mlir_module_serialized=module).call
 
 
 def read_state(path: pathlib.Path, names: list[str]) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from simone_tf.errors import UserError, first_line
+from simone_tf.models.parts.recomputation import recompute
 from simone_tf.models.scene_model import SceneModel
 from simone_tf.runs.settings import RunSettings
 from simone_tf.training.averaging import WeightAverage
@@ -35,6 +36,7 @@ def build_step(strategy: tf.distribute.Strategy, settings: RunSettings) -> Train
         )
     with strategy.scope():
         model = build_model(settings)
+        recompute(model, settings.recompute)
         optimizer = _built("train.optimizer", settings.optimizer, keras.optimizers.Optimizer)
         optimizer.build(model.trainable_variables)
         average = None if settings.average_decay is None else WeightAverage(model, settings.average_decay)

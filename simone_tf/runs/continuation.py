@@ -28,6 +28,7 @@ MAY_CHANGE = (
     "train.steps_per_loop",
     "train.jit_compile",
     "train.microbatch_size",
+    "train.recompute",
     "training_batches.cache",
     "training_batches.shuffle_buffer",
     # Where the same data lies now, and what is done at a damaged record.

@@ -62,7 +62,7 @@ def write_lowered_step(folder: str, training_step: TrainingStep, settings: RunSe
                 "step": int(training_step.step.numpy()),
                 "seed": training_step.seed,
                 "inputs": [
-                    {"name": name, "shape": list(shape), "dtype": _dtype(name)} for name, shape in shapes.items()
+                    {"name": name, "shape": list(shape), "dtype": input_dtype(name)} for name, shape in shapes.items()
                 ],
                 "state": order,
                 "measures": list(measure_names(training_step)),
@@ -81,7 +81,7 @@ def lowered(training_step: TrainingStep, shapes: Mapping[str, tuple[int, ...]]) 
     """
     run = step_function(training_step, shapes)
     names = {id(variable.handle): name for name, variable in state_variables(training_step).items()}
-    specs = [tf.TensorSpec(shape, _dtype(name)) for name, shape in shapes.items()]
+    specs = [tf.TensorSpec(shape, input_dtype(name)) for name, shape in shapes.items()]
     try:
         order = [names[id(tensor)] for tensor in run.get_concrete_function().captured_inputs]
         text = run.experimental_get_compiler_ir(*specs)(stage="stablehlo")
@@ -102,7 +102,7 @@ def step_function(training_step: TrainingStep, shapes: Mapping[str, tuple[int, .
     names = measure_names(training_step)
 
     @tf.function(
-        jit_compile=True, input_signature=[tf.TensorSpec(shape, _dtype(name)) for name, shape in shapes.items()]
+        jit_compile=True, input_signature=[tf.TensorSpec(shape, input_dtype(name)) for name, shape in shapes.items()]
     )
     def run(*values):
         batch = dict(zip(shapes, values, strict=True))
@@ -200,7 +200,8 @@ def read_manifest(folder: str) -> dict:
     return manifest
 
 
-def _dtype(name: str) -> str:
+def input_dtype(name: str) -> str:
+    """The type in which a lowered step is given an input."""
     return "uint8" if name == "video" else "float32"
 
 

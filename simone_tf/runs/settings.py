@@ -15,6 +15,7 @@ from simone_tf.errors import UserError
 from simone_tf.evaluation.held_out import RECONSTRUCTION_SCORES
 from simone_tf.evaluation.scores.segmentation import SCORES
 from simone_tf.models import MODELS
+from simone_tf.models.parts.recomputation import RECOMPUTED
 from simone_tf.models.scene_model import SceneModel
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -59,6 +60,7 @@ CHECKS = {
     "precision": one_of(*PRECISIONS),
     "jit_compile": one_of(True, False),
     "microbatch_size": optional(whole(1)),
+    "recompute": one_of(None, *RECOMPUTED),
     "steps_per_loop": whole(0),
     "log_every": whole(0),
     "evaluate_every": whole(0),
@@ -117,6 +119,9 @@ class RunSettings:
     jit_compile: bool = False
     # Clips of a replica held in memory at a time, their gradients added up; None for all.
     microbatch_size: int | None = None
+    # What makes its activations again in the backward pass and does not keep them: "decoder", "all" (the transformers
+    # too), or None.
+    recompute: str | None = None
     # Steps per call into the graph; 0 for all.
     steps_per_loop: int = 10
     # Steps between two lines of the log, as of the next two; 0 for only at the end.

@@ -252,7 +252,8 @@ class TrainingRun:
 
     def _memory_of_training_told(self):
         clips = self.settings.microbatch_size or self._replica_batch_size
-        return _memory_told(f"lower train.microbatch_size ({clips} clips now)")
+        again = "" if self.settings.recompute else " or set train.recompute = 'all'"
+        return _memory_told(f"lower train.microbatch_size ({clips} clips now){again}")
 
     def _memory_of_evaluation_told(self):
         return _memory_told(

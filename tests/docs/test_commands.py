@@ -120,6 +120,14 @@ LEFT_OUT = (
     (r"\.venv/bin/pre-commit ", "a hook of the user's own clone"),
     (r"bash tools/run_tests\.sh", "it is what runs this test"),
     (r"python3\.11 tools/check_lower_bounds\.py", "installs an environment; run by hand, with its result on the page"),
+    (
+        r"python tools/compile_for_tpu\.py ",
+        "compiles for minutes, by what CI does not install; see test_compile_for_tpu.py",
+    ),
+    (
+        r"python tools/benchmark\.py --memory ",
+        "starts five processes of minutes each; see tests/tools/test_benchmark.py",
+    ),
     (r"python tools/table1\.py ", "trains four models; tests/tools/test_table1.py does it with two steps of each"),
     (r"python tests/fuzz_files\.py", "takes long; tests/test_fuzz_files.py runs a short one"),
     (r"python -m simone_tf\.decompose .*--camera_path", "needs a trained model and the camera; see test_fly_around.py"),

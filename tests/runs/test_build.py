@@ -5,7 +5,8 @@ import keras
 import pytest
 import tensorflow as tf
 
-from simone_tf.runs.build import build_step
+from simone_tf.errors import UserError
+from simone_tf.runs.build import build_model, build_step
 from simone_tf.runs.settings import read_settings
 
 from tiny_run import QUICKSTART, TINY
@@ -32,3 +33,13 @@ def test_the_precision_of_a_users_keras_is_no_matter():
         )
     assert kinds[0] == kinds[1] == kinds[2]
     assert {kind for _, kind in kinds[0] if "float" in kind} == {"float32"}
+
+
+def test_what_recomputes_is_a_setting_of_training_alone():
+    settings = read_settings([str(QUICKSTART)], (*TINY, "train.recompute = 'decoder'"))
+    model = build_step(tf.distribute.get_strategy(), settings).model
+    assert model.decoder.recomputation is not None
+    assert model.encoder.first_transformer.blocks[0].recomputation is None
+    assert build_model(settings).decoder.recomputation is None
+    with pytest.raises(UserError, match=r"train\.recompute is 'encoder': it must be None or 'decoder' or 'all'"):
+        read_settings([str(QUICKSTART)], (*TINY, "train.recompute = 'encoder'"))

@@ -94,6 +94,39 @@ def test_the_numbers_of_training_agree_with_each_other(benchmark, monkeypatch, c
     assert training["share"] > 0
 
 
+def test_the_operations_of_a_step_that_recomputes_are_those_of_one_that_does_not(benchmark, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "_PRODUCT_FLOPS", 1)
+    flops = []
+    for which in (None, "all"):
+        flags = ["--batch_size=2", "--steps=1", "--part=training", f"--gin_param=train.recompute = {which!r}"]
+        benchmark.main([*SMALL, *flags])
+        training = json.loads(capsys.readouterr().out)
+        assert 2**27 < training["built_bytes"] <= training["peak_bytes"]
+        flops.append(training["flops"])
+    assert flops[0] == flops[1]
+
+
+def test_memory_is_compared_with_that_of_the_whole_batch(benchmark, monkeypatch, capsys):
+    asked = []
+
+    def in_own_process(part, arguments):
+        assert part == "training"
+        asked.append(arguments)
+        own = {"1": 2, "None": 4}[arguments[-2].split(" = ")[1]] / (2 if "'all'" in arguments[-1] else 1)
+        return {"built_bytes": 2**30, "peak_bytes": int((1 + own) * 2**30), "step_seconds": 4.0 * len(asked)}
+
+    monkeypatch.setattr(benchmark, "_in_own_process", in_own_process)
+    monkeypatch.syspath_prepend(ROOT / "tools")  # as where the tool is run
+    benchmark.main(["--memory", "--gin_file=some.gin", "--batch_size=2"])
+    title, _, *rows = capsys.readouterr().out.splitlines()
+    assert title == "--gin_file=some.gin, --batch_size=2"
+    assert [arguments[:3] for arguments in asked] == [["--gin_file=some.gin", "--batch_size=2", "--steps=2"]] * 5
+    table = {row[:30].strip(): row[31:] for row in rows}
+    assert table["whole batch"] == "5.00 GiB, of the step 4.00 GiB (1.0 times less), 4 s (1.00 of the time)"
+    assert table["microbatches of 1"] == "3.00 GiB, of the step 2.00 GiB (2.0 times less), 8 s (2.00 of the time)"
+    assert table["both"] == "2.00 GiB, of the step 1.00 GiB (4.0 times less), 20 s (5.00 of the time)"
+
+
 def test_missing_data_is_told_in_one_sentence_beside_the_other_measures(benchmark, tmp_path, monkeypatch, capsys):
     missing = f"--gin_param=training/ClipRecords.data_dir = '{tmp_path / 'nowhere'}'"
     stand_in = "--gin_param=training/ClipRecords.stand_in = 'python tools/make_dataset.py --preset=quickstart'"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from simone_tf.models.parts.recomputation import recompute
 from simone_tf.models.simone.model import SIMONe
 from simone_tf.training.optimizers import make_adam
 from simone_tf.training.schedules import WarmupCosine
@@ -164,13 +165,27 @@ def test_the_reported_learning_rate_is_the_one_that_was_used(one_replica, make_s
     np.testing.assert_allclose(rows["update_norm"], rows["learning_rate"] * rows["gradient_norm"], rtol=1e-3)
 
 
-def test_microbatches_equal_the_whole_batch(one_replica, two_replicas, make_step, feed, clips):
+@pytest.mark.parametrize("replicas", ["one_replica", "two_replicas"])
+def test_microbatches_equal_the_whole_batch(request, replicas, one_replica, make_step, feed, clips):
+    """Four of one clip each, or two on each of two replicas."""
     whole = make_step(one_replica, clip_norm=CLIP)
-    split = make_step(two_replicas, clip_norm=CLIP, microbatch_size=1)
+    split = make_step(request.getfixturevalue(replicas), clip_norm=CLIP, microbatch_size=1)
     rows = [step.run(feed(step.strategy, clips, 4), 2) for step in (whole, split)]
     for name in (*LOSSES, "gradient_norm", "update_norm"):
         np.testing.assert_allclose(rows[1][name], rows[0][name], rtol=1e-5, atol=1e-6, err_msg=name)
     assert max(differences(whole, split)) < 1e-5
+
+
+@pytest.mark.parametrize("microbatch_size", [None, 1])
+def test_steps_that_recompute_are_the_same_steps(two_replicas, make_step, feed, clips, microbatch_size):
+    """With the noise that enters the decoder."""
+    options = {"model": {"sampling": "per_pixel"}, "microbatch_size": microbatch_size}
+    steps = [make_step(two_replicas, clip_norm=CLIP, **options) for _ in range(2)]
+    recompute(steps[1].model, "all", 10**4)  # four to seven chunks
+    rows = [step.run(feed(two_replicas, clips, 4), 2) for step in steps]
+    for name in (*LOSSES, "gradient_norm"):
+        np.testing.assert_allclose(rows[1][name], rows[0][name], rtol=1e-5, atol=1e-6, err_msg=name)
+    assert max(differences(*steps)) < 1e-5
 
 
 def test_noise_differs_between_microbatches(one_replica, make_step, feed, clips):

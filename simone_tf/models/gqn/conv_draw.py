@@ -10,6 +10,7 @@ from simone_tf.models.gqn.conv_lstm import ConvLSTMCell
 from simone_tf.models.gqn.tower import SHRINKS_BY, laid_over
 from simone_tf.models.parts.convolutions import convolution
 from simone_tf.models.parts.latents import Posterior, clip_with_way_back
+from simone_tf.models.parts.recomputation import Recomputable
 
 _LOG_SCALE_RANGE = (-8.0, 3.0)
 
@@ -32,7 +33,7 @@ class _State(NamedTuple):
     canvas: tf.Tensor  # [N, H, W, U]
 
 
-class DrawCore(keras.layers.Layer):
+class DrawCore(Recomputable):
     """The networks of one step, see `ConvDraw`."""
 
     def __init__(
@@ -76,6 +77,23 @@ class DrawCore(keras.layers.Layer):
         self, state: _State, scene: tf.Tensor, images: tf.Tensor | None, noise: tf.Tensor | None
     ) -> tuple[_State, Posterior, Posterior | None]:
         """One step: the state after it, and the Gaussians of its latents."""
+        if self.recomputation is None:
+            return self._stepped(state, scene, images, noise)
+        given = [scene, *(value for value in (images, noise) if value is not None)]
+
+        def call(*values: tf.Tensor) -> tuple[_State, Posterior, Posterior | None]:
+            held, (scene, *others) = _State(*values[:size]), values[size:]
+            seen = others.pop(0) if images is not None else None
+            return self._stepped(held, scene, seen, others.pop() if others else None)
+
+        size = len(state)
+        found = self.recomputation.at_once(call, *state, *given)
+        prior, *posterior = (Posterior(*found[place : place + 2]) for place in range(size, len(found), 2))
+        return _State(*found[:size]), prior, posterior[0] if posterior else None
+
+    def _stepped(
+        self, state: _State, scene: tf.Tensor, images: tf.Tensor | None, noise: tf.Tensor | None
+    ) -> tuple[_State, Posterior, Posterior | None]:
         # What the latents are drawn from at generation, so before they have entered the state.
         prior = _gaussian(self.prior(tf.cast(state.hidden, self.compute_dtype)))
         seen, drawn_from = state, prior

@@ -7,9 +7,10 @@ import keras
 import tensorflow as tf
 
 from simone_tf.checks import check_values, whole
+from simone_tf.models.parts.recomputation import Recomputable
 
 
-class RadianceField(keras.layers.Layer):
+class RadianceField(Recomputable):
     """An MLP on Fourier features of a point, every layer of which is scaled and shifted, unit by unit, by the latent.
 
     The density follows from the place alone; the colour, from a layer of its own, also from the direction it is seen in
@@ -85,6 +86,16 @@ class RadianceField(keras.layers.Layer):
             Densities `[B, P, S]` float32 of at least 0, by the unit of the points, and colours `[B, P, S, 3]` float32
             in [0, 1].
         """
+        if self.recomputation is None:
+            return self._at(points, directions, latents)
+        places = [*directions.shape[:2], points.shape[2]]
+        inputs = [tf.ensure_shape(points, [*places, 3]), directions, latents]
+        densities, rgb = self.recomputation.in_chunks(
+            self._at, inputs, (1, 1, None), places, axis=1, results=((), (3,)), width=self.width
+        )
+        return densities, rgb
+
+    def _at(self, points: tf.Tensor, directions: tf.Tensor, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         dtype, samples = self.compute_dtype, points.shape[2]
         batch, count = (points.shape[axis] or tf.shape(points)[axis] for axis in (0, 1))
         latents = tf.cast(latents, dtype)

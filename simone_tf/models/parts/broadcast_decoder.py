@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from simone_tf.checks import check_values, one_of, sizes, whole
 from simone_tf.models.parts.positions import pixel_coordinates
+from simone_tf.models.parts.recomputation import Recomputable, Recomputation
 
 
 class DecodedFrames(NamedTuple):
@@ -17,7 +18,7 @@ class DecodedFrames(NamedTuple):
     mask_logits: tf.Tensor  # [N, H, W] float32, unnormalised log weight
 
 
-class BroadcastDecoder(keras.layers.Layer):
+class BroadcastDecoder(Recomputable):
     """Spreads each latent over a canvas, adds two linear coordinates, and convolves with stride 1.
 
     It is built for the size of a latent and the size of a frame. With padding 'valid' the canvas is larger than the
@@ -94,6 +95,12 @@ class BroadcastDecoder(keras.layers.Layer):
 
     def call(self, latents: tf.Tensor) -> DecodedFrames:
         """Decodes `[N, D]` latents into `DecodedFrames` of `[N, H, W, 3]` and `[N, H, W]`, float32."""
+        if self.recomputation is None:
+            return self._decoded(latents)
+        widest = max(layer.filters for layer in self.hidden_layers)
+        return decode_recomputed(self.recomputation, self._decoded, latents, self.frame_size, widest)
+
+    def _decoded(self, latents: tf.Tensor) -> DecodedFrames:
         hidden = self.activation(self._first(tf.cast(latents, self.compute_dtype)))
         for layer in self.hidden_layers[1:]:
             hidden = self.activation(layer(hidden))
@@ -114,6 +121,27 @@ class BroadcastDecoder(keras.layers.Layer):
         if self.padding == "same":
             of_latents = _spread(_spread(of_latents, rows, axis=1), columns, axis=2)
         return of_latents + (tf.nn.conv2d(coordinates, kernel[:, :, -2:], 1, padding) + bias)
+
+
+def decode_recomputed(
+    recomputation: Recomputation,
+    decode: Callable[[tf.Tensor], DecodedFrames],
+    latents: tf.Tensor,
+    frame_size: tuple[int, int],
+    channels: int,
+) -> DecodedFrames:
+    """`decode(latents)` of a decoder of whole frames that recomputes, some frames at a time.
+
+    Args:
+        recomputation: that of the decoder.
+        decode: latents `[N, D]` to `DecodedFrames`.
+        latents: `[N, D]`.
+        frame_size: (H, W) in pixels.
+        channels: of its widest hidden layer at the frame's size.
+    """
+    places = [latents.shape[0], *frame_size]
+    found = recomputation.in_chunks(decode, [latents], [0], places, axis=0, results=((3,), ()), width=channels)
+    return DecodedFrames(*found)
 
 
 def decode_frames(

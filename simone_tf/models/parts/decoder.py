@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from simone_tf.models.parts.positions import coordinate_features
+from simone_tf.models.parts.recomputation import Recomputable
 
 
 class Decoded(NamedTuple):
@@ -15,7 +16,7 @@ class Decoded(NamedTuple):
     mask_logits: tf.Tensor  # [B, K, P] float32, unnormalised log weight of the slot
 
 
-class PixelDecoder(keras.layers.Layer):
+class PixelDecoder(Recomputable):
     """MLP on [o_k, f_t, l_i, t] with ReLU, giving RGB means and a mask logit (Eq. 1).
 
     The first layer is one affine map of the concatenated input. Its rows for the object, for the frame and for the
@@ -92,6 +93,18 @@ class PixelDecoder(keras.layers.Layer):
         Returns:
             `Decoded`.
         """
+        inputs = object_latents, frame_latents, coordinates, times
+        if self.recomputation is None:
+            return self._decoded(*inputs)
+        places = [*object_latents.shape[:2], frame_latents.shape[1]]  # [B, K, P]
+        found = self.recomputation.in_chunks(
+            self._decoded, inputs, (2, 1, 1, 1), places, axis=2, results=((3,), ()), width=self.hidden_size
+        )
+        return Decoded(*found)
+
+    def _decoded(
+        self, object_latents: tf.Tensor, frame_latents: tf.Tensor, coordinates: tf.Tensor, times: tf.Tensor
+    ) -> Decoded:
         place = coordinate_features(coordinates, times, self.coordinate_octaves)
         dtype = self.compute_dtype
         common = self.frame_input(tf.cast(frame_latents, dtype)) + self.place_input(tf.cast(place, dtype))  # [B, P, h]

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from simone_tf.models.parts.recomputation import Recomputable
+
 
 class SelfAttention(keras.layers.Layer):
     """Multi-head self-attention over `[B, N, C]` tokens; queries, keys and values come from one matrix product.
@@ -36,8 +38,10 @@ class SelfAttention(keras.layers.Layer):
         return self.output_projection(tf.reshape(attended, [batch, length, self.num_heads * self.head_size]))
 
 
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(Recomputable):
     """Pre-norm block: tokens + attention(norm(tokens)), then + MLP(norm(tokens)) with ReLU; no dropout."""
+
+    recomputed_as = "transformer"
 
     def __init__(self, num_heads: int, head_size: int, mlp_size: int, name: str | None = None) -> None:
         super().__init__(name=name)
@@ -55,6 +59,11 @@ class TransformerBlock(keras.layers.Layer):
         self.mlp_output.build((*input_shape[:-1], self.mlp_hidden.units))
 
     def call(self, tokens: tf.Tensor) -> tf.Tensor:
+        if self.recomputation is None:
+            return self._mixed(tokens)
+        return self.recomputation.at_once(self._mixed, tokens)[0]
+
+    def _mixed(self, tokens: tf.Tensor) -> tf.Tensor:
         tokens = tokens + self.attention(self.attention_norm(tokens))
         return tokens + self.mlp_output(self.mlp_hidden(self.mlp_norm(tokens)))
 

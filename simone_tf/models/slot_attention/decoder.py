@@ -6,11 +6,12 @@ import keras
 import tensorflow as tf
 
 from simone_tf.checks import check_values, whole
-from simone_tf.models.parts.broadcast_decoder import DecodedFrames
+from simone_tf.models.parts.broadcast_decoder import DecodedFrames, decode_recomputed
+from simone_tf.models.parts.recomputation import Recomputable
 from simone_tf.models.slot_attention.position_embedding import PositionEmbedding
 
 
-class SlotAttentionDecoder(keras.layers.Layer):
+class SlotAttentionDecoder(Recomputable):
     """`[N, D]` slots to colours and mask logits of whole frames (Locatello et al. 2020, appendix).
 
     A slot is spread over a grid and told the place of each cell, by an embedding that is added. Transposed convolutions
@@ -39,6 +40,7 @@ class SlotAttentionDecoder(keras.layers.Layer):
     ) -> None:
         super().__init__(name=name)
         self.num_upsamplings = num_upsamplings
+        self.channels = channels
         values = {
             "num_upsamplings": num_upsamplings,
             "num_convolutions": num_convolutions,
@@ -80,6 +82,11 @@ class SlotAttentionDecoder(keras.layers.Layer):
 
         The colours are those of images in [-1, 1], and not bounded.
         """
+        if self.recomputation is None:
+            return self._decoded(slots)
+        return decode_recomputed(self.recomputation, self._decoded, slots, self.frame_size, self.channels)
+
+    def _decoded(self, slots: tf.Tensor) -> DecodedFrames:
         rows, columns = self.grid_size
         slots = tf.cast(slots, self.compute_dtype)[:, None, None]
         features = self.position_embedding(tf.tile(slots, [1, rows, columns, 1]))
