@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from simone_tf import interrupts
 from simone_tf.cli.console import hold_streams, say
-from simone_tf.errors import UserError, first_line, one_sentence
+from simone_tf.errors import LostWorkerError, UserError, first_line, one_sentence
 from simone_tf.files import is_utf8
 
 
@@ -73,7 +73,8 @@ CLEARING = "what is half written is being cleared away"
 
 
 def run(main, interrupted=GOES_ON):
-    """Calls `main()` and leaves with its exit code: 2 after a `UserError`, told on stderr without a traceback.
+    """Calls `main()` and leaves with its exit code: 2 after a `UserError`, told on stderr without a traceback; 1 after
+    a `LostWorkerError`, told in the same way.
 
     Ctrl-C and SIGTERM (what a scheduler sends before it kills) both end the work in order, as `KeyboardInterrupt`, see
     `interrupts`; `interrupted` says what becomes of it, or the `KeyboardInterrupt` does by its own text, where what was
@@ -89,7 +90,7 @@ def run(main, interrupted=GOES_ON):
         code = main() or 0
     except UserError as error:
         say(f"Error: {one_sentence(error)}", sys.stderr)
-        code = 2
+        code = 1 if isinstance(error, LostWorkerError) else 2
     except UnicodeEncodeError as error:
         if error.reason != "surrogates not allowed":
             raise

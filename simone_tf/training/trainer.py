@@ -2,18 +2,19 @@
 
 import contextlib
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+import tensorflow as tf
 
 from simone_tf import interrupts
-from simone_tf.cli.progress import Progress, progress
+from simone_tf.cli.progress import Progress, progress, silent
 from simone_tf.errors import UserError
 from simone_tf.training.checkpoints import Checkpoints
 from simone_tf.training.step import TrainingStep
 from simone_tf.training.summaries import Summaries
 from simone_tf.training.time_limit import TimeLimit
+from simone_tf.training.workers import Workers
 
 # A step whose loss, terms or norms are not finite is the last one; the learning rate and timings are not watched.
 _WATCHED_NORMS = ("gradient_norm", "update_norm")
@@ -35,6 +36,8 @@ class Trainer:
         log_every, evaluate_every, checkpoint_every: periods in steps; 0 for only at the end.
         limit: `TimeLimit` of the session, which ends the run where it is when the time is over; its clock runs. Where
             it has checks, the run is scored by them, and at the session's start as well.
+        workers: all that train together, None for this process alone. The chief evaluates, draws and logs; all go on,
+            save and stop at the same steps. The limit's clock is theirs.
 
     Attributes:
         scores: step -> measures of every evaluation of the session.
@@ -55,6 +58,7 @@ class Trainer:
         evaluate_every: int = 1000,
         checkpoint_every: int = 1000,
         limit: TimeLimit | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.training_step = training_step
         self.checkpoints = checkpoints
@@ -69,6 +73,7 @@ class Trainer:
         self.evaluate_every = evaluate_every or num_steps
         self.checkpoint_every = checkpoint_every or num_steps
         self.limit = limit
+        self.workers = workers or Workers(tf.distribute.get_strategy())
         self.scores: dict[int, dict[str, float]] = {}
 
     def train(self) -> dict[str, float]:
@@ -90,11 +95,13 @@ class Trainer:
                 if self._missed_evaluation(step) or self._has_checks:
                     metrics = self._evaluate(step, shown)
                 while step < self.num_steps:
-                    interrupts.stop_if_asked()
+                    self.workers.stop_if_asked()
                     count = self._steps_until_event(step)
-                    begin = time.perf_counter()
-                    rows = self.training_step.run(iterator, count)
-                    seconds = time.perf_counter() - begin
+                    begin = self.workers.clock()
+                    with self.workers.losses_told():
+                        rows = self.training_step.run(iterator, count)
+                    self.workers.agreed()
+                    seconds = self.workers.clock() - begin
                     self._stop_if_not_finite(rows, step)
                     step += count
                     is_check = self._noted_time(step, count, seconds)
@@ -125,6 +132,8 @@ class Trainer:
 
     def _bar(self, step: int) -> contextlib.AbstractContextManager[Progress]:
         """Of steps, or of seconds where these end the session; lines come from the log, a bar has nothing to add."""
+        if not self.workers.is_chief:
+            return contextlib.nullcontext(silent())
         if self.limit is None:
             return progress(total=self.num_steps, unit="step", done=step, every=None)
         return progress(total=round(self.limit.seconds), unit="s", every=None)
@@ -177,7 +186,7 @@ class Trainer:
     def _log(
         self, step: int, rows: Mapping[str, np.ndarray], seconds_per_step: float, shown: Progress, is_check: bool
     ) -> None:
-        if not is_check and not self._due(step, self.log_every):
+        if not self.workers.is_chief or not (is_check or self._due(step, self.log_every)):
             return
         measures = {name: float(values[-1]) for name, values in rows.items() if name != "input_wait_seconds"}
         measures["clips_per_second"] = self.clips_per_step / seconds_per_step
@@ -189,15 +198,17 @@ class Trainer:
         shown.say(f"step {self._place(step)}  {terms}  {rate}")
 
     def _evaluate(self, step: int, shown: Progress, is_new: bool = True) -> dict[str, float]:
-        begin = time.perf_counter()
-        metrics = self.scores[step] = self.evaluate()
-        if is_new:
-            self.summaries.scalars(
-                step, {f"evaluation/{name}": value for name, value in metrics.items() if isinstance(value, float)}
-            )
-            self.draw(step)
+        begin = self.workers.clock()
+        metrics: dict[str, float] = {}
+        with self.workers.apart():
+            metrics = self._measured(step, is_new)
         self.checkpoints.save_if_best(step, metrics)
-        self.checkpoints.note_evaluated(step)
+        if metrics:
+            self.checkpoints.note_evaluated(step)
+        if self.workers.count > 1:
+            self.workers.stop_if_asked()
+        if self.limit is not None:
+            self.limit.was_scored(self.workers.clock() - begin)
         # Of each of several sets the one score that decides; all others stand in TensorBoard.
         shown_here = ("/" not in name or name.endswith(f"/{self.checkpoints.best_metric}") for name in metrics)
         scores = "  ".join(
@@ -206,8 +217,18 @@ class Trainer:
             if is_shown and isinstance(value, float)
         )
         shown.say(f"step {self._place(step)}  held-out: {scores}")
-        if self.limit is not None:
-            self.limit.was_scored(time.perf_counter() - begin)
+        return metrics
+
+    def _measured(self, step: int, is_new: bool) -> dict[str, float]:
+        """The measures of the run at this step, logged and drawn where they are new; of the chief alone."""
+        if not self.workers.is_chief:
+            return {}
+        metrics = self.scores[step] = self.evaluate()
+        if is_new:
+            self.summaries.scalars(
+                step, {f"evaluation/{name}": value for name, value in metrics.items() if isinstance(value, float)}
+            )
+            self.draw(step)
         return metrics
 
     def _place(self, step: int) -> str:
