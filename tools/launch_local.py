@@ -41,14 +41,14 @@ class Job:
 
     Args:
         count: how many.
-        arguments: of `simone_tf.train`, alike for all.
+        program: what each of them runs, the words of a command.
         is_isolated: whether they get a network of their own; the system has to allow it, see `can_isolate`.
     """
 
-    def __init__(self, count, arguments, is_isolated):
+    def __init__(self, count, program, is_isolated):
         ports = range(_FIRST_PORT, _FIRST_PORT + count) if is_isolated else free_ports(count)
         self._addresses = [f"127.0.0.1:{port}" for port in ports]
-        self._arguments = list(arguments)
+        self._program = list(program)
         self._is_isolated = is_isolated
         self._readers = []
         self.processes = []
@@ -58,7 +58,7 @@ class Job:
         for index in range(len(self._addresses)):
             config = {"cluster": {"worker": self._addresses}, "task": {"type": "worker", "index": index}}
             process = subprocess.Popen(
-                [sys.executable, "-m", "simone_tf.train", *self._arguments],
+                self._program,
                 env=os.environ | {"TF_CONFIG": json.dumps(config)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -193,7 +193,7 @@ def main(argv=None):
     if not is_isolated:
         reason = "the tf.data service lies outside" if is_served else "the system gives them no network of their own"
         say(f"TensorFlow's servers listen on all interfaces of this machine, as {reason}.", sys.stderr)
-    job = Job(flags.workers, flags.arguments, is_isolated)
+    job = Job(flags.workers, [sys.executable, "-m", "simone_tf.train", *flags.arguments], is_isolated)
     job.start()
     return wait_for_end(job)
 
