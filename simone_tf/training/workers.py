@@ -90,6 +90,12 @@ class Workers:
                 "the same command there, and see to it that the address can be reached from here."
             )
         self._watch.start()
+        # What listens at an address may be something else, for which a collective would wait without end.
+        patience = threading.Timer(seconds, self._end_unmet, [seconds])
+        patience.daemon = True
+        patience.start()
+        self.agreed()
+        patience.cancel()
 
     def part(self) -> None:
         """Waits until all others have come as far as this, the end; from then on they may leave."""
@@ -193,6 +199,14 @@ class Workers:
             f"Worker {number} of {self.count} ({self._addresses[number]}) is gone, why is in its own output: start the "
             "same command on all workers again, which goes on from the newest checkpoint."
         )
+
+    def _end_unmet(self, seconds: float) -> None:
+        say(
+            f"Error: TF_CONFIG: all addresses answer, and not all workers take part within {seconds:g} seconds: see to "
+            f"it that each of {', '.join(self._addresses.values())} is a worker of this job.",
+            sys.stderr,
+        )
+        os._exit(2)
 
     def _end_process(self, lost: int) -> None:
         """Ends this process from the thread that watches, as the main thread may wait for the lost worker for ever."""

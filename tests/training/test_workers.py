@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import types
 
 import numpy as np
@@ -122,6 +123,17 @@ def test_errors_of_collectives_are_told_as_a_loss_where_a_worker_is_gone(two):
     two._watch = types.SimpleNamespace(lost=lambda: None)
     with pytest.raises(tf.errors.UnavailableError), two.losses_told():
         raise tf.errors.UnavailableError(None, None, "and all are there")
+
+
+def test_what_listens_and_is_no_worker_is_told_in_time(two, monkeypatch, capsys):
+    codes, ended = [], threading.Event()
+    monkeypatch.setattr(module, "wait_for", lambda others, seconds: None)
+    monkeypatch.setattr(two, "_watch", types.SimpleNamespace(start=lambda: None))
+    monkeypatch.setattr(os, "_exit", lambda code: (codes.append(code), ended.set()))
+    monkeypatch.setattr(two, "agreed", lambda: ended.wait(30))
+    two.meet(0.2)
+    assert codes == [2]
+    assert "each of 127.0.0.1:1, 127.0.0.1:2 is a worker of this job" in capsys.readouterr().err
 
 
 def test_a_worker_that_does_not_come_up_is_named(two, monkeypatch, capsys):
