@@ -18,14 +18,14 @@ def _at(owner, name, hit):
     called = getattr(owner, name)
 
     def replaced(*arguments, **keywords):
-        if hit(*arguments):
+        if hit(*arguments, **keywords):
             os.kill(os.getpid(), _NUMBER)
         return called(*arguments, **keywords)
 
     setattr(owner, name, replaced)
 
 
-def _half_saved(manager, checkpoint_number=None):
+def _half_saved(manager, checkpoint_number):
     """What is there when a save is killed: the files of a checkpoint that is in no list."""
     if checkpoint_number == _STEP:
         manager.checkpoint.write(f"{manager._prefix}-{checkpoint_number}")
@@ -38,8 +38,8 @@ if os.environ.get("FAULT"):
     _STEP, _NUMBER = int(_STEP), getattr(signal, f"SIG{_NAME}")
     if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == int(_WORKER):
         if _PLACE == "step":
-            _at(TrainingStep, "run", lambda taken, *_: int(taken.step.numpy()) == _STEP)
+            _at(TrainingStep, "run", lambda taken, *_, **__: int(taken.step.numpy()) == _STEP)
         elif _PLACE == "checkpoint":
             _at(tf.train.CheckpointManager, "save", _half_saved)
         else:
-            _at(Trainer, "_measured", lambda trainer, step, *_: step == _STEP)
+            _at(Trainer, "_measured", lambda trainer, step, *_, **__: step == _STEP)

@@ -51,7 +51,7 @@ train.evaluate_every = 2
 train.checkpoint_every = 2
 train.keep_checkpoints = 9
 train.evaluation_batch_size = 2
-train.num_pictures = 1
+train.num_pictures = 0
 """
 
 
