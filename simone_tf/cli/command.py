@@ -88,9 +88,12 @@ def run(main, interrupted=GOES_ON):
         if sys.flags.optimize > 1:
             raise UserError("Python runs without docstrings, which libraries need: leave out -OO and PYTHONOPTIMIZE=2.")
         code = main() or 0
+    except LostWorkerError as error:
+        say(f"Error: {one_sentence(error)}", sys.stderr)
+        os._exit(1)  # Python's own end would wait for what TensorFlow still wants of the lost worker.
     except UserError as error:
         say(f"Error: {one_sentence(error)}", sys.stderr)
-        code = 1 if isinstance(error, LostWorkerError) else 2
+        code = 2
     except UnicodeEncodeError as error:
         if error.reason != "surrogates not allowed":
             raise

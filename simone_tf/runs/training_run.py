@@ -47,8 +47,8 @@ class TrainingRun:
         strategy: `tf.distribute.Strategy`; of several workers each makes a run of the same folder and settings.
         data_service: address of a tf.data service that makes the training batches, see `training_batches`.
         num_checks: how often a session of `settings.max_minutes` is scored, evenly spread over its time, its start
-            besides; the run then ends with the best checkpoint of all, be it the one it started from. 0 for the usual:
-            the periods say when it is scored, and it ends with the last.
+            besides; the run then ends with the best checkpoint of all, be it the one it started from; not with several
+            workers. 0 for the usual: the periods say when it is scored, and it ends with the last.
 
     Attributes:
         scores: step -> measures of every evaluation of the session.

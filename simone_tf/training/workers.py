@@ -179,6 +179,7 @@ class Workers:
             lost = self._watch.lost() if self.count > 1 else None
             if lost is None:
                 raise
+            self._watch.stop()  # It would tell the same.
             raise LostWorkerError(self._loss(lost)) from error
 
     def _gather(self, row: tf.Tensor) -> tf.Tensor:

@@ -114,7 +114,7 @@ def test_a_signal_ends_what_the_chief_does_apart_and_then_stops_all(two):
 
 
 def test_errors_of_collectives_are_told_as_a_loss_where_a_worker_is_gone(two):
-    two._watch = types.SimpleNamespace(lost=lambda: 1)
+    two._watch = types.SimpleNamespace(lost=lambda: 1, stop=lambda: None)
     told = r"Worker 1 of 2 \(127.0.0.1:2\) is gone.*same command on all workers"
     with pytest.raises(LostWorkerError, match=told), two.losses_told():
         raise tf.errors.UnavailableError(None, None, "Collective ops is aborted")
