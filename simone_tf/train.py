@@ -45,4 +45,4 @@ def _parser():
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command.run(main, terminated=0)  # A preempted run has saved itself, and is no failed one.

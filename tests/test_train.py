@@ -116,7 +116,8 @@ def test_an_interrupted_process_saves_and_goes_on(clips, tmp_path, number):
     assert process.stdout.readline().startswith("step 10/")
     process.send_signal(number)
     _, errors = process.communicate(timeout=300)
-    assert process.returncode == 128 + number
+    # A scheduler that takes the machine away is no failure: all is saved.
+    assert process.returncode == (0 if number == signal.SIGTERM else 128 + number)
     assert "Traceback" not in errors
     assert "Interrupted" in errors
     (saved,) = (run_dir / "checkpoints").glob("*.index")

@@ -98,6 +98,8 @@ class Sweep:
             problem = self._call("simone_tf.train", flags, log, device)
             if problem:
                 return problem
+            if not os.path.isfile(os.path.join(run_dir, "metrics.json")):
+                return "it was told to end before its last step, and has saved what it had"
         evaluated = is_evaluated(run_dir, self._evaluate_flags)
         if trained is not None:
             say(f"seed {seed}: trained already (step {trained}){', evaluated already' if evaluated else ''}")

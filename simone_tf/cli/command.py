@@ -3,6 +3,7 @@
 import argparse
 import codecs
 import os
+import signal
 import sys
 from collections.abc import Iterable
 
@@ -72,13 +73,14 @@ SAVING = "what was done so far is being saved"
 CLEARING = "what is half written is being cleared away"
 
 
-def run(main, interrupted=GOES_ON):
+def run(main, interrupted=GOES_ON, terminated=None):
     """Calls `main()` and leaves with its exit code: 2 after a `UserError`, told on stderr without a traceback; 1 after
     a `LostWorkerError`, told in the same way.
 
     Ctrl-C and SIGTERM (what a scheduler sends before it kills) both end the work in order, as `KeyboardInterrupt`, see
     `interrupts`; `interrupted` says what becomes of it, or the `KeyboardInterrupt` does by its own text, where what was
-    interrupted knows better.
+    interrupted knows better. The exit code is 128 and the signal's number; `terminated` is another one for SIGTERM, of
+    work that was saved then and is no failure.
     """
     hold_streams()
     code = 0
@@ -108,6 +110,8 @@ def run(main, interrupted=GOES_ON):
         interrupts.over()
         say(f"Interrupted; {str(stop) or interrupted}.", sys.stderr)
         code = interrupts.exit_code()
+        if terminated is not None and code == 128 + signal.SIGTERM:
+            code = terminated
     except Exception as error:
         # What was interrupted may answer with an error of its own, which is no fault of the program.
         if not interrupts.asked():

@@ -60,16 +60,6 @@ class Progress:
                 self._bar.write(line)
 
 
-class _Silent(Progress):
-    def say(self, line: str) -> None:
-        pass
-
-
-def silent() -> Progress:
-    """Progress of which nothing is shown: another process tells it."""
-    return _Silent(None, "", None, "", 0, None)
-
-
 @contextlib.contextmanager
 def progress(
     what: str = "", total: int | None = None, unit: str = "clip", done: int = 0, every: float | None = LINE_EVERY

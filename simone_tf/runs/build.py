@@ -7,6 +7,7 @@ from simone_tf.errors import UserError, first_line
 from simone_tf.models.scene_model import SceneModel
 from simone_tf.runs.settings import RunSettings
 from simone_tf.training.averaging import WeightAverage
+from simone_tf.training.loss_scale import LossScale
 from simone_tf.training.step import TrainingStep
 
 
@@ -46,6 +47,7 @@ def build_step(strategy: tf.distribute.Strategy, settings: RunSettings) -> Train
             settings.jit_compile,
             average,
             settings.microbatch_size,
+            LossScale() if settings.precision == "mixed_float16" else None,
         )
 
 

@@ -16,6 +16,7 @@ MAY_CHANGE = (
     "train.num_steps",
     "train.max_minutes",
     "train.clip_norm",
+    "train.max_skipped_steps",
     "train.*_every",
     "train.keep_checkpoints",
     "train.num_pictures",

@@ -141,6 +141,9 @@ def state_variables(training_step: TrainingStep) -> dict[str, tf.Variable]:
         found["average/updates"] = average.updates
         for shadow, variable in zip(average.averages, training_step.model.trainable_variables, strict=True):
             found[f"average/{name_of[id(variable)]}"] = shadow
+    scale = training_step.loss_scale
+    if scale is not None:
+        found |= {"loss_scale/factor": scale.factor, "loss_scale/good_steps": scale.good_steps}
     return found | {"step": training_step.step}
 
 

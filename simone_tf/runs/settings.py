@@ -17,7 +17,7 @@ from simone_tf.evaluation.scores.segmentation import SCORES
 from simone_tf.models import MODELS
 from simone_tf.models.scene_model import SceneModel
 
-PRECISIONS = ("float32", "mixed_bfloat16")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 # The largest seed that TensorFlow's stateless generators take as an int32.
 _MAX_SEED = 2**31 - 1
@@ -55,6 +55,7 @@ CHECKS = {
     ),
     "clip_norm": optional(number(0, above=True)),
     "average_decay": optional(number(0, below=1)),
+    "max_skipped_steps": whole(0),
     "precision": one_of(*PRECISIONS),
     "jit_compile": one_of(True, False),
     "microbatch_size": optional(whole(1)),
@@ -108,7 +109,9 @@ class RunSettings:
     clip_norm: float | None = None
     # Decay of the moving average of the weights that is evaluated instead of them, None for none.
     average_decay: float | None = None
-    # "float32" or "mixed_bfloat16" (distributions and losses stay float32).
+    # How many steps in a row may be skipped because their loss or gradient is not finite; one more ends the run.
+    max_skipped_steps: int = 10
+    # "float32", "mixed_bfloat16" or, with a scaled loss, "mixed_float16" (distributions and losses stay float32).
     precision: str = "float32"
     # Whether loss and gradients are compiled by XLA.
     jit_compile: bool = False

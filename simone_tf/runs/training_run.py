@@ -15,12 +15,14 @@ from simone_tf.config import gin_files
 from simone_tf.data.pipeline.batches import evaluation_batches
 from simone_tf.data.pipeline.explain import data_faults_told
 from simone_tf.data.pipeline.mixture import sets_of
+from simone_tf.data.tfrecords.open_files import open_among
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.held_out import RECONSTRUCTION_SCORES, HeldOut
 from simone_tf.evaluation.held_out_pictures import Pictures
 from simone_tf.evaluation.held_out_sets import HeldOutSets
 from simone_tf.evaluation.model_inputs import check_inputs
 from simone_tf.files import write_json
+from simone_tf.runs.batch_faults import clips_at_fault
 from simone_tf.runs.build import build_step
 from simone_tf.runs.continuation import check_alike, check_continuation
 from simone_tf.runs.initial_weights import start_from
@@ -154,12 +156,12 @@ class TrainingRun:
         with self._data_faults_told(), self._memory_of_training_told():
             with self._workers.in_step():
                 measured = trainer.train()
-                self._workers.part()
             if self._num_checks:
                 measured = self._back_at_best(checkpoints)
         metrics = measured | self._description(time.time() - begin)
         with self._writing_told():
             write_json(os.path.join(self.run_dir, "metrics.json"), metrics)
+        self._workers.part()  # By that file schedulers know that the run is at its end.
         with self._data_faults_told(), self._averaged(), self._memory_of_evaluation_told():
             self._pictures.save(os.path.join(self.run_dir, "pictures"))
         summaries.close()
@@ -174,6 +176,8 @@ class TrainingRun:
         parts = {"model": self.step.model, "optimizer": self.step.optimizer, "step": self.step.step}
         if self.step.average is not None:
             parts["average"] = self.step.average
+        if self.step.loss_scale is not None:
+            parts["loss_scale"] = self.step.loss_scale
         kept = (self.run_dir, parts, self.settings.keep_checkpoints, self.settings.best_metric)
         several = self._workers.count > 1
         checkpoints = SharedCheckpoints(*kept, self._workers, own_folder) if several else Checkpoints(*kept)
@@ -203,7 +207,7 @@ class TrainingRun:
             with self._memory_of_evaluation_told(), self._averaged():
                 self._pictures.draw(summaries, step)
 
-        minutes = self.settings.max_minutes
+        minutes, readers = self.settings.max_minutes, list(sets_of(self.settings.clips).values())
         trainer = Trainer(
             self.step,
             checkpoints,
@@ -218,10 +222,29 @@ class TrainingRun:
             evaluate_every=self.settings.evaluate_every,
             checkpoint_every=self.settings.checkpoint_every,
             limit=None if minutes is None else TimeLimit(60 * minutes, self._num_checks, self._workers.clock),
+            max_skipped_steps=self.settings.max_skipped_steps,
+            explain_batch=self._clips_at_fault,
+            open_files=lambda: open_among(path for clips in readers for path in clips.files.shards()),
             workers=self._workers,
         )
         self.scores = trainer.scores
         return trainer
+
+    def _clips_at_fault(self, step):
+        """Words on the clips of the batch of a step, None where that is not known."""
+        if "data_service" in self._read.keywords:
+            return None  # The order of a service's batches is not a function of the step.
+        # Of several workers each looks at its own.
+        pipelines, pipeline = self._workers.count, self._workers.index
+        replicas = self.strategy.num_replicas_in_sync // pipelines
+        read = functools.partial(
+            self._read,
+            batch_size=self._replica_batch_size,
+            num_input_pipelines=pipelines,
+            input_pipeline_id=pipeline,
+        )
+        readers = list(sets_of(self.settings.clips).values())
+        return clips_at_fault(self.step.model, read, step * replicas, replicas, readers, self.settings.num_frames)
 
     def _make_iterator(self, step):
         """Distributed batches from a step on."""

@@ -19,6 +19,9 @@ from simone_tf.training.checkpoint_index import NotWhole, check_whole, data_file
 # What TensorFlow leaves in the folder when it is killed while it saves: parts of a checkpoint, and of the list.
 _UNFINISHED_FOLDER, _UNFINISHED_LIST = r"ckpt-\d+_temp", r"checkpoint\.tmp[0-9a-f]{32}"
 
+# Of a checkpoint beside its variables: names, shapes and sums, and the list of checkpoints.
+_OVERHEAD_BYTES = 2**17
+
 
 class Found(NamedTuple):
     """The checkpoints of a folder by their names, `ckpt-<step>`."""
@@ -129,6 +132,29 @@ def unwritable(folder: str, error: Exception, plain: str | None = None) -> UserE
     return UserError(
         f"{folder}: the checkpoint could not be written ({reason}); free space or choose another --run_dir."
     )
+
+
+def check_room(folder: str, num_bytes: int, named: str) -> None:
+    """Looks before it is begun whether there is room for a checkpoint beside those that are there.
+
+    Args:
+        folder: where it will be written.
+        num_bytes: of its variables.
+        named: what messages call the folder.
+
+    Raises:
+        UserError: less is free.
+    """
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return  # remote storage: writing will tell
+    needed = num_bytes + _OVERHEAD_BYTES
+    if free < needed:
+        reason = f"it needs {needed / 2**20:.1f} MiB, {free / 2**20:.1f} MiB are free"
+        raise UserError(
+            f"{named}: the checkpoint could not be written ({reason}); free space or choose another --run_dir."
+        )
 
 
 def _with_index(folder: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Saving and restoring a run: the last N checkpoints and the best one, resumed only when everything matches."""
 
 import contextlib
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,14 @@ from simone_tf.interrupts import held
 from simone_tf.models.scene_model import SceneModel
 from simone_tf.plain_paths import plain_folder
 from simone_tf.training.averaging import WeightAverage
-from simone_tf.training.checkpoint_folder import look_into, open_for_writing, step_of, tell_not_whole, unwritable
+from simone_tf.training.checkpoint_folder import (
+    check_room,
+    look_into,
+    open_for_writing,
+    step_of,
+    tell_not_whole,
+    unwritable,
+)
 from simone_tf.training.checkpoint_index import NotWhole, check_whole
 
 # The file in the folder of checkpoints that holds the last step at which the run was scored.
@@ -48,6 +56,7 @@ class Checkpoints:
         best_metric: str = "video_ari_foreground",
     ) -> None:
         self._checkpoint = tf.train.Checkpoint(**parts)
+        self._num_bytes = sum(_num_bytes(part) for part in parts.values())
         self._folder = os.path.join(run_dir, "checkpoints")
         self._keep = keep
         self._best_dir = os.path.join(run_dir, "best")
@@ -102,6 +111,7 @@ class Checkpoints:
         plain = folder
         try:
             os.makedirs(folder, exist_ok=True)
+            check_room(folder, self._num_bytes, named)
             with plain_folder(folder) as plain:
                 tf.train.CheckpointManager(self._checkpoint, plain, keep).save(checkpoint_number=step)
         except (tf.errors.OpError, OSError) as error:
@@ -186,6 +196,12 @@ class Checkpoints:
                 return int(file.read(32))
         except (OSError, ValueError):
             return None
+
+
+def _num_bytes(part: Any) -> int:
+    """The bytes of the variables of a part of a checkpoint."""
+    variables = [part] if isinstance(part, tf.Variable) else getattr(part, "variables", ())
+    return sum(math.prod(variable.shape) * tf.as_dtype(variable.dtype).size for variable in variables)
 
 
 @contextlib.contextmanager

@@ -1,23 +1,21 @@
-"""The training loop: steps, logging, periodic evaluation, checkpoints, resume, and a stop at the first bad number."""
+"""The training loop: steps, logging, periodic evaluation, checkpoints, resume, and a stop where steps go wrong."""
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from simone_tf import interrupts
-from simone_tf.cli.progress import Progress, progress, silent
+from simone_tf.cli.progress import Progress, progress
 from simone_tf.errors import UserError
 from simone_tf.training.checkpoints import Checkpoints
+from simone_tf.training.input_watch import input_watched
 from simone_tf.training.step import TrainingStep
+from simone_tf.training.step_watch import NotFiniteError, StepWatch
 from simone_tf.training.summaries import Summaries
 from simone_tf.training.time_limit import TimeLimit
 from simone_tf.training.workers import Workers
-
-# A step whose loss, terms or norms are not finite is the last one; the learning rate and timings are not watched.
-_WATCHED_NORMS = ("gradient_norm", "update_norm")
 
 
 class Trainer:
@@ -36,6 +34,9 @@ class Trainer:
         log_every, evaluate_every, checkpoint_every: periods in steps; 0 for only at the end.
         limit: `TimeLimit` of the session, which ends the run where it is when the time is over; its clock runs. Where
             it has checks, the run is scored by them, and at the session's start as well.
+        max_skipped_steps: how many steps in a row may be skipped because their loss or gradient is not finite.
+        explain_batch: step -> words on the clips of its batch, such as the file and record of the one at fault.
+        open_files: () -> the data files that are being read.
         workers: all that train together, None for this process alone. The chief evaluates, draws and logs; all go on,
             save and stop at the same steps. The limit's clock is theirs.
 
@@ -58,6 +59,9 @@ class Trainer:
         evaluate_every: int = 1000,
         checkpoint_every: int = 1000,
         limit: TimeLimit | None = None,
+        max_skipped_steps: int = 0,
+        explain_batch: Callable[[int], str | None] = lambda step: None,
+        open_files: Callable[[], list[str]] = list,
         workers: Workers | None = None,
     ) -> None:
         self.training_step = training_step
@@ -73,6 +77,9 @@ class Trainer:
         self.evaluate_every = evaluate_every or num_steps
         self.checkpoint_every = checkpoint_every or num_steps
         self.limit = limit
+        self.explain_batch = explain_batch
+        self.open_files = open_files
+        self._watch = StepWatch(training_step.model.loss_terms, max_skipped_steps)
         self.workers = workers or Workers(tf.distribute.get_strategy())
         self.scores: dict[int, dict[str, float]] = {}
 
@@ -82,15 +89,16 @@ class Trainer:
         Whatever ends it early (an interrupt, data that cannot be read), the steps taken so far are saved first.
 
         Raises:
-            UserError: at a non-finite loss or gradient (names step and term; the last checkpoint stays), or when a
-                checkpoint cannot be written.
+            UserError: when more steps in a row than may be skipped have a loss or gradient that is not finite (names
+                the first with its term and clips; the last checkpoint stays), or a checkpoint cannot be written.
         """
         # Data is read from the restored step on: its order is a function of the step, and not in the checkpoint.
         first = step = int(self.training_step.step.numpy())
         iterator = self.make_iterator(step)
         metrics = None
         # Lines come from the log; a bar has nothing to add to them.
-        with self._bar(step) as shown:
+        waiting_since = self.training_step.waiting_since
+        with self._bar(step) as shown, input_watched(waiting_since, shown.say, self.open_files):
             try:
                 if self._missed_evaluation(step) or self._has_checks:
                     metrics = self._evaluate(step, shown)
@@ -102,7 +110,7 @@ class Trainer:
                         rows = self.training_step.run(iterator, count)
                     self.workers.agreed()
                     seconds = self.workers.clock() - begin
-                    self._stop_if_not_finite(rows, step)
+                    self._look_at(rows, step, shown)
                     step += count
                     is_check = self._noted_time(step, count, seconds)
                     self._log(step, rows, seconds / count, shown, is_check)
@@ -133,7 +141,7 @@ class Trainer:
     def _bar(self, step: int) -> contextlib.AbstractContextManager[Progress]:
         """Of steps, or of seconds where these end the session; lines come from the log, a bar has nothing to add."""
         if not self.workers.is_chief:
-            return contextlib.nullcontext(silent())
+            return contextlib.nullcontext(Progress(None, "", None, "step", step, None))
         if self.limit is None:
             return progress(total=self.num_steps, unit="step", done=step, every=None)
         return progress(total=round(self.limit.seconds), unit="s", every=None)
@@ -163,17 +171,21 @@ class Trainer:
         if step > first and self.training_step.is_finite():
             self.checkpoints.save(step)
 
-    def _stop_if_not_finite(self, rows: Mapping[str, np.ndarray], first_step: int) -> None:
-        for offset in range(len(rows["loss"])):
-            for name in (*self.training_step.model.loss_terms, *_WATCHED_NORMS):
-                value = float(rows[name][offset])
-                if not math.isfinite(value):
-                    latest = self.checkpoints.latest
-                    kept = f"to go on from {latest}" if latest else "to start afresh, for no checkpoint was saved yet"
-                    raise UserError(
-                        f"Step {first_step + offset + 1}: {name} is {value} and training stopped; run again with a "
-                        f"lower learning rate or a longer warm-up {kept}."
-                    )
+    def _look_at(self, rows: Mapping[str, np.ndarray], first_step: int, shown: Progress) -> None:
+        """Tells of steps that were skipped or went astray; stops at the last that may."""
+        try:
+            for sentence in self._watch.look(rows, first_step):
+                if self.workers.is_chief:  # All workers see the same numbers.
+                    shown.say(sentence)
+        except NotFiniteError as fault:
+            self.workers.leave()
+            clips = self.explain_batch(fault.step - 1)
+            latest = self.checkpoints.latest
+            kept = f"to go on from {latest}" if latest else "to start afresh, for no checkpoint was saved yet"
+            raise UserError(
+                f"{fault}{f' ({clips})' if clips else ''} and training stopped; run again with a lower learning rate "
+                f"or a longer warm-up {kept}."
+            ) from None
 
     def _steps_until_event(self, step: int) -> int:
         periods = (self.steps_per_loop, self.log_every, self.evaluate_every, self.checkpoint_every)
@@ -188,7 +200,12 @@ class Trainer:
     ) -> None:
         if not self.workers.is_chief or not (is_check or self._due(step, self.log_every)):
             return
-        measures = {name: float(values[-1]) for name, values in rows.items() if name != "input_wait_seconds"}
+        measures = {"skipped_steps": float(self.training_step.num_skipped)}
+        taken = self._watch.last_taken(rows)
+        if taken is None:
+            self.summaries.scalars(step, {f"train/{name}": value for name, value in measures.items()})
+            return
+        measures |= {name: float(values[taken]) for name, values in rows.items() if name != "input_wait_seconds"}
         measures["clips_per_second"] = self.clips_per_step / seconds_per_step
         measures["input_wait_share"] = float(rows["input_wait_seconds"].mean()) / seconds_per_step
         self.summaries.scalars(step, {f"train/{name}": value for name, value in measures.items()})
@@ -216,7 +233,8 @@ class Trainer:
             for (name, value), is_shown in zip(metrics.items(), shown_here, strict=True)
             if is_shown and isinstance(value, float)
         )
-        shown.say(f"step {self._place(step)}  held-out: {scores}")
+        if metrics:
+            shown.say(f"step {self._place(step)}  held-out: {scores}")
         return metrics
 
     def _measured(self, step: int, is_new: bool) -> dict[str, float]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from simone_tf import interrupts
-from simone_tf.cli.command import GOES_ON
 from simone_tf.cli.console import say
 from simone_tf.errors import LostWorkerError, UserError
 from simone_tf.training.peer_watch import PeerWatch, wait_for
@@ -101,7 +100,11 @@ class Workers:
         """Waits until all others have come as far as this, the end; from then on they may leave."""
         if self.count > 1:
             self.agreed()
-            self._watch.stop()
+            self.leave()
+
+    def leave(self) -> None:
+        """Whoever is gone from now on is not missed: all know that they end here, some sooner than others."""
+        self._watch.stop()
 
     def agreed(self, *values: float) -> list[float]:
         """The greatest that any worker gives, of each value: alike on all workers, which all call this.
@@ -139,7 +142,7 @@ class Workers:
         if self.count == 1:
             interrupts.stop_if_asked()
         elif self._is_asked:
-            self._watch.stop()  # All leave, some sooner than others.
+            self.leave()
             raise KeyboardInterrupt
 
     @contextlib.contextmanager
@@ -148,8 +151,18 @@ class Workers:
         if self.count == 1:
             yield
             return
-        with interrupts.held():
-            yield
+        lost = None
+        try:
+            with interrupts.held():
+                try:
+                    yield
+                except LostWorkerError as error:
+                    lost = error
+                    raise
+        except KeyboardInterrupt:
+            if lost is not None:  # Nothing was saved on the signal, which came too late for that.
+                raise lost from None
+            raise
 
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:
@@ -212,8 +225,5 @@ class Workers:
     def _end_process(self, lost: int) -> None:
         """Ends this process from the thread that watches, as the main thread may wait for the lost worker for ever."""
         self._undisturbed.acquire(timeout=_SAVING_SECONDS)
-        if interrupts.asked():
-            say(f"Interrupted; {GOES_ON}.", sys.stderr)
-            os._exit(interrupts.exit_code())
         say(f"Error: {self._loss(lost)}", sys.stderr)
         os._exit(1)

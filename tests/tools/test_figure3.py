@@ -5,10 +5,12 @@ import json
 import pathlib
 import sys
 import types
+import xml.etree.ElementTree as ElementTree
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from simone_tf.data.formats.records import ClipRecords
 from simone_tf.errors import UserError
@@ -31,7 +33,11 @@ FRAMES = 3
 def tool():
     spec = importlib.util.spec_from_file_location("figure3", ROOT / "tools" / "figure3.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(ROOT / "tools"))  # As for a program, which finds what is beside it.
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
     return module
 
 
@@ -93,47 +99,92 @@ def test_terms_are_those_of_the_training_over_whole_batches(tool, runs):
 
 
 def test_the_table_has_a_row_for_each_model(tool, runs):
-    terms = {label: {"nats_per_pixel": 1.5, "scene_kl": 12.34} for label in runs}
-    lines = tool.table(runs, terms).splitlines()
+    trained = {label: [run, run] for label, run in runs.items()}
+    terms = {
+        label: [{"nats_per_pixel": 1.5, "scene_kl": 12.34}, {"nats_per_pixel": 1.7, "scene_kl": 12.34}]
+        for label in trained
+    }
+    lines = tool.table(trained, terms).splitlines()
     assert len(lines) == 5
-    assert lines[2] == "| SIMONe-VS | - | - | - | - | 20.00 | 0.500 | 1.500 | scene 12.3 | 7 |"
+    sweep = "20.00 ± 0.00 | 0.500 ± 0.000"
+    assert lines[2] == f"| SIMONe-VS | - | - | - | - | {sweep} | 1.600 ± 0.141 | scene 12.3 ± 0.0 | 2 | 7 |"
     assert lines[4].startswith("| NeRF-VAE | - | - | - | - | 22.00")
+    one = tool.table({"GQN": [runs["GQN"]]}, {"GQN": [{}]}).splitlines()
+    assert one[2] == "| GQN | - | - | - | - | 21.00 | 0.500 | - | - | 1 | 7 |"
+
+
+def test_rate_and_distortion_are_those_of_the_runs_and_of_their_way(tool, runs):
+    run = runs["GQN"]
+    with tf.summary.create_file_writer(run.run_dir).as_default():
+        for step in (1, 2, 3):
+            tf.summary.scalar("train/nats_per_pixel", 0.5 * step, step=step)
+            tf.summary.scalar("train/view_kl", 10.0 * step, step=step)
+    svg = tool.rate_distortion({"GQN": [run]}, {"GQN": [{"nats_per_pixel": 1.5, "view_kl": 30.0}]})
+    assert tool._way(run) == [(10.0, -0.5), (20.0, -1.0), (30.0, -1.5)]
+    root = ElementTree.fromstring(svg)
+    (line,) = root.iter("{http://www.w3.org/2000/svg}polyline")
+    circle = next(root.iter("{http://www.w3.org/2000/svg}circle"))
+    assert line.get("points").split()[-1] == f"{circle.get('cx')},{circle.get('cy')}"
+
+
+def test_the_page_holds_everything(tool):
+    sheet = np.zeros((4, 4, 3), np.uint8)
+    html = tool.page([(sheet, sheet[None])] * 2, "| model | PSNR |\n|---|---|\n| <GQN> | 21.00 |\n", "<svg/>")
+    assert html.count("data:image/png;base64,") == html.count("data:image/gif;base64,") == 2
+    assert "<td>&lt;GQN&gt;</td><td>21.00</td>" in html
+    assert "http" not in html  # nothing is fetched
 
 
 def test_runs_of_other_scenes_are_told(tool, runs):
     other = types.SimpleNamespace(**vars(runs["GQN"]))
     other.settings = types.SimpleNamespace(**vars(other.settings) | {"frame_size": (8, 8)})
     with pytest.raises(UserError, match="has other frame size than"):
-        tool.check_alike(runs | {"GQN": other})
-    tool.check_alike(runs)
+        tool.check_alike([runs["SIMONe-VS"], other])
+    tool.check_alike(list(runs.values()))
+
+
+STAND_IN = """
+import json, pathlib, sys
+flags = dict(flag.split("=", 1) for flag in sys.argv[3:] if "=" in flag and not flag.startswith("--gin_param"))
+run = pathlib.Path(flags["--run_dir"])
+open(CALLS, "a").write(json.dumps(sys.argv[2:]) + "\\n")
+if sys.argv[2].endswith("train"):
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "checkpoints" / "ckpt-3.index").touch()
+    (run / "config.gin").write_text("")
+    (run / "metrics.json").write_text('{"step": 8000}')
+else:
+    (run / "evaluation").mkdir()
+    (run / "evaluation" / "metrics.json").write_text("{}")
+"""
 
 
 def test_what_is_missing_is_trained_to_the_first_model_s_likelihood(tool, tmp_path):
     """The stand-in writes down what it is called with, and leaves what the command would."""
-    calls = tmp_path / "calls"
+    calls, out = tmp_path / "calls", tmp_path / "out"
     stand_in = tmp_path / "stand_in.py"
-    stand_in.write_text(
-        "import json, pathlib, sys\n"
-        f"open({str(calls)!r}, 'a').write(json.dumps(sys.argv[2:]) + '\\n')\n"
-        "run = pathlib.Path(sys.argv[3].partition('=')[2])\n"
-        "folder = run / 'evaluation' if sys.argv[2].endswith('evaluate') else run\n"
-        "folder.mkdir(parents=True, exist_ok=True)\n"
-        "(folder / 'metrics.json').write_text('{}')\n"
-    )
-    run_dirs = {model: str(tmp_path / model) for model in tool.MODELS}
-    (tmp_path / "simone_vs").mkdir()
-    (tmp_path / "simone_vs" / "metrics.json").write_text("{}")  # Trained already, and not evaluated.
-    tool.make_runs(run_dirs, "gin", ["num_steps = 3"], (sys.executable, str(stand_in)))
+    stand_in.write_text(f"CALLS = {str(calls)!r}\n{STAND_IN}")
+    gin_dir = str(ROOT / "gin")
+    given = {"gqn": ["some/run"]}
+    program = (sys.executable, str(stand_in))
+    made = tool.make_runs(str(out), [4, 5], gin_dir, ["num_steps = 3"], None, given, program)
+    assert made == {
+        "simone_vs": [str(out / "simone_vs" / f"seed_{seed}") for seed in (4, 5)],
+        "gqn": ["some/run"],
+        "nerf_vae": [str(out / "nerf_vae" / f"seed_{seed}") for seed in (4, 5)],
+    }
     called = [json.loads(line) for line in calls.read_text().splitlines()]
-    assert [(call[0].rpartition(".")[2], pathlib.Path(call[1]).name) for call in called] == [
-        ("evaluate", "simone_vs"),
-        ("train", "gqn"),
-        ("evaluate", "gqn"),
-        ("train", "nerf_vae"),
-        ("evaluate", "nerf_vae"),
-    ]
-    assert "--gin_param=objective = @Geco()" in called[3]
-    metrics = tmp_path / "simone_vs" / "evaluation" / "metrics.json"
-    assert f"--gin_param=nats_per_pixel_of.metrics = {str(metrics)!r}" in called[3]
-    assert called[3][-1] == "--gin_param=num_steps = 3"
-    tool.make_runs(run_dirs, "gin", (), ("nothing",))  # All is there.
+    names = [(call[0].rpartition(".")[2], "nerf_vae" in " ".join(call)) for call in called]
+    assert names == [(name, is_nerf) for is_nerf in (False, True) for _ in (4, 5) for name in ("train", "evaluate")]
+    target = out / "simone_vs" / "seed_4" / "evaluation" / "metrics.json"
+    for call in called:
+        assert ("--gin_param=objective = @Geco()" in call) == (call in (called[4], called[6]))
+    assert f"--gin_param=nats_per_pixel_of.metrics = {str(target)!r}" in called[6]
+    assert "--gin_param=train.seed = 5" in called[6]
+    assert "--gin_param=num_steps = 3" in called[6]
+
+
+def test_a_training_that_fails_is_told(tool, tmp_path):
+    program = (sys.executable, "-c", "import sys; sys.exit('no disk')")
+    with pytest.raises(UserError, match="1 of 1 runs of SIMONe-VS failed"):
+        tool.make_runs(str(tmp_path / "out"), [0], str(ROOT / "gin"), program=program)

@@ -1,5 +1,7 @@
 """The training step: replicas, clipping, noise, several steps per call, and what is reported."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -217,6 +219,54 @@ def test_a_step_whose_data_fails_changes_nothing(request, replicas, make_step, c
     assert max(differences(whole, cut)) == 0
     for a, b in zip(whole.average.averages, cut.average.averages, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.parametrize("replicas", ["one_replica", "two_replicas"])
+def test_a_step_that_is_not_finite_changes_nothing_and_the_next_one_is_taken(request, replicas, make_step, feed, clips):
+    """Only the last clip is at fault, so that of two replicas one is."""
+    strategy = request.getfixturevalue(replicas)
+    bad = tf.concat([clips[:3], clips[3:] * np.nan], axis=0)
+    step = make_step(strategy, adam, average_decay=0.9, clip_norm=CLIP)
+    good_feed, bad_feed = feed(strategy, clips, 4), feed(strategy, bad, 4)
+    step.run(good_feed, 2)
+
+    def everything():
+        variables = (*step.model.variables, *step.optimizer.variables, *step.average.variables)
+        return [variable.numpy() for variable in variables]
+
+    before = everything()
+    rows = step.run(bad_feed, 2)
+    assert np.isnan(rows["loss"]).all()
+    np.testing.assert_array_equal(rows["update_norm"], 0)
+    assert np.isfinite(rows["parameter_norm"]).all()
+    for old, new in zip(before, everything(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert step.num_skipped == 2
+    assert int(step.step.numpy()) == 4
+    rows = step.run(good_feed, 1)
+    assert np.isfinite(rows["loss"]).all()
+    assert rows["update_norm"][0] > 0
+    assert step.num_skipped == 2
+
+
+def test_what_is_waited_for_is_known_outside(one_replica, make_step, clips):
+    """While `run` waits for a batch, another thread is told since when."""
+    step, seen = make_step(one_replica), []
+
+    def batches():
+        for _ in range(2):
+            yield {"video": clips.numpy()}
+        time.sleep(0.5)
+        seen.append(step.waiting_since())
+        yield {"video": clips.numpy()}
+
+    assert step.waiting_since() == 0
+    spec = {"video": tf.TensorSpec(clips.shape, tf.float32)}
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=spec)
+    begin = time.time()
+    step.run(iter(one_replica.experimental_distribute_dataset(dataset)), 3)
+    assert begin < seen[0] < time.time() - 0.4
+    assert step.waiting_since() == 0
 
 
 def test_measures_have_distinct_names():

@@ -31,6 +31,8 @@ class Steps:
         self.interrupt_at = interrupt_at
         self.finite = finite
         self.counts = []
+        self.num_skipped = 0
+        self.waiting_since = lambda: 0.0
 
     def run(self, iterator, count):
         assert iterator == "batches"
@@ -39,6 +41,7 @@ class Steps:
             self.step.assign(self.fails_at - 1)
             raise tf.errors.DataLossError(None, None, "a damaged record")
         self.step.assign_add(count)
+        self.num_skipped += sum(first < number <= first + count for number in self.bad)
         self.counts.append(count)
         if self.interrupt_at is not None and first < self.interrupt_at <= first + count:
             raise KeyboardInterrupt
@@ -196,6 +199,7 @@ def test_what_is_logged(capsys):
     assert set(values) == {f"train/{name}" for name in METRICS if name != "input_wait_seconds"} | {
         "train/clips_per_second",
         "train/input_wait_share",
+        "train/skipped_steps",
     }
     assert values["train/loss"] == 1.25
     assert json.loads(json.dumps(values)) == values  # plain numbers
@@ -215,6 +219,50 @@ def test_the_first_bad_number_stops_the_run(name, value):
     assert "\n" not in str(caught.value)
     assert log.steps_of("save") == [4]
     assert log.steps_of("best") == []
+
+
+NAN = float("nan")
+
+
+def test_bad_numbers_are_skipped_up_to_a_limit(capsys):
+    bad = {number: ("gradient_norm", NAN) for number in (3, 4, 6, 7)}
+    log = train(Steps(bad=bad), 8, steps_per_loop=4, log_every=2, max_skipped_steps=2)
+    log.trainer.train()
+    assert log.steps_of("save") == [8]
+    lines = capsys.readouterr().out.splitlines()
+    told = [line for line in lines if line.endswith("the step is skipped.")]
+    assert told == [f"Step {number}: gradient_norm is nan, the step is skipped." for number in bad]
+    values = {entry[1]: entry[2] for entry in log.entries if entry[0] == "log"}
+    assert values[8]["train/skipped_steps"] == 4
+    # Of the steps 3 and 4 there is nothing to show, of 5 and 6 the first.
+    assert 4 not in values
+    assert values[6]["train/gradient_norm"] == 0.5
+
+
+def test_one_more_in_a_row_ends_the_run_and_names_the_clips():
+    asked = []
+
+    def explain(step):
+        asked.append(step)
+        return "train-00000 record 7"
+
+    bad = {number: ("loss", NAN) for number in (2, 6, 7, 8, 9)}
+    log = train(
+        Steps(bad=bad),
+        20,
+        steps_per_loop=4,
+        checkpoint_every=4,
+        max_skipped_steps=2,
+        explain_batch=explain,
+    )
+    with pytest.raises(UserError) as caught:
+        log.trainer.train()
+    assert str(caught.value).startswith(
+        "Step 6: loss is nan, and so for the 2 steps after it, which were all skipped (train-00000 record 7) and "
+        "training stopped; "
+    )
+    assert asked == [5]  # the batch after 5 steps
+    assert log.steps_of("save") == [4]
 
 
 def test_an_interrupted_run_is_saved_as_far_as_it_came():
