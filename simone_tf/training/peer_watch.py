@@ -56,6 +56,31 @@ def wait_for(peers: Mapping[int, str], seconds: float) -> int | None:
     return None
 
 
+def first_gone(peers: Mapping[int, str], seconds: float = 0.0) -> int | None:
+    """The number of a peer that is gone, None where all are there.
+
+    Args:
+        peers: number -> "host:port".
+        seconds: how long to look again while all answer: a process that was killed may do so for a moment.
+    """
+    begin = time.monotonic()
+    while True:
+        for number, address in peers.items():
+            if _is_gone(address):
+                return number
+        if time.monotonic() - begin >= seconds:
+            return None
+        time.sleep(_PAUSE / 4)
+
+
+def _is_gone(address: str) -> bool:
+    for _ in range(_TRIES):
+        if answers(address):
+            return False
+        time.sleep(_PAUSE / 4)
+    return True
+
+
 class PeerWatch:
     """Looks after peers, in a thread of its own.
 
@@ -78,21 +103,9 @@ class PeerWatch:
         """Whoever leaves from now on may."""
         self._over.set()
 
-    def lost(self) -> int | None:
-        """The number of a peer that is gone, looked at anew; None where all are there."""
-        return next((number for number, address in self._peers.items() if self._is_gone(address)), None)
-
-    def _is_gone(self, address: str) -> bool:
-        for _ in range(_TRIES):
-            if answers(address):
-                return False
-            if self._over.wait(_PAUSE / 4):
-                return False
-        return True
-
     def _watch(self) -> None:
         while not self._over.wait(_PAUSE):
-            lost = self.lost()
+            lost = first_gone(self._peers)
             if lost is not None and not self._over.wait(_GRACE):
                 self._end(lost)
                 return

@@ -12,13 +12,15 @@ import tensorflow as tf
 from simone_tf import interrupts
 from simone_tf.cli.console import say
 from simone_tf.errors import LostWorkerError, UserError
-from simone_tf.training.peer_watch import PeerWatch, wait_for
+from simone_tf.training.peer_watch import PeerWatch, first_gone, wait_for
 
 START_SECONDS = 600.0
 """How long the workers wait for each other at the start: the machines of a cluster do not start together."""
 
 # Numbers agreed on at a time, besides the clock and the signal.
 _MOST_VALUES = 4
+# Seconds in which who is lost is looked for when TensorFlow has met a closed connection.
+_LOOKING_SECONDS = 20.0
 # Seconds that a save may go on after another worker was lost.
 _SAVING_SECONDS = 30.0
 # What collectives raise when a peer is gone; others are faults of this process.
@@ -60,10 +62,9 @@ class Workers:
         self._now = 0.0
         self._is_asked = False
         self._undisturbed = threading.Lock()
+        self._others = {number: address for number, address in self._addresses.items() if number != self.index}
         # Through the chief everybody learns of everybody's end.
-        watched = {number: address for number, address in self._addresses.items() if number != self.index}
-        if self.index:
-            watched = {0: self._addresses[0]}
+        watched = {0: self._addresses[0]} if self.index else self._others
         self._watch = PeerWatch(watched, self._end_process)
         self._gathered = tf.function(self._gather)
 
@@ -81,12 +82,11 @@ class Workers:
         if self.count == 1:
             return
         say(f"Worker {self.index} of {self.count} ({self._addresses[self.index]}); worker 0 writes and tells for all.")
-        others = {number: address for number, address in self._addresses.items() if number != self.index}
-        missing = wait_for(others, seconds)
+        missing = wait_for(self._others, seconds)
         if missing is not None:
             raise UserError(
-                f"TF_CONFIG: worker {missing} does not answer at {others[missing]} within {seconds:g} seconds: start "
-                "the same command there, and see to it that the address can be reached from here."
+                f"TF_CONFIG: worker {missing} does not answer at {self._others[missing]} within {seconds:g} seconds: "
+                "start the same command there, and see to it that the address can be reached from here."
             )
         self._watch.start()
         # What listens at an address may be something else, for which a collective would wait without end.
@@ -189,7 +189,7 @@ class Workers:
         try:
             yield
         except _OF_PEERS as error:
-            lost = self._watch.lost() if self.count > 1 else None
+            lost = first_gone(self._others, _LOOKING_SECONDS) if self.count > 1 else None
             if lost is None:
                 raise
             self._watch.stop()  # It would tell the same.

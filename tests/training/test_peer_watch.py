@@ -1,12 +1,13 @@
 """Whether peers are there: real sockets of this process stand for them."""
 
 import socket
+import threading
 import time
 
 import pytest
 
 from simone_tf.training import peer_watch
-from simone_tf.training.peer_watch import PeerWatch, answers, wait_for
+from simone_tf.training.peer_watch import PeerWatch, answers, first_gone, wait_for
 
 
 @pytest.fixture
@@ -58,12 +59,12 @@ def test_a_peer_that_is_gone_is_told_once(hurried, peer):
     gone = []
     watch = PeerWatch({3: address}, gone.append)
     watch.start()
-    assert watch.lost() is None
+    assert first_gone({3: address}) is None
     time.sleep(0.3)
     assert gone == []
     listening.close()
     until(lambda: gone)
-    assert watch.lost() == 3
+    assert first_gone({3: address}) == 3
     time.sleep(0.3)
     assert gone == [3]
     watch.stop()
@@ -78,4 +79,12 @@ def test_who_leaves_after_the_end_is_not_missed(hurried, peer):
     listening.close()
     time.sleep(0.4)
     assert gone == []
-    assert watch.lost() is None
+
+
+def test_one_that_was_killed_may_answer_for_a_moment(hurried, peer):
+    listening, address = peer
+    closing = threading.Timer(0.3, listening.close)
+    closing.start()
+    assert first_gone({3: address}) is None
+    assert first_gone({3: address}, 30.0) == 3
+    closing.join()

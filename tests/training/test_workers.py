@@ -25,6 +25,7 @@ def two(monkeypatch):
     """Worker 0 of 2; `rows` are what worker 1 gives: seconds, signal, values."""
     workers = Workers(tf.distribute.get_strategy())
     workers.count, workers._addresses = 2, {0: "127.0.0.1:1", 1: "127.0.0.1:2"}
+    workers._others = {1: "127.0.0.1:2"}
     workers.rows = []
 
     def gathered(row):
@@ -113,14 +114,14 @@ def test_a_signal_ends_what_the_chief_does_apart_and_then_stops_all(two):
     assert done == ["others told"]
 
 
-def test_errors_of_collectives_are_told_as_a_loss_where_a_worker_is_gone(two):
-    two._watch = types.SimpleNamespace(lost=lambda: 1, stop=lambda: None)
+def test_errors_of_collectives_are_told_as_a_loss_where_a_worker_is_gone(two, monkeypatch):
+    monkeypatch.setattr(module, "first_gone", lambda others, seconds: 1)
     told = r"Worker 1 of 2 \(127.0.0.1:2\) is gone.*same command on all workers"
     with pytest.raises(LostWorkerError, match=told), two.losses_told():
         raise tf.errors.UnavailableError(None, None, "Collective ops is aborted")
     with pytest.raises(tf.errors.DataLossError), two.losses_told():
         raise tf.errors.DataLossError(None, None, "of this worker's own")
-    two._watch = types.SimpleNamespace(lost=lambda: None)
+    monkeypatch.setattr(module, "first_gone", lambda others, seconds: None)
     with pytest.raises(tf.errors.UnavailableError), two.losses_told():
         raise tf.errors.UnavailableError(None, None, "and all are there")
 
