@@ -226,7 +226,7 @@ def _curves(run_dir):
         points = shown.Tensors(tag)
         curves[f"steps of {tag}"] = [point.step for point in points]
         if tag not in _TIMES:
-            curves[tag] = [tf.make_ndarray(point.tensor_proto).tobytes() for point in points]
+            curves[tag] = [point.tensor_proto.SerializeToString() for point in points]
     return curves
 
 

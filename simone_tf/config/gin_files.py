@@ -258,6 +258,13 @@ def _check_names(pieces):
     uses = [use for _, binding in statements for use in bindings.references(binding.value)]
     macros = {use.name for use in uses if isinstance(use, bindings.Macro)}
     scopes = {use.name.rpartition("/")[0] for use in uses if isinstance(use, bindings.Reference)} - {""}
+    # What a macro makes, gin makes under the macro's name, and writes so into the operative configuration.
+    makers = [binding for _, binding in statements if not binding.argument]
+    scopes |= {
+        each.name
+        for each in makers
+        if each.name in macros and any(isinstance(use, bindings.Reference) for use in bindings.references(each.value))
+    }
     # Under a/b all bindings of a hold as well.
     scopes |= {scope[: match.start()] for scope in scopes for match in re.finditer("/", scope)}
     for place, binding in statements:

@@ -105,15 +105,17 @@ class Trainer:
                 while step < self.num_steps:
                     self.workers.stop_if_asked()
                     count = self._steps_until_event(step)
-                    begin = self.workers.clock()
-                    with self.workers.losses_told():
-                        rows = self.training_step.run(iterator, count)
-                    self.workers.agreed()
-                    seconds = self.workers.clock() - begin
-                    self._look_at(rows, step, shown)
-                    step += count
-                    is_check = self._noted_time(step, count, seconds)
-                    self._log(step, rows, seconds / count, shown, is_check)
+                    # An interrupt waits for the log: the steps are saved, and nobody would log them any more.
+                    with interrupts.held():
+                        begin = self.workers.clock()
+                        with self.workers.losses_told():
+                            rows = self.training_step.run(iterator, count)
+                        self.workers.agreed()
+                        seconds = self.workers.clock() - begin
+                        self._look_at(rows, step, shown)
+                        step += count
+                        is_check = self._noted_time(step, count, seconds)
+                        self._log(step, rows, seconds / count, shown, is_check)
                     # Saved first: whatever fails in evaluation costs no step.
                     is_scored = is_check or self._due(step, self.evaluate_every)
                     if is_scored or self._due(step, self.checkpoint_every):

@@ -108,6 +108,20 @@ def test_bindings_under_an_outer_scope_are_used(tmp_path):
     assert (reader.split, reader.data_dir) == ("train", "a")
 
 
+def test_a_configuration_whose_macro_makes_something_is_read_back(tmp_path):
+    """gin notes what `objective = @Geco()` makes under the scope `objective`, which no reference has."""
+    given = [str(GIN / "gqn" / "quickstart_views.gin")]
+    gin_files.parse_config(given, ["objective = @Geco()", "Geco.target = 2.5"])
+    gin.get_configurable("GQN")()
+    gin_files.write_operative_config(tmp_path)
+    gin.clear_config()
+    gin_files.parse_config(run_dir=str(tmp_path))
+    with gin.config_scope("objective"):
+        assert gin.get_configurable("Geco")().target == 2.5
+    with pytest.raises(UserError, match="nothing uses the scope other of"):
+        gin_files.parse_config(run_dir=str(tmp_path), gin_params=["other/Geco.decay = 0.5"])
+
+
 def test_a_mistake_of_the_program_itself_keeps_its_traceback(monkeypatch):
     def broken(*arguments, **keywords):
         raise TypeError("a genuine bug")

@@ -1,7 +1,9 @@
 """The loop around the steps: what happens when, and when it stops. The steps themselves are stood in for."""
 
 import json
+import os
 import re
+import signal
 import types
 
 import numpy as np
@@ -270,6 +272,26 @@ def test_an_interrupted_run_is_saved_as_far_as_it_came():
     with pytest.raises(KeyboardInterrupt):
         log.trainer.train()
     assert log.steps_of("save") == [8]  # the loop in which it came was finished by TensorFlow
+
+
+def test_steps_in_which_an_interrupt_came_are_logged_before_it_is_raised(monkeypatch):
+    """They are saved, so that a run that goes on would not log them."""
+    steps = Steps()
+    log = train(steps, 20, steps_per_loop=4, log_every=4)
+    taken = steps.run
+
+    def interrupted(iterator, count):
+        rows = taken(iterator, count)
+        if int(steps.step.numpy()) == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+        return rows
+
+    monkeypatch.setattr(steps, "run", interrupted)
+    interrupts.install("nothing")
+    with pytest.raises(KeyboardInterrupt):
+        log.trainer.train()
+    assert log.steps_of("log") == [4, 8]
+    assert log.steps_of("save") == [8]
 
 
 def test_an_interrupted_run_is_not_saved_with_bad_weights():
