@@ -10,6 +10,13 @@ class UserError(Exception):
     """
 
 
+class LostWorkerError(UserError):
+    """Another process of the same work is gone, which is no mistake of the user: the same command again goes on.
+
+    The commands exit with code 1, so that a script can tell what to start again from what to mend.
+    """
+
+
 # How TensorFlow came to an error: the places in the program that made the operation, or the steps of a dataset.
 _WAYS = re.compile(
     r"\AGraph execution error:\s*(?:Detected at node[^\n]*\n(?:[ \t][^\n]*\n|\n)*)*"

@@ -50,6 +50,16 @@ def asked() -> bool:
     return _state["first"] is not None
 
 
+def signal_number() -> int:
+    """The number of the signal that has come, 0 where none has."""
+    return _state["first"] or 0
+
+
+def take_over(number: int) -> None:
+    """A signal that came to another process of the same work counts as one that came here, and raises nothing."""
+    _state["first"] = _state["first"] or number
+
+
 def exit_code() -> int:
     """The exit code of a process that a signal ended, as shells have it; that of Ctrl-C where none came here."""
     return 128 + (_state["first"] or signal.SIGINT)
@@ -78,6 +88,19 @@ def held() -> Iterator[None]:
         if _state["waiting"] and not _state["held"]:
             _state["waiting"] = False
             raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def released() -> Iterator[None]:
+    """Within `held`, the `KeyboardInterrupt` of a signal is raised in this block at once, that of one before too."""
+    holds, _state["held"] = _state["held"], 0
+    try:
+        if _state["waiting"]:
+            _state["waiting"] = False
+            raise KeyboardInterrupt
+        yield
+    finally:
+        _state["held"] = holds
 
 
 def _handle(number: int, frame: object) -> None:

@@ -24,11 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from simone_tf.runs.training_run import TrainingRun
     from simone_tf.training.distribution import make_strategy
 
-    # First: a TPU is connected before TensorFlow does anything else.
+    # First: a TPU is connected, and other workers are told, before TensorFlow does anything else.
     strategy = make_strategy(flags.tpu)
     settings = read_settings(flags.gin_file, flags.gin_param, flags.run_dir)
     with gin_files.errors_in_one_sentence():
         metrics = TrainingRun(flags.run_dir, settings, strategy, flags.data_service).train()
+    if not metrics:  # Of several workers the chief tells them.
+        return
     say(f"\n{'measure':32} value")
     for name, value in metrics.items():
         say(f"{name:32} {value:.4f}" if isinstance(value, float) else f"{name:32} {value}")

@@ -28,12 +28,21 @@ class ColourMixture(SceneModel):
         num_colours: K.
         camera_size: C, numbers of the camera in each frame.
         beta: weight of the latents' KL.
+        noise: 0 for none in training, where several replicas are to be compared with one.
     """
 
     loss_terms = ("loss", "nats_per_pixel", "object_kl", "weighted_nats_per_pixel", "weighted_object_kl")
 
-    def __init__(self, num_colours: int = 3, camera_size: int = 5, beta: float = 1e-3, name: str | None = None):
+    def __init__(
+        self,
+        num_colours: int = 3,
+        camera_size: int = 5,
+        beta: float = 1e-3,
+        noise: float = 1.0,
+        name: str | None = None,
+    ):
         super().__init__(name=name)
+        self.noise = noise
         self.num_colours = num_colours
         self.camera_size = camera_size
         self.beta = beta
@@ -105,7 +114,7 @@ class ColourMixture(SceneModel):
     def losses(self, batch: Batch, noise_seed: tf.Tensor, shared_seed: tf.Tensor) -> dict[str, tf.Tensor]:
         del shared_seed
         posterior = self.encode(batch)["object"]
-        noise = tf.random.stateless_normal(tf.shape(posterior.mean), noise_seed)
+        noise = self.noise * tf.random.stateless_normal(tf.shape(posterior.mean), noise_seed)
         sample = posterior.mean + tf.exp(posterior.log_scale) * noise
         rendering = self.render({"object": sample}, {"camera": batch["camera"]}, batch["video"].shape[2:4])
         nats = tf.reduce_mean(self.log_prob(batch["video"], rendering))

@@ -61,6 +61,7 @@ SLOW = (
     "test_train_faults.py",
     "test_train_held.py",
     "test_train_mixture.py",
+    "test_train_workers.py",
     "tools",
     "training/test_averaging.py",
     "training/test_constrained_step.py",

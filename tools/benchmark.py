@@ -159,7 +159,7 @@ def _measure_training(flags):
     strategy = make_strategy()
     step = build_step(strategy, settings)
     batch_size, replicas = settings.batch_size, strategy.num_replicas_in_sync
-    batch = _noise(step.model, settings, batch_size // replicas)
+    batch = noise(step.model, settings, batch_size // replicas)
     iterator = iter(
         strategy.distribute_datasets_from_function(lambda context: tf.data.Dataset.from_tensors(batch).repeat())
     )
@@ -198,7 +198,7 @@ def _measure_training(flags):
     }
 
 
-def _noise(model, settings, count):
+def noise(model, settings, count):
     """Clips of noise, with all that the model is given."""
     import tensorflow as tf
 
@@ -245,7 +245,7 @@ def _measure_evaluation(flags):
         model = build_model(settings)
     chunk_size = settings.evaluation_chunk_size
     decompose = tf.function(lambda batch: model.decompose(batch, chunk_size))
-    batch = _noise(model, settings, 1)
+    batch = noise(model, settings, 1)
     for _ in range(2):  # the first call also traces
         begin = time.perf_counter()
         decompose(batch).segments.numpy()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from simone_tf import interrupts
 from simone_tf.cli.console import hold_streams, say
-from simone_tf.errors import UserError, first_line, one_sentence
+from simone_tf.errors import LostWorkerError, UserError, first_line, one_sentence
 from simone_tf.files import is_utf8
 
 
@@ -74,7 +74,8 @@ CLEARING = "what is half written is being cleared away"
 
 
 def run(main, interrupted=GOES_ON, terminated=None):
-    """Calls `main()` and leaves with its exit code: 2 after a `UserError`, told on stderr without a traceback.
+    """Calls `main()` and leaves with its exit code: 2 after a `UserError`, told on stderr without a traceback; 1 after
+    a `LostWorkerError`, told in the same way.
 
     Ctrl-C and SIGTERM (what a scheduler sends before it kills) both end the work in order, as `KeyboardInterrupt`, see
     `interrupts`; `interrupted` says what becomes of it, or the `KeyboardInterrupt` does by its own text, where what was
@@ -89,6 +90,9 @@ def run(main, interrupted=GOES_ON, terminated=None):
         if sys.flags.optimize > 1:
             raise UserError("Python runs without docstrings, which libraries need: leave out -OO and PYTHONOPTIMIZE=2.")
         code = main() or 0
+    except LostWorkerError as error:
+        say(f"Error: {one_sentence(error)}", sys.stderr)
+        os._exit(1)  # Python's own end would wait for what TensorFlow still wants of the lost worker.
     except UserError as error:
         say(f"Error: {one_sentence(error)}", sys.stderr)
         code = 2

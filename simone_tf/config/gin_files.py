@@ -11,7 +11,7 @@ from typing import NamedTuple
 import gin
 
 from simone_tf.config import bindings, registry
-from simone_tf.errors import UserError, first_line, one_sentence
+from simone_tf.errors import LostWorkerError, UserError, first_line, one_sentence
 from simone_tf.files import LFS_POINTER, is_lfs_pointer, is_utf8, write_text
 
 CONFIG_FILE = "config.gin"
@@ -198,6 +198,8 @@ def errors_in_one_sentence():
     """
     try:
         yield
+    except LostWorkerError:
+        raise
     except UserError as error:
         # Gin adds lines of its own ("In call to configurable ...") to what passes through it.
         raise UserError(one_sentence(error)) from error
@@ -216,6 +218,11 @@ def errors_in_one_sentence():
 def operative_config():
     """The bindings that were used so far, as text that `parse_config` reads back."""
     return gin.operative_config_str()
+
+
+def configured():
+    """Name -> value of every binding that was read, used or not, macros replaced by their values."""
+    return bindings.resolved(bindings.read_bindings(gin.config_str()))
 
 
 def write_operative_config(run_dir):

@@ -4,7 +4,9 @@ import fnmatch
 import glob
 import inspect
 import os
+import zlib
 
+import simone_tf
 from simone_tf.cli.console import say
 from simone_tf.config import bindings, gin_files
 from simone_tf.errors import UserError, first_line
@@ -85,6 +87,33 @@ def check_continuation(run_dir):
             )
         if name.endswith(".data_dir"):
             say(f"Going on with other data: {name} was {old!r}, it is {now[name]!r}.")
+
+
+# Bindings that may differ between the workers that train together: where each has its data.
+_OF_ONE_WORKER = ("*.data_dir", "training_batches.cache")
+
+
+def check_alike(workers):
+    """Makes sure that several workers were started with the same configuration and version of the library.
+
+    Without that they would wait for each other in different places.
+
+    Args:
+        workers: `Workers`, all of which call this.
+
+    Raises:
+        UserError: they were not.
+    """
+    if workers.count == 1:
+        return
+    bound = gin_files.configured()
+    common = [name for name in bound if not any(fnmatch.fnmatchcase(name, each) for each in _OF_ONE_WORKER)]
+    said = repr([(name, _plain(bound[name])) for name in sorted(common)] + [simone_tf.__version__])
+    if not workers.is_alike(float(zlib.crc32(said.encode()))):
+        raise UserError(
+            "The workers were started with different configurations or versions: start the same command on all of "
+            f"them; only {' and '.join(_OF_ONE_WORKER)} may differ."
+        )
 
 
 def _plain(value):

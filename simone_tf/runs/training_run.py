@@ -24,14 +24,17 @@ from simone_tf.evaluation.model_inputs import check_inputs
 from simone_tf.files import write_json
 from simone_tf.runs.batch_faults import clips_at_fault
 from simone_tf.runs.build import build_step
-from simone_tf.runs.continuation import check_continuation
+from simone_tf.runs.continuation import check_alike, check_continuation
 from simone_tf.runs.initial_weights import start_from
 from simone_tf.runs.model_check import check_model
 from simone_tf.runs.settings import RunSettings
 from simone_tf.training.checkpoints import Checkpoints
-from simone_tf.training.summaries import Summaries, as_markdown
+from simone_tf.training.shared_checkpoints import SharedCheckpoints
+from simone_tf.training.shared_folder import shared_folder
+from simone_tf.training.summaries import NoSummaries, Summaries, as_markdown
 from simone_tf.training.time_limit import TimeLimit
 from simone_tf.training.trainer import Trainer
+from simone_tf.training.workers import Workers
 
 
 class TrainingRun:
@@ -43,17 +46,18 @@ class TrainingRun:
     Args:
         run_dir: folder of the run; everything that is written goes there.
         settings: `RunSettings`, of the configuration that is in use.
-        strategy: `tf.distribute.Strategy`.
+        strategy: `tf.distribute.Strategy`; of several workers each makes a run of the same folder and settings.
         data_service: address of a tf.data service that makes the training batches, see `training_batches`.
         num_checks: how often a session of `settings.max_minutes` is scored, evenly spread over its time, its start
-            besides; the run then ends with the best checkpoint of all, be it the one it started from. 0 for the usual:
-            the periods say when it is scored, and it ends with the last.
+            besides; the run then ends with the best checkpoint of all, be it the one it started from; not with several
+            workers. 0 for the usual: the periods say when it is scored, and it ends with the last.
 
     Attributes:
         scores: step -> measures of every evaluation of the session.
 
     Raises:
-        UserError: the model cannot be built, or the data is missing, damaged or does not fit.
+        UserError: the model cannot be built, the data is missing, damaged or does not fit, or the other workers are not
+            there or differ.
     """
 
     def __init__(
@@ -69,6 +73,9 @@ class TrainingRun:
         self.run_dir = run_dir
         self.settings = settings
         self.strategy = strategy
+        self._workers = Workers(strategy)
+        self._workers.meet()
+        check_alike(self._workers)
         self._replica_batch_size = settings.batch_size // strategy.num_replicas_in_sync
         with self._memory_of_training_told():
             self.step = build_step(strategy, settings)
@@ -86,7 +93,8 @@ class TrainingRun:
         training, held_out = sets_of(settings.clips), sets_of(settings.held_out_clips)
         for clips in (*training.values(), *held_out.values()):
             check_inputs(self.step.model, clips)
-        self._read(batch_size=self._replica_batch_size)
+        pipelines, pipeline = self._workers.count, self._workers.index
+        self._read(batch_size=self._replica_batch_size, num_input_pipelines=pipelines, input_pipeline_id=pipeline)
         self._held_out = HeldOutSets({name: self._held_out_of(clips) for name, clips in held_out.items()})
         self._pictures = Pictures(self._held_out, settings.num_pictures)
 
@@ -112,20 +120,29 @@ class TrainingRun:
         """Trains, scores and draws; nobody else trains in `run_dir` meanwhile.
 
         Returns:
-            dict of the final measures, as written to `<run_dir>/metrics.json`.
+            dict of the final measures, as written to `<run_dir>/metrics.json`; of workers but the chief an empty one.
 
         Raises:
             UserError: for anything the user can mend.
         """
         subject, instead = f"--run_dir={self.run_dir} is being trained", "choose another --run_dir"
         with contextlib.ExitStack() as stack:
+            own_folder = None
             with self._writing_told():
-                stack.enter_context(locks.held(locks.inside(self.run_dir, "train"), subject, instead))
-            return self._trained()
+                if self._workers.is_chief:
+                    stack.enter_context(locks.held(locks.inside(self.run_dir, "train"), subject, instead))
+                if self._workers.count > 1:
+                    own_folder = stack.enter_context(shared_folder(self.run_dir, self._workers))
+            return self._trained(own_folder)
 
-    def _trained(self):
+    def _trained(self, own_folder):
         """`train` of a folder that is held."""
-        checkpoints = self._opened()
+        checkpoints = self._opened(own_folder)
+        if not self._workers.is_chief:
+            with self._data_faults_told(), self._memory_of_training_told(), self._workers.in_step():
+                self._trainer(checkpoints, NoSummaries()).train()
+                self._workers.part()
+            return {}
         step = int(self.step.step.numpy())
         # An evaluation of this step that was ended is made again.
         first_step = step + (step > 0 and checkpoints.evaluated_step() == step)
@@ -137,19 +154,21 @@ class TrainingRun:
         trainer = self._trainer(checkpoints, summaries)
         begin = time.time()
         with self._data_faults_told(), self._memory_of_training_told():
-            measured = trainer.train()
+            with self._workers.in_step():
+                measured = trainer.train()
             if self._num_checks:
                 measured = self._back_at_best(checkpoints)
         metrics = measured | self._description(time.time() - begin)
         with self._writing_told():
             write_json(os.path.join(self.run_dir, "metrics.json"), metrics)
+        self._workers.part()  # By that file schedulers know that the run is at its end.
         with self._data_faults_told(), self._averaged(), self._memory_of_evaluation_told():
             self._pictures.save(os.path.join(self.run_dir, "pictures"))
         summaries.close()
         return metrics
 
-    def _opened(self):
-        """The run's `Checkpoints`, its newest one restored."""
+    def _opened(self, own_folder):
+        """The run's `Checkpoints`, its newest one restored; the folder is where another worker than the chief saves."""
         check_continuation(self.run_dir)
         check_model(self.step.model, self.settings.num_frames, self.settings.frame_size)
         if not os.access(self.run_dir, os.W_OK):
@@ -159,14 +178,18 @@ class TrainingRun:
             parts["average"] = self.step.average
         if self.step.loss_scale is not None:
             parts["loss_scale"] = self.step.loss_scale
-        checkpoints = Checkpoints(self.run_dir, parts, self.settings.keep_checkpoints, self.settings.best_metric)
+        kept = (self.run_dir, parts, self.settings.keep_checkpoints, self.settings.best_metric)
+        several = self._workers.count > 1
+        checkpoints = SharedCheckpoints(*kept, self._workers, own_folder) if several else Checkpoints(*kept)
         # Only when everything is built, and before the config is written: a checkpoint that does not fit this config
         # must not cost the run its own.
-        restored = checkpoints.restore_latest()
+        restored, told = checkpoints.restore_latest(), None
         if restored:
-            say(f"Going on from {restored}.")
+            told = f"Going on from {restored}."
         elif self.settings.initialize_from is not None:
-            say(f"Starting from the weights of {start_from(self.step, self.settings.initialize_from)}.")
+            told = f"Starting from the weights of {start_from(self.step, self.settings.initialize_from)}."
+        if told and self._workers.is_chief:
+            say(told)
         return checkpoints
 
     def _back_at_best(self, checkpoints):
@@ -198,10 +221,11 @@ class TrainingRun:
             log_every=self.settings.log_every,
             evaluate_every=self.settings.evaluate_every,
             checkpoint_every=self.settings.checkpoint_every,
-            limit=None if minutes is None else TimeLimit(60 * minutes, self._num_checks),
+            limit=None if minutes is None else TimeLimit(60 * minutes, self._num_checks, self._workers.clock),
             max_skipped_steps=self.settings.max_skipped_steps,
             explain_batch=self._clips_at_fault,
             open_files=lambda: open_among(path for clips in readers for path in clips.files.shards()),
+            workers=self._workers,
         )
         self.scores = trainer.scores
         return trainer
@@ -210,8 +234,15 @@ class TrainingRun:
         """Words on the clips of the batch of a step, None where that is not known."""
         if "data_service" in self._read.keywords:
             return None  # The order of a service's batches is not a function of the step.
-        replicas = self.strategy.num_replicas_in_sync
-        read = functools.partial(self._read, batch_size=self._replica_batch_size)
+        # Of several workers each looks at its own.
+        pipelines, pipeline = self._workers.count, self._workers.index
+        replicas = self.strategy.num_replicas_in_sync // pipelines
+        read = functools.partial(
+            self._read,
+            batch_size=self._replica_batch_size,
+            num_input_pipelines=pipelines,
+            input_pipeline_id=pipeline,
+        )
         readers = list(sets_of(self.settings.clips).values())
         return clips_at_fault(self.step.model, read, step * replicas, replicas, readers, self.settings.num_frames)
 
@@ -220,12 +251,16 @@ class TrainingRun:
 
         def dataset(context):
             replicas = self.strategy.num_replicas_in_sync // context.num_input_pipelines
-            return self._read(
+            batches = self._read(
                 batch_size=self._replica_batch_size,
                 start_step=step * replicas,
                 num_input_pipelines=context.num_input_pipelines,
                 input_pipeline_id=context.input_pipeline_id,
             )
+            if self._workers.count == 1:
+                return batches
+            # Else TensorFlow would ask all workers before each step whether anyone has a batch left.
+            return batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
 
         return iter(self.strategy.distribute_datasets_from_function(dataset))
 

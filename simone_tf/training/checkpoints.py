@@ -63,14 +63,19 @@ class Checkpoints:
         self._evaluated_path = os.path.join(self._folder, _EVALUATED)
         self.best_metric = best_metric
         try:
-            self._newest = open_for_writing(self._folder).newest
-            mend_folder(self._best_dir)
-            self.best_value()  # A best one that cannot be read is told now, not after the first evaluation.
+            self._newest = self._opened()
         except (tf.errors.OpError, OSError) as error:
             raise UserError(
                 f"--run_dir={run_dir}: its checkpoints cannot be read or put in order ({first_line(error)}); make the "
                 "folder readable and writable, or choose another --run_dir."
             ) from error
+
+    def _opened(self) -> str | None:
+        """The name of the newest checkpoint of the folder, which is put in order."""
+        newest = open_for_writing(self._folder).newest
+        mend_folder(self._best_dir)
+        self.best_value()  # A best one that cannot be read is told now, not after the first evaluation.
+        return newest
 
     @property
     def latest(self) -> str | None:
@@ -114,17 +119,20 @@ class Checkpoints:
 
     def save_if_best(self, step: int, metrics: Mapping[str, float]) -> bool:
         """Keeps the present weights as the best if `metrics[best_metric]` exceeds the best so far; tells whether."""
-        value = metrics.get(self.best_metric)
-        if value is None or value != value or value <= self.best_value():
+        if not self._is_best(metrics):
             return False
         try:
             with replacing_folder(self._best_dir) as folder:
                 self._write(folder, step, 1, self._best_dir)
-                best = {"step": step, "metric": self.best_metric, "value": value}
+                best = {"step": step, "metric": self.best_metric, "value": metrics[self.best_metric]}
                 write_json(os.path.join(folder, _BEST), best)
         except OSError as error:
             raise unwritable(self._best_dir, error) from error
         return True
+
+    def _is_best(self, metrics: Mapping[str, float]) -> bool:
+        value = metrics.get(self.best_metric)
+        return value is not None and value > self.best_value()
 
     def best_value(self) -> float:
         """The best value so far, minus infinity when there is none, or its checkpoint is not whole.

@@ -114,6 +114,13 @@ class Summaries:
             say(f"{self._log_dir}: TensorBoard summaries are not written ({reason}). Training goes on.", sys.stderr)
 
 
+class NoSummaries(Summaries):
+    """Those of a worker that is not the chief: nothing is written."""
+
+    def __init__(self) -> None:
+        self._writer = None
+
+
 def as_markdown(operative_config: str) -> str:
     """The operative gin config as a Markdown code block, for `Summaries.text`."""
     return "\n".join(f"    {line}" for line in operative_config.splitlines())

@@ -1,10 +1,10 @@
 """The training loop: steps, logging, periodic evaluation, checkpoints, resume, and a stop where steps go wrong."""
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
+import tensorflow as tf
 
 from simone_tf import interrupts
 from simone_tf.cli.progress import Progress, progress
@@ -15,6 +15,7 @@ from simone_tf.training.step import TrainingStep
 from simone_tf.training.step_watch import NotFiniteError, StepWatch
 from simone_tf.training.summaries import Summaries
 from simone_tf.training.time_limit import TimeLimit
+from simone_tf.training.workers import Workers
 
 
 class Trainer:
@@ -36,6 +37,8 @@ class Trainer:
         max_skipped_steps: how many steps in a row may be skipped because their loss or gradient is not finite.
         explain_batch: step -> words on the clips of its batch, such as the file and record of the one at fault.
         open_files: () -> the data files that are being read.
+        workers: all that train together, None for this process alone. The chief evaluates, draws and logs; all go on,
+            save and stop at the same steps. The limit's clock is theirs.
 
     Attributes:
         scores: step -> measures of every evaluation of the session.
@@ -59,6 +62,7 @@ class Trainer:
         max_skipped_steps: int = 0,
         explain_batch: Callable[[int], str | None] = lambda step: None,
         open_files: Callable[[], list[str]] = list,
+        workers: Workers | None = None,
     ) -> None:
         self.training_step = training_step
         self.checkpoints = checkpoints
@@ -76,6 +80,7 @@ class Trainer:
         self.explain_batch = explain_batch
         self.open_files = open_files
         self._watch = StepWatch(training_step.model.loss_terms, max_skipped_steps)
+        self.workers = workers or Workers(tf.distribute.get_strategy())
         self.scores: dict[int, dict[str, float]] = {}
 
     def train(self) -> dict[str, float]:
@@ -98,13 +103,15 @@ class Trainer:
                 if self._missed_evaluation(step) or self._has_checks:
                     metrics = self._evaluate(step, shown)
                 while step < self.num_steps:
-                    interrupts.stop_if_asked()
+                    self.workers.stop_if_asked()
                     count = self._steps_until_event(step)
                     # An interrupt waits for the log: the steps are saved, and nobody would log them any more.
                     with interrupts.held():
-                        begin = time.perf_counter()
-                        rows = self.training_step.run(iterator, count)
-                        seconds = time.perf_counter() - begin
+                        begin = self.workers.clock()
+                        with self.workers.losses_told():
+                            rows = self.training_step.run(iterator, count)
+                        self.workers.agreed()
+                        seconds = self.workers.clock() - begin
                         self._look_at(rows, step, shown)
                         step += count
                         is_check = self._noted_time(step, count, seconds)
@@ -135,6 +142,8 @@ class Trainer:
 
     def _bar(self, step: int) -> contextlib.AbstractContextManager[Progress]:
         """Of steps, or of seconds where these end the session; lines come from the log, a bar has nothing to add."""
+        if not self.workers.is_chief:
+            return contextlib.nullcontext(Progress(None, "", None, "step", step, None))
         if self.limit is None:
             return progress(total=self.num_steps, unit="step", done=step, every=None)
         return progress(total=round(self.limit.seconds), unit="s", every=None)
@@ -168,8 +177,10 @@ class Trainer:
         """Tells of steps that were skipped or went astray; stops at the last that may."""
         try:
             for sentence in self._watch.look(rows, first_step):
-                shown.say(sentence)
+                if self.workers.is_chief:  # All workers see the same numbers.
+                    shown.say(sentence)
         except NotFiniteError as fault:
+            self.workers.leave()
             clips = self.explain_batch(fault.step - 1)
             latest = self.checkpoints.latest
             kept = f"to go on from {latest}" if latest else "to start afresh, for no checkpoint was saved yet"
@@ -189,7 +200,7 @@ class Trainer:
     def _log(
         self, step: int, rows: Mapping[str, np.ndarray], seconds_per_step: float, shown: Progress, is_check: bool
     ) -> None:
-        if not is_check and not self._due(step, self.log_every):
+        if not self.workers.is_chief or not (is_check or self._due(step, self.log_every)):
             return
         measures = {"skipped_steps": float(self.training_step.num_skipped)}
         taken = self._watch.last_taken(rows)
@@ -206,15 +217,17 @@ class Trainer:
         shown.say(f"step {self._place(step)}  {terms}  {rate}")
 
     def _evaluate(self, step: int, shown: Progress, is_new: bool = True) -> dict[str, float]:
-        begin = time.perf_counter()
-        metrics = self.scores[step] = self.evaluate()
-        if is_new:
-            self.summaries.scalars(
-                step, {f"evaluation/{name}": value for name, value in metrics.items() if isinstance(value, float)}
-            )
-            self.draw(step)
+        begin = self.workers.clock()
+        metrics: dict[str, float] = {}
+        with self.workers.apart():
+            metrics = self._measured(step, is_new)
         self.checkpoints.save_if_best(step, metrics)
-        self.checkpoints.note_evaluated(step)
+        if metrics:
+            self.checkpoints.note_evaluated(step)
+        if self.workers.count > 1:
+            self.workers.stop_if_asked()
+        if self.limit is not None:
+            self.limit.was_scored(self.workers.clock() - begin)
         # Of each of several sets the one score that decides; all others stand in TensorBoard.
         shown_here = ("/" not in name or name.endswith(f"/{self.checkpoints.best_metric}") for name in metrics)
         scores = "  ".join(
@@ -222,9 +235,20 @@ class Trainer:
             for (name, value), is_shown in zip(metrics.items(), shown_here, strict=True)
             if is_shown and isinstance(value, float)
         )
-        shown.say(f"step {self._place(step)}  held-out: {scores}")
-        if self.limit is not None:
-            self.limit.was_scored(time.perf_counter() - begin)
+        if metrics:
+            shown.say(f"step {self._place(step)}  held-out: {scores}")
+        return metrics
+
+    def _measured(self, step: int, is_new: bool) -> dict[str, float]:
+        """The measures of the run at this step, logged and drawn where they are new; of the chief alone."""
+        if not self.workers.is_chief:
+            return {}
+        metrics = self.scores[step] = self.evaluate()
+        if is_new:
+            self.summaries.scalars(
+                step, {f"evaluation/{name}": value for name, value in metrics.items() if isinstance(value, float)}
+            )
+            self.draw(step)
         return metrics
 
     def _place(self, step: int) -> str:

@@ -1,12 +1,13 @@
 """What the command line itself can hold that no file system or library takes."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from simone_tf.cli import command
-from simone_tf.errors import UserError
+from simone_tf.errors import LostWorkerError, UserError
 
 
 def told(capsys, main):
@@ -63,3 +64,11 @@ def test_what_was_interrupted_may_know_better(said, told, capsys):
         command.run(raising(KeyboardInterrupt(*said)), interrupted="nothing was written")
     assert caught.value.code == 130
     assert capsys.readouterr().err == f"Interrupted; {told}.\n"
+
+
+def test_a_lost_worker_is_no_mistake_and_ends_the_process_at_once(capsys, monkeypatch):
+    codes = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    command.run(raising(LostWorkerError("Worker 1 of 2 (a:1) is gone.")))
+    assert codes == [1]
+    assert capsys.readouterr().err == "Error: Worker 1 of 2 (a:1) is gone.\n"

@@ -131,6 +131,8 @@ LEFT_OUT = (
     (r"python tools/table1\.py ", "trains four models; tests/tools/test_table1.py does it with two steps of each"),
     (r"python tests/fuzz_files\.py", "takes long; tests/test_fuzz_files.py runs a short one"),
     (r"python -m simone_tf\.decompose .*--camera_path", "needs a trained model and the camera; see test_fly_around.py"),
+    (r"python tools/launch_local\.py", "starts two workers; tests/test_train_workers.py does, with tiny ones"),
+    (r"python tools/measure_scaling\.py", "takes minutes; tests/tools/test_measure_scaling.py runs a short one"),
     (r"tensorboard ", "a server that runs until it is ended"),
     (r"tensorflow_model_server ", "a server that is not to be had from PyPI; the page says that it is unverified"),
 )

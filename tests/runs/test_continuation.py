@@ -1,13 +1,18 @@
 """Going on with a run: what may have changed in its configuration, and what is refused before anything is written."""
 
 import shutil
+import types
 
+import gin
 import pytest
 
 from simone_tf import train
+from simone_tf.config import gin_files
+from simone_tf.errors import UserError
+from simone_tf.runs.continuation import check_alike
 from simone_tf.training.trainer import Trainer
 
-from tiny_run import arguments, fails
+from tiny_run import QUICKSTART, arguments, fails
 
 OTHER_RUNS = (
     ("seed = 1", ["train.seed = 0", "is 1"]),
@@ -99,3 +104,21 @@ def test_a_run_that_was_ended_before_its_first_checkpoint_is_no_other_run(
     if param.startswith("seed"):
         train.main(arguments(run_dir, clips, *few, "learning_rate = 1e-4"))
         assert (run_dir / "checkpoints" / "ckpt-1.index").exists()
+
+
+def test_workers_with_different_configurations_are_told_before_anything_is_built():
+    def digest(*params):
+        seen = []
+        gin_files.parse_config([str(QUICKSTART)], params)
+        check_alike(types.SimpleNamespace(count=2, is_alike=lambda value: seen.append(value) or True))
+        gin.clear_config()
+        return seen[0]
+
+    assert digest() == digest()
+    assert digest() == digest("training/ClipRecords.data_dir = '/data'", "training_batches.cache = '/scratch'")
+    assert digest() != digest("seed = 1")
+    assert digest("train.max_minutes = 1") != digest("train.max_minutes = 2")
+    gin_files.parse_config([str(QUICKSTART)])
+    with pytest.raises(UserError, match="different configurations or versions: start the same command on all"):
+        check_alike(types.SimpleNamespace(count=2, is_alike=lambda value: False))
+    gin.clear_config()

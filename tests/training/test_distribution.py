@@ -1,5 +1,7 @@
 """Which strategy is picked."""
 
+import json
+
 import pytest
 import tensorflow as tf
 
@@ -35,6 +37,24 @@ def test_all_gpus_are_used(monkeypatch):
     gpus = [tf.config.LogicalDevice(f"/device:CPU:{index}", "CPU") for index in range(2)]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus if kind == "GPU" else [])
     assert make_strategy().num_replicas_in_sync == 2
+
+
+def test_workers_are_told_to_tensorflow_before_anything_else(monkeypatch):
+    """As it is not possible any more in this process."""
+    config = {"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    tf.constant(1)
+    with pytest.raises(UserError, match=r"TF_CONFIG names several workers, and TensorFlow was in use .*first\.$"):
+        make_strategy()
+    with pytest.raises(UserError, match="--tpu=local and the workers of TF_CONFIG do not go together"):
+        make_strategy(tpu="local")
+    assert make_strategy(devices=["CPU:0"]) is tf.distribute.get_strategy()
+
+
+def test_what_is_wrong_in_tf_config_is_told(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{")
+    with pytest.raises(UserError, match="TF_CONFIG is no JSON"):
+        make_strategy()
 
 
 def test_a_tpu_that_is_not_there_is_told_in_one_sentence(monkeypatch):
