@@ -119,8 +119,9 @@ class Geco(keras.layers.Layer):
         log_step = tf.clip_by_value(self.step_size * self._missing(), -self.max_log_step, self.max_log_step)
         low, high = (math.log(bound) for bound in self.multiplier_range)
         self.log_multiplier.assign(tf.clip_by_value(self.log_multiplier + log_step, low, high))
-        # Unchanged, but written: a lowered step hands on what it writes, and the target is part of the state.
-        self.wanted_nats.assign(tf.convert_to_tensor(self.wanted_nats))
+        # Unchanged, but written, and by a sum that XLA does not see through: a lowered step hands on what it writes,
+        # and the target is part of the state.
+        self.wanted_nats.assign(tf.convert_to_tensor(self.wanted_nats) + 0.0)
 
     def _missing(self) -> tf.Tensor:
         """The moving average, of which the first value is the first step's alone; 0 before it."""
