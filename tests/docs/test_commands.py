@@ -129,6 +129,7 @@ LEFT_OUT = (
         "starts five processes of minutes each; see tests/tools/test_benchmark.py",
     ),
     (r"python tools/crash_test\.py ", "ends a training 25 times; tests/tools/test_crash_test.py does it three times"),
+    (r"python tools/figure3\.py ", "trains three models; see tests/tools/test_figure3.py"),
     (r"python tools/table1\.py ", "trains four models; tests/tools/test_table1.py does it with two steps of each"),
     (r"python tests/fuzz_files\.py", "takes long; tests/test_fuzz_files.py runs a short one"),
     (r"python -m simone_tf\.decompose .*--camera_path", "needs a trained model and the camera; see test_fly_around.py"),
