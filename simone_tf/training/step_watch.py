@@ -13,6 +13,9 @@ _SKIPPED_BY, _BROKEN_BY = "gradient_norm", "update_norm"
 # is no average to speak of.
 _LARGE_NATS, _LARGE_FACTOR, _LEAST_STEPS, _DECAY = 1000.0, 10.0, 100, 0.99
 
+# Skipped steps that are told one by one; a clip that is at fault comes again in every epoch.
+_MOST_TOLD = 10
+
 
 class NotFiniteError(UserError):
     """Training stops at a step that is not finite."""
@@ -37,6 +40,7 @@ class StepWatch:
         self._averages = {name: 0.0 for name in loss_terms if name.endswith("_kl") and not name.startswith("weighted_")}
         self._exploded: set[str] = set()
         self._seen = 0
+        self._num_told = 0
 
     def look(self, rows: Mapping[str, np.ndarray], first_step: int) -> list[str]:
         """What is to be told of steps.
@@ -58,7 +62,11 @@ class StepWatch:
                 self._skipped.append((step, what))
                 if len(self._skipped) > self._max_skipped:
                     raise self._too_many()
-                told.append(f"Step {step}: {what}, the step is skipped.")
+                self._num_told += 1
+                if self._num_told <= _MOST_TOLD:
+                    told.append(f"Step {step}: {what}, the step is skipped.")
+                if self._num_told == _MOST_TOLD:
+                    told.append("Further steps that are skipped are counted in TensorBoard's train/skipped_steps only.")
                 continue
             self._skipped = []
             if not math.isfinite(rows[_BROKEN_BY][offset]):

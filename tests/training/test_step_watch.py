@@ -22,13 +22,21 @@ def test_a_limit_of_0_stops_at_the_first():
 
 def test_they_are_counted_in_a_row_across_calls():
     watch, bad = StepWatch(TERMS, 2), [np.nan]
-    for step in range(4):
+    for step in range(3):
         assert len(watch.look(rows(loss=bad), 3 * step)) == 1
         assert len(watch.look(rows(loss=bad), 3 * step + 1)) == 1
         assert watch.look(rows(loss=[1.0]), 3 * step + 2) == []
     assert len(watch.look(rows(loss=bad * 2), 12)) == 2
     with pytest.raises(NotFiniteError, match=r"^Step 13: loss is nan, and so for the 2 steps after it"):
         watch.look(rows(loss=bad), 14)
+
+
+def test_many_are_not_told_one_by_one():
+    watch = StepWatch(TERMS, 1)
+    told = watch.look(rows(loss=[1.0, np.nan] * 30), 0)
+    assert len(told) == 11
+    assert told[9] == "Step 20: loss is nan, the step is skipped."
+    assert told[10].startswith("Further steps that are skipped are counted")
 
 
 def test_an_update_that_is_not_finite_is_in_the_weights_and_stops_at_once():
