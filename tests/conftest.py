@@ -59,6 +59,7 @@ SLOW = (
     "test_rate_sets.py",
     "test_train.py",
     "test_train_faults.py",
+    "test_train_not_finite.py",
     "test_train_held.py",
     "test_train_mixture.py",
     "test_train_workers.py",

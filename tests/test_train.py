@@ -126,6 +126,19 @@ def test_an_interrupted_process_saves_and_goes_on(clips, tmp_path, number):
     assert weights(run_dir, step)["step/.ATTRIBUTES/VARIABLE_VALUE"] == step
 
 
+def test_a_run_in_float16_goes_on_with_its_scale(clips, tmp_path):
+    """Cut while the scale is being found: each step that is skipped halves it, and the optimizer does not count it."""
+    params = ("train.precision = 'mixed_float16'", "train.num_pictures = 0", "train.checkpoint_every = 2")
+    train.main(arguments(tmp_path / "whole", clips, *params, "num_steps = 24"))
+    train.main(arguments(tmp_path / "cut", clips, *params, "num_steps = 2"))
+    train.main(arguments(tmp_path / "cut", clips, *params, "num_steps = 24"))
+    assert_same_weights(tmp_path / "whole", tmp_path / "cut", 24)
+    stored = {name.partition("/.ATTRIBUTES")[0]: value for name, value in weights(tmp_path / "cut", 24).items()}
+    skipped = 24 - stored["optimizer/_iterations"]
+    assert 2 < skipped < 20
+    assert stored["loss_scale/factor"] == 2.0 ** (15 - skipped)
+
+
 def test_signals_in_a_row_cost_no_step(clips, tmp_path):
     run_dir = tmp_path / "run"
     endless = ["num_steps = 100000000", "train.log_every = 10", "train.checkpoint_every = 0"]

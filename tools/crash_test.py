@@ -112,7 +112,7 @@ def reached(session, run_dir, moment, chance):
                 return True
             if moment == "summary" and _event_bytes(run_dir) != events:
                 return True
-            if moment == "evaluation" and session.logged() and _is_being_scored(folder, session):
+            if moment == "evaluation" and session.logged() and _is_being_scored(run_dir, session):
                 time.sleep(delay)
                 return not session.has_ended()
         events = _event_bytes(run_dir)
@@ -132,10 +132,13 @@ def _is_being_saved(folder):
     return any("_temp" in name or ".tmp" in name for name in names)
 
 
-def _is_being_scored(folder, session):
+def _is_being_scored(run_dir, session):
     """A checkpoint of a step that is scored is there, its score is not."""
+    folder = run_dir / "checkpoints"
     steps = [int(match[1]) for path in folder.glob("ckpt-*.index") if (match := re.match(r"ckpt-(\d+)\.", path.name))]
-    period = next((int(match[1]) for line in SMALL if (match := re.match(r"train.evaluate_every = (\d+)", line))), 1)
+    config = (run_dir / "config.gin").read_text(encoding="utf-8")
+    stated = re.search(r"^train\.evaluate_every = (\d+)$", config, re.MULTILINE)
+    period = int(stated[1]) if stated else 1
     scored = {int(match[1]) for line in session.seen if (match := re.match(r"step (\d+)/\d+  held-out", line))}
     logged = {int(match[1]) for line in session.seen if (match := re.match(r"step (\d+)/", line))}
     return any(step % period == 0 and step in logged and step not in scored for step in steps)

@@ -94,11 +94,12 @@ class Sweep:
         place = "" if device is None else f" on device {device}"
         if trained is None:
             say(f"seed {seed}: training in {run_dir}{place}, log {log}")
+            before = _written(run_dir)
             flags = [*self._train_flags, f"--gin_param=train.seed = {seed}", f"--run_dir={run_dir}"]
             problem = self._call("simone_tf.train", flags, log, device)
             if problem:
                 return problem
-            if not os.path.isfile(os.path.join(run_dir, "metrics.json")):
+            if _written(run_dir) == before:
                 return "it was told to end before its last step, and has saved what it had"
         evaluated = is_evaluated(run_dir, self._evaluate_flags)
         if trained is not None:
@@ -145,6 +146,14 @@ class Sweep:
                 child.wait(_WAIT_SECONDS)
             except subprocess.TimeoutExpired:
                 child.kill()
+
+
+def _written(run_dir):
+    """When the measures of a run were written, which a training that was told to end does not do; None before."""
+    try:
+        return os.stat(os.path.join(run_dir, "metrics.json")).st_mtime_ns
+    except OSError:
+        return None
 
 
 def trained_step(run_dir, gin_files, gin_params):

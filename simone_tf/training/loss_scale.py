@@ -1,5 +1,6 @@
 """Scaling of the loss for gradients in float16, whose smallest numbers would else be rounded to 0."""
 
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -14,11 +15,15 @@ class LossScale(tf.Module):
     Args:
         initial: the factor of the first step.
         growth_steps: finite steps in a row after which it doubles.
+
+    Attributes:
+        num_halvings: how many steps that are not finite it takes from `initial` to 1.
     """
 
     def __init__(self, initial: float = 2.0**15, growth_steps: int = 2000) -> None:
         super().__init__(name="loss_scale")
         self.growth_steps = growth_steps
+        self.num_halvings = math.ceil(math.log2(max(initial, 1.0)))
         self.factor = tf.Variable(initial, dtype=tf.float32, trainable=False, name="factor", aggregation=_ONCE)
         self.good_steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="good_steps", aggregation=_ONCE)
 

@@ -34,7 +34,8 @@ class Trainer:
         log_every, evaluate_every, checkpoint_every: periods in steps; 0 for only at the end.
         limit: `TimeLimit` of the session, which ends the run where it is when the time is over; its clock runs. Where
             it has checks, the run is scored by them, and at the session's start as well.
-        max_skipped_steps: how many steps in a row may be skipped because their loss or gradient is not finite.
+        max_skipped_steps: how many steps in a row may be skipped because their loss or gradient is not finite; besides
+            those that a scale of the loss takes to come down to 1.
         explain_batch: step -> words on the clips of its batch, such as the file and record of the one at fault.
         open_files: () -> the data files that are being read.
         workers: all that train together, None for this process alone. The chief evaluates, draws and logs; all go on,
@@ -79,7 +80,10 @@ class Trainer:
         self.limit = limit
         self.explain_batch = explain_batch
         self.open_files = open_files
-        self._watch = StepWatch(training_step.model.loss_terms, max_skipped_steps)
+        scale = training_step.loss_scale
+        # Finding the scale of a loss takes steps that are skipped.
+        may_be_skipped = max_skipped_steps + (0 if scale is None else scale.num_halvings)
+        self._watch = StepWatch(training_step.model.loss_terms, may_be_skipped)
         self.workers = workers or Workers(tf.distribute.get_strategy())
         self.scores: dict[int, dict[str, float]] = {}
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from simone_tf.errors import UserError
 from simone_tf.runs.build import build_model, build_step
+from simone_tf.runs.lowered_step import state_variables
 from simone_tf.runs.settings import read_settings
 
 from tiny_run import QUICKSTART, TINY
@@ -16,6 +17,7 @@ from tiny_run import QUICKSTART, TINY
 def _as_it_was():
     yield
     keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
     gin.clear_config()
 
 
@@ -43,3 +45,12 @@ def test_what_recomputes_is_a_setting_of_training_alone():
     assert build_model(settings).decoder.recomputation is None
     with pytest.raises(UserError, match=r"train\.recompute is 'encoder': it must be None or 'decoder' or 'all'"):
         read_settings([str(QUICKSTART)], (*TINY, "train.recompute = 'encoder'"))
+
+
+def test_only_float16_scales_the_loss():
+    for precision in ("float32", "mixed_bfloat16", "mixed_float16"):
+        settings = read_settings([str(QUICKSTART)], (*TINY, f"train.precision = '{precision}'"))
+        step = build_step(tf.distribute.get_strategy(), settings)
+        assert (step.loss_scale is not None) == (precision == "mixed_float16")
+        names = [name for name in state_variables(step) if name.startswith("loss_scale/")]
+        assert len(names) == (2 if step.loss_scale else 0)

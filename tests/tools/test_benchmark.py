@@ -1,14 +1,14 @@
-import importlib.util
 import json
 import pathlib
 import re
-import sys
 
 import numpy as np
 import pytest
 
 from simone_tf.data.formats import write_records
 from simone_tf.errors import UserError
+
+from loaded_tool import load_tool
 
 ROOT = pathlib.Path(__file__).parents[2]
 # The quickstart configuration on smaller clips and with a smaller model.
@@ -32,10 +32,7 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def benchmark():
-    spec = importlib.util.spec_from_file_location("benchmark", ROOT / "tools" / "benchmark.py")
-    module = sys.modules["benchmark"] = importlib.util.module_from_spec(spec)  # AutoGraph looks modules up by name
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("benchmark")
 
 
 @pytest.fixture

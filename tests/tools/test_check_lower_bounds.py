@@ -1,17 +1,15 @@
 """What the lowest versions are, read from setup.cfg; the environments themselves are made by hand."""
 
-import importlib.util
 import pathlib
 import re
 import subprocess
 
 import pytest
 
+from loaded_tool import load_tool
 from tiny_run import REPOSITORY
 
-_SPEC = importlib.util.spec_from_file_location("check_lower_bounds", REPOSITORY / "tools" / "check_lower_bounds.py")
-tool = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(tool)
+tool = load_tool("check_lower_bounds")
 
 CONFIG = """
 [options]

@@ -1,8 +1,6 @@
 """Tables over runs from metrics that are written by hand."""
 
-import importlib.util
 import json
-import pathlib
 import statistics
 
 import numpy as np
@@ -11,15 +9,12 @@ from PIL import Image
 
 from simone_tf.errors import UserError
 
-ROOT = pathlib.Path(__file__).parents[2]
+from loaded_tool import load_tool
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("compare_runs", ROOT / "tools" / "compare_runs.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("compare_runs")
 
 
 def probe(probe, target, name, r2, coordinates="world", regressor="mlp", trained_on=None, **further):

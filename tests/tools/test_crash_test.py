@@ -1,8 +1,6 @@
 """A training that is killed and told to end ends as one that was left in peace; what is not the same is told."""
 
-import importlib.util
 import json
-import pathlib
 import shutil
 
 import pytest
@@ -10,15 +8,12 @@ import tensorflow as tf
 
 from simone_tf.errors import UserError
 
-ROOT = pathlib.Path(__file__).parents[2]
+from loaded_tool import load_tool
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("crash_test", ROOT / "tools" / "crash_test.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("crash_test")
 
 
 @pytest.fixture(scope="module")

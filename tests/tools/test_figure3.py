@@ -1,6 +1,5 @@
 """The tool of Figure 3, with small models that were not trained and a stand-in for the commands that it starts."""
 
-import importlib.util
 import json
 import pathlib
 import sys
@@ -22,6 +21,7 @@ from simone_tf.models.parts.transformer import Transformer
 from simone_tf.models.simone.view_encoder import ViewEncoder
 from simone_tf.models.simone.view_supervised import SIMONeVS
 
+from loaded_tool import load_tool
 from small_models import SMALL_MODELS
 from view_world import SIZE, write_world
 
@@ -31,14 +31,7 @@ FRAMES = 3
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("figure3", ROOT / "tools" / "figure3.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(ROOT / "tools"))  # As for a program, which finds what is beside it.
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
-    return module
+    return load_tool("figure3")
 
 
 def small_simone_vs():

@@ -1,4 +1,3 @@
-import importlib.util
 import os
 import pathlib
 import re
@@ -12,6 +11,8 @@ from PIL import Image
 from simone_tf.config import gin_files
 from simone_tf.data.formats.records import ClipRecords
 
+from loaded_tool import load_tool
+
 ROOT = pathlib.Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "import_video.py"
 REAL_GIF = ROOT / "tests" / "data" / "files" / "movi_a_first_frames.gif"
@@ -19,10 +20,7 @@ REAL_GIF = ROOT / "tests" / "data" / "files" / "movi_a_first_frames.gif"
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("import_video", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_tool("import_video").main
 
 
 def test_a_real_video_becomes_clips(main, tmp_path, capsys):

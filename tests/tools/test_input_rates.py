@@ -1,5 +1,3 @@
-import importlib.util
-import pathlib
 import sys
 import time
 import types
@@ -13,14 +11,12 @@ from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.data.pipeline import order
 from simone_tf.data.pipeline.batches import training_batches
 
-TOOLS = pathlib.Path(__file__).parents[2] / "tools"
+from loaded_tool import load_tool
 
 
 @pytest.fixture
 def input_rates(monkeypatch):
-    spec = importlib.util.spec_from_file_location("input_rates", TOOLS / "input_rates.py")
-    module = sys.modules["input_rates"] = importlib.util.module_from_spec(spec)  # AutoGraph looks modules up by name
-    spec.loader.exec_module(module)
+    module = load_tool("input_rates")
     monkeypatch.setattr(module, "_ROUNDS", 3)
     monkeypatch.setattr(module, "_SETTLING_SECONDS", 0.1)
     # Elements per second of records, pictures and batches, round by round, on one core; every stream is really read.

@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import pathlib
 import shutil
@@ -8,6 +7,7 @@ import pytest
 from PIL import Image
 
 import gqn_set
+from loaded_tool import load_tool
 
 ROOT = pathlib.Path(__file__).parents[2]
 QUICKSTART = ROOT / "simone_tf" / "data" / "embedded" / "quickstart"
@@ -16,10 +16,7 @@ FILES = ROOT / "tests" / "data" / "files"
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("inspect_records", ROOT / "tools" / "inspect_records.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_tool("inspect_records").main
 
 
 def test_the_shipped_set(main, tmp_path, capsys):

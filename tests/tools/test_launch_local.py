@@ -1,6 +1,5 @@
 """The launcher, with stand-ins for the workers; real ones train in tests/test_train_workers.py."""
 
-import importlib.util
 import json
 import signal
 import sys
@@ -11,15 +10,12 @@ import pytest
 
 from simone_tf.errors import UserError
 
-from tiny_run import REPOSITORY
+from loaded_tool import load_tool
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("launch_local", REPOSITORY / "tools" / "launch_local.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("launch_local")
 
 
 def python(text):

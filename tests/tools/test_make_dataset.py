@@ -16,6 +16,8 @@ from simone_tf.data.formats.records import ClipRecords
 from simone_tf.errors import UserError
 from simone_tf.scenes.processes import RenderProcesses
 
+from loaded_tool import load_tool
+
 TOOL = pathlib.Path(__file__).parents[2] / "tools" / "make_dataset.py"
 
 
@@ -30,10 +32,7 @@ def needs_renderer():
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("make_dataset", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load_tool("make_dataset").main
 
 
 def files(folder):

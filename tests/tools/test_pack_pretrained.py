@@ -1,6 +1,5 @@
 """Packing a run as a pretrained model: it computes what the run does, and nothing of this machine is in it."""
 
-import importlib.util
 import json
 import pathlib
 import re
@@ -12,6 +11,7 @@ import pytest
 from simone_tf.runs.load import load_pretrained, load_run
 from simone_tf.runs.pretrained import CARD, CARD_TEXT, CONFIG, WEIGHTS
 
+from loaded_tool import load_tool
 from tiny_run import fails
 
 PATH = pathlib.Path(__file__).parents[2] / "tools" / "pack_pretrained.py"
@@ -19,10 +19,7 @@ PATH = pathlib.Path(__file__).parents[2] / "tools" / "pack_pretrained.py"
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("pack_pretrained", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("pack_pretrained")
 
 
 def flags(run, out, *further):

@@ -1,6 +1,4 @@
-import importlib.util
 import json
-import pathlib
 
 import numpy as np
 import pytest
@@ -10,13 +8,11 @@ from sklearn.metrics import adjusted_rand_score
 from simone_tf.data.formats.write_records import shard_name, write_shard
 from simone_tf.errors import UserError
 
+from loaded_tool import load_tool
 from square_world import SquareModel, draw
 from tiny_run import clips, make_clips, run  # noqa: F401
 
-TOOL = pathlib.Path(__file__).parents[2] / "tools" / "score_long_videos.py"
-spec = importlib.util.spec_from_file_location("score_long_videos", TOOL)
-score_long_videos = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(score_long_videos)
+score_long_videos = load_tool("score_long_videos")
 
 
 def columns(count):

@@ -1,18 +1,12 @@
-import importlib.util
-import pathlib
-
 import numpy as np
 import pytest
 
-TOOLS = pathlib.Path(__file__).parents[2] / "tools"
+from loaded_tool import load_tool
 
 
 @pytest.fixture
 def serving_rates():
-    spec = importlib.util.spec_from_file_location("serving_rates", TOOLS / "serving_rates.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("serving_rates")
 
 
 def test_both_do_the_same_work_and_take_turns(serving_rates, run, monkeypatch):

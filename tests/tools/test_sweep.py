@@ -1,6 +1,5 @@
 """The sweep, with a stand-in for the two commands that it starts."""
 
-import importlib.util
 import json
 import os
 import pathlib
@@ -14,6 +13,8 @@ import tracemalloc
 import pytest
 
 from simone_tf.errors import UserError
+
+from loaded_tool import load_tool
 
 ROOT = pathlib.Path(__file__).parents[2]
 STAND_IN = """
@@ -39,6 +40,8 @@ folder.mkdir(parents=True, exist_ok=True)
 if module == "simone_tf.train":
     if not (folder / "checkpoint").exists():
         (folder / "checkpoint").write_text("")
+    if run.name == os.environ.get("TOLD_TO_END"):  # It saves, and exits with 0.
+        sys.exit(0)
     (run / "metrics.json").write_text(json.dumps({"step": 3}))
     (run / "best").mkdir(exist_ok=True)
     (run / "best" / "best.json").write_text(json.dumps({"step": 2}))
@@ -52,10 +55,7 @@ else:
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("sweep", ROOT / "tools" / "sweep.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("sweep")
 
 
 @pytest.fixture
@@ -212,6 +212,21 @@ def test_each_device_has_its_own_process(sweep, tmp_path):
     assert {call[1] for call in made} == {"0", "3"}
     for seed in range(6):
         assert len({call[1] for call in made if f"seed_{seed}" in call[2]}) == 1
+
+
+@pytest.mark.parametrize("trained_before", [False, True])
+def test_a_run_that_was_told_to_end_is_not_evaluated(tool, tmp_path, stand_in, monkeypatch, trained_before):
+    """Its exit code is 0, as a preempted run is no failed one."""
+    run = tmp_path / "seed_1"
+    if trained_before:  # to fewer steps than it is to have now
+        run.mkdir()
+        (run / "metrics.json").write_text('{"step": 2}')
+    monkeypatch.setenv("TOLD_TO_END", "seed_1")
+    failed = tool.Sweep(str(tmp_path), ["a.gin"], program=stand_in).run([0, 1])
+    assert list(failed) == [1]
+    assert "told to end before its last step" in failed[1]
+    assert not (run / "evaluation").exists()
+    assert (tmp_path / "seed_0" / "evaluation").exists()
 
 
 def test_ending_a_sweep_ends_its_runs_in_order(tmp_path, stand_in):

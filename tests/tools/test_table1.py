@@ -1,12 +1,10 @@
 """Table 1 in small: what is written of runs made by hand, and the whole with two steps of every model."""
 
 import csv
-import importlib.util
 import json
 import os
 import pathlib
 import statistics
-import sys
 
 import numpy as np
 import pytest
@@ -14,19 +12,12 @@ from PIL import Image
 
 from simone_tf.errors import UserError
 
-ROOT = pathlib.Path(__file__).parents[2]
+from loaded_tool import load_tool
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("table1", ROOT / "tools" / "table1.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(ROOT / "tools"))  # As for a program, which finds what is beside it.
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
-    return module
+    return load_tool("table1")
 
 
 def write_run(folder, static, video, flags, seed=0, step=10, seconds=90.0):

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -286,6 +287,24 @@ def test_a_full_disk_is_told_and_earlier_checkpoints_stay(tmp_path, make_parts):
     checkpoints.save(3)
     assert checkpoints.save_if_best(3, {"video_ari_foreground": 0.6})
     assert_best(tmp_path, fresh, 3, parts)
+
+
+def test_too_little_room_is_told_before_anything_is_written(tmp_path, make_parts, monkeypatch):
+    """The numbers are those of the variables, 4 bytes each but for the counters' 8."""
+    parts = make_parts()
+    checkpoints = Checkpoints(tmp_path, parts)
+    checkpoints.save(1)
+    before = sorted((tmp_path / "checkpoints").iterdir())
+    weights = sum(int(np.prod(variable.shape)) for variable in parts["model"].trainable_variables)
+    needed = 4 * 4 * weights  # weights, two moments and the average
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: types.SimpleNamespace(free=needed))
+    with pytest.raises(UserError, match=r"could not be written \(it needs [\d.]+ MiB, [\d.]+ MiB are free\)"):
+        checkpoints.save(2)
+    with pytest.raises(UserError, match=rf"^{tmp_path / 'best'}: .* are free"):
+        checkpoints.save_if_best(2, {"video_ari_foreground": 0.6})
+    assert sorted((tmp_path / "checkpoints").iterdir()) == before
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: types.SimpleNamespace(free=needed + 2**18))
+    checkpoints.save(2)
 
 
 def test_errors_of_other_kinds_are_told_as_well(tmp_path, make_parts, monkeypatch):

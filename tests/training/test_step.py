@@ -264,6 +264,19 @@ def test_a_step_that_is_not_finite_changes_nothing_and_the_next_one_is_taken(req
     assert step.num_skipped == 2
 
 
+def test_a_step_on_one_batch_is_skipped_as_well(one_replica, make_step, clips):
+    """As a lowered step is."""
+    step = make_step(one_replica, adam)
+    take = tf.function(step.take, jit_compile=True)
+    take({"video": clips})
+    before = weights(step)
+    assert np.isnan(float(take({"video": clips * np.nan})["loss"]))
+    for old, new in zip(before, weights(step), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert step.num_skipped == 1
+    assert float(take({"video": clips})["update_norm"]) > 0
+
+
 def test_what_is_waited_for_is_known_outside(one_replica, make_step, clips):
     """While `run` waits for a batch, another thread is told since when."""
     step, seen = make_step(one_replica), []
