@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 _COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7b4f9d", "#b08900", "#555555")
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 400, 70, 20, 20, 56
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 760, 400, 70, 140, 20, 56
 _TICKS = 5
 
 
@@ -63,9 +63,9 @@ def scatter(series: Mapping[str, Series], x_label: str, y_label: str) -> str:
             parts.append(f'<polyline points="{path}" {style}/>')
         for x, y in map(place, _finite(each.points)):
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>')
-        y = _TOP + 18 + 18 * number
-        parts.append(f'<circle cx="{_WIDTH - _RIGHT - 150}" cy="{y - 4}" r="4.5" fill="{colour}"/>')
-        parts.append(_text(_WIDTH - _RIGHT - 140, y, name, "start"))
+        y = _TOP + 8 + 18 * number  # beside the axes, where no point is
+        parts.append(f'<circle cx="{_WIDTH - _RIGHT + 14}" cy="{y - 4}" r="4.5" fill="{colour}"/>')
+        parts.append(_text(_WIDTH - _RIGHT + 24, y, name, "start"))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
