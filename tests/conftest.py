@@ -17,7 +17,7 @@ tf.config.set_logical_device_configuration(
 )
 
 
-pytest_plugins = ["tiny_run", "tiny_export", "colour_run"]
+pytest_plugins = ["tiny_run", "tiny_export", "colour_run", "small_disk"]
 
 TESTS = pathlib.Path(__file__).parent
 
@@ -51,6 +51,7 @@ SLOW = (
     "test_decompose.py",
     "test_decompose_adapt.py",
     "test_decompose_camera.py",
+    "test_disk_full.py",
     "test_evaluate.py",
     "test_evaluate_colours.py",
     "test_evaluate_faults.py",

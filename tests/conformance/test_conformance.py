@@ -32,7 +32,7 @@ class Case(NamedTuple):
     inputs: tuple
     outputs: tuple
     build_inputs: int = 1  # the first so many inputs' shapes go to `build`
-    mixed_output: str = "float32"  # dtype of the outputs under mixed_bfloat16
+    mixed_output: str = "float32"  # dtype of the outputs under a mixed policy; "half" for that of the computations
     integers: tuple = ()  # numbers of the outputs that are int32
     also_built_for: tuple = ()  # further shapes that go to `build` alone
     silent: tuple = ()  # parts of the paths of weights that the outputs do not follow, see `SILENT`
@@ -59,9 +59,9 @@ _INFERENCE = ("/look/", "/inference/", "/posterior/")
 SILENT = {"GQN": (*_INFERENCE, "/core_0/prior/kernel"), "GQN with one core": _INFERENCE}
 POSTERIORS = ((B, K, OBJECT), (B, K, OBJECT), (B, T, FRAME), (B, T, FRAME))
 CASES = {
-    "SelfAttention": Case(lambda: SelfAttention(2, 4), ((B, P, C),), ((B, P, C),), mixed_output="bfloat16"),
-    "TransformerBlock": Case(lambda: TransformerBlock(2, 4, 8), ((B, P, C),), ((B, P, C),), mixed_output="bfloat16"),
-    "Transformer": Case(lambda: Transformer(2, 2, 4, 8), ((B, P, C),), ((B, P, C),), mixed_output="bfloat16"),
+    "SelfAttention": Case(lambda: SelfAttention(2, 4), ((B, P, C),), ((B, P, C),), mixed_output="half"),
+    "TransformerBlock": Case(lambda: TransformerBlock(2, 4, 8), ((B, P, C),), ((B, P, C),), mixed_output="half"),
+    "Transformer": Case(lambda: Transformer(2, 2, 4, 8), ((B, P, C),), ((B, P, C),), mixed_output="half"),
     "LatentHead": Case(lambda: LatentHead(OBJECT, 8), ((B, K, C),), ((B, K, OBJECT), (B, K, OBJECT))),
     "Encoder": Case(make_encoder, (VIDEO,), POSTERIORS),
     "ViewEncoder": Case(make_view_encoder, (VIDEO, (B, T, C)), POSTERIORS[:2], build_inputs=2),
@@ -181,9 +181,10 @@ def test_every_weight_exists_once_built_and_has_a_say(case):
     assert silent == []
 
 
-def test_mixed_precision(case):
+@pytest.mark.parametrize("half", ["bfloat16", "float16"])
+def test_mixed_precision(case, half):
     expected = build(case)(*inputs_of(case))
-    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.set_dtype_policy(f"mixed_{half}")
     layer = build(case)
     outputs = flat(layer(*inputs_of(case)))
     assert {variable.dtype for variable in layer.variables} == {"float32"}
@@ -191,7 +192,7 @@ def test_mixed_precision(case):
         if number in case.integers:
             assert value.dtype == tf.int32
             continue
-        assert value.dtype == case.mixed_output
+        assert value.dtype == (half if case.mixed_output == "half" else case.mixed_output)
         np.testing.assert_allclose(tf.cast(value, tf.float32), wanted, atol=0.1 * float(tf.reduce_max(tf.abs(wanted))))
 
 
