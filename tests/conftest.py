@@ -9,6 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import ops
 
 from simone_tf import interrupts
 
@@ -16,6 +17,9 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
 
+
+# Under nohup the tests, and the processes that they start, would ignore it.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 pytest_plugins = ["tiny_run", "tiny_export", "colour_run", "small_disk"]
 
@@ -88,6 +92,17 @@ def _own_signals():
         signal.signal(number, handler)
     sys.unraisablehook = hook
     interrupts._state.update(interrupts._EMPTY)
+
+
+@pytest.fixture(autouse=True)
+def _no_graphs_of_before():
+    """TensorFlow keeps every graph in which a custom gradient is defined, for good: gigabytes of those of all tests."""
+    gradients = ops.gradient_registry._registry
+    before = set(gradients)
+    yield
+    for name in set(gradients) - before:
+        if name.startswith("CustomGradient-"):
+            del gradients[name]
 
 
 @pytest.fixture(autouse=True)
