@@ -80,7 +80,7 @@ SMALL_MODELS = {
         camera=CameraVector(relative_to=0),
     ),
     "GQN with one core": lambda: GQN(
-        Tower(4),
+        Tower(4, pooled=True),
         ConvDraw(2, hidden_channels=5, latent_channels=2, canvas_channels=4, kernel_size=3, shares_cores=True),
         annealing=AnnealedScale(num_steps=4),
     ),

@@ -1,6 +1,5 @@
 """GQN: the views of a scene summed up, and any other view drawn from the sum in steps (Eslami et al., 2018)."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -126,7 +125,7 @@ class GQN(WithObjective, SceneModel):
     @property
     def scene_size(self) -> int:
         """S, numbers of a representation; known once the model is built."""
-        return math.prod(self.tower.map_size) * self.tower.channels
+        return self.tower.size
 
     def check_given(self, given: Mapping[str, np.ndarray]) -> None:
         """Refuses numbers that are no cameras, see `CameraVector.check`."""
@@ -234,8 +233,7 @@ class GQN(WithObjective, SceneModel):
         scenes = _for_each_view(latents["scene"], viewpoints)
 
         def decode(views: tf.Tensor) -> DecodedFrames:
-            representation = tf.reshape(views[:, :size], [-1, *self.tower.map_size, self.tower.channels])
-            rgb = self.generator(representation, views[:, size:]).rgb
+            rgb = self.generator(self.tower.as_map(views[:, :size]), views[:, size:]).rgb
             return DecodedFrames(rgb, tf.zeros_like(rgb[..., 0]))
 
         views = tf.concat([scenes, viewpoints], axis=-1)[:, None]  # [B, 1, M, S + Dv]
@@ -254,9 +252,9 @@ class GQN(WithObjective, SceneModel):
             reference = self.camera.reference(camera)
             posteriors["reference"] = Posterior(reference, None)
         viewpoints = tf.reshape(self.camera(camera, reference), [-1, self.camera.size])
-        maps = self.tower(tf.reshape(video, [-1, *video.shape[2:]]), viewpoints)
+        found = self.tower(tf.reshape(video, [-1, *video.shape[2:]]), viewpoints)
         batch_size, num_frames = (video.shape[axis] or tf.shape(video)[axis] for axis in (0, 1))
-        scenes = tf.reshape(maps, [batch_size, num_frames, self.scene_size])
+        scenes = tf.reshape(found, [batch_size, num_frames, self.scene_size])
         if weights is not None:
             scenes *= weights[:, None]
         return {"scene": Posterior(tf.reduce_sum(scenes, axis=1), None), **posteriors}
@@ -267,7 +265,7 @@ class GQN(WithObjective, SceneModel):
         """Views `[B M, H, W, 3]` of cameras `[B, M, C]`, inferred from what they show."""
         viewpoints = self.camera(camera, latents.get("reference"))
         scenes = _for_each_view(latents["scene"], viewpoints)
-        representation = tf.reshape(scenes, [-1, *self.tower.map_size, self.tower.channels])
+        representation = self.tower.as_map(tf.reshape(scenes, [-1, self.scene_size]))
         return self.generator(representation, tf.reshape(viewpoints, [-1, self.camera.size]), images, seed)
 
 

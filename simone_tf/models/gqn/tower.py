@@ -1,12 +1,13 @@
 """The representation of a view: GQN's 'tower' of convolutions, which a pose enters halfway (Eslami et al., 2018)."""
 
 import functools
+import math
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from simone_tf.checks import check_values, whole
+from simone_tf.checks import check_values, one_of, whole
 from simone_tf.errors import UserError
 from simone_tf.models.parts.convolutions import convolution
 
@@ -22,15 +23,20 @@ class Tower(keras.layers.Layer):
 
     Args:
         channels: C of the representation and of the wide layers, the narrow ones have half (paper: 256).
+        pooled: whether the representation is the mean over the places of the map (the paper's "pool", which it found to
+            learn fastest): what is seen where in a view says little of where it is in another.
 
     Raises:
         UserError: a value is of a wrong kind or out of range; while building, a frame does not divide by 4.
     """
 
-    def __init__(self, channels: int = 256, name: str | None = None) -> None:
+    def __init__(self, channels: int = 256, pooled: bool = False, name: str | None = None) -> None:
         super().__init__(name=name)
-        check_values("Tower", {"channels": channels}, {"channels": whole(2)})
+        check_values(
+            "Tower", {"channels": channels, "pooled": pooled}, {"channels": whole(2), "pooled": one_of(False, True)}
+        )
         self.channels = channels
+        self.pooled = pooled
         with_relu = functools.partial(convolution, activation="relu")
         self.first = with_relu(channels, 2, "first", strides=2)
         self.image_narrow = with_relu(channels // 2, 3, "image_narrow")
@@ -72,13 +78,25 @@ class Tower(keras.layers.Layer):
             viewpoints: `[N, Dv]` float32.
 
         Returns:
-            `[N, H / 4, W / 4, C]` float32.
+            `[N, S]` float32, numbers that add up over views.
         """
         features = self.first(tf.cast(frames, self.compute_dtype))
         features = self.image_wide(self.image_narrow(features)) + self.image_around(features)
         posed = tf.concat([features, laid_over(tf.cast(viewpoints, self.compute_dtype), self.map_size)], axis=-1)
         features = self.posed_wide(self.posed_narrow(posed)) + self.posed_around(posed)
-        return tf.cast(self.last(features), tf.float32)
+        features = tf.cast(self.last(features), tf.float32)
+        return tf.reduce_mean(features, axis=[1, 2]) if self.pooled else tf.reshape(features, [-1, self.size])
+
+    @property
+    def size(self) -> int:
+        """S, numbers of a representation; known once the tower is built."""
+        return self.channels if self.pooled else math.prod(self.map_size) * self.channels
+
+    def as_map(self, representations: tf.Tensor) -> tf.Tensor:
+        """Representations `[N, S]`, or sums of them, as a map `[N, H / 4, W / 4, C]`."""
+        if self.pooled:
+            return laid_over(representations, self.map_size)
+        return tf.reshape(representations, [-1, *self.map_size, self.channels])
 
 
 def laid_over(viewpoints: tf.Tensor, map_size: tuple[int, int]) -> tf.Tensor:
