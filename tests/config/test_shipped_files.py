@@ -247,6 +247,15 @@ def test_every_shipped_file_opens_with_its_purpose_and_command(name):
     assert f"python -m simone_tf.train --gin_file=gin/{name} " in header
 
 
+@pytest.fixture
+def _eager():
+    """Tracing the graphs of a step and of an evaluation takes longer than taking them; other tests do that."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("_eager")
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_file_is_built_and_takes_a_step(name, datasets, tmp_path):
     metrics = _train(name, tmp_path / "run", [*_data_params(name, datasets), *REDUCED, *ONE_STEP])
