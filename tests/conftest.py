@@ -76,11 +76,29 @@ SLOW = (
 )
 
 
+# Begun first: at the end no process is to have a long file before it while another has nothing left.
+LONG = (
+    "test_train_workers.py",
+    "tools/test_crash_test.py",
+    "docs/test_commands.py",
+    "config/test_shipped_files.py",
+    "training/test_step.py",
+    "conformance",
+    "test_train_faults.py",
+    "test_disk_full.py",
+    "tools/test_lowered_step.py",
+)
+
+
+def _place(item):
+    return f"{item.path.relative_to(TESTS).as_posix()}::{item.name}"
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
-        place = f"{item.path.relative_to(TESTS).as_posix()}::{item.name}"
-        if place.startswith(SLOW):
+        if _place(item).startswith(SLOW):
             item.add_marker("slow")
+    items.sort(key=lambda item: next((at for at, name in enumerate(LONG) if _place(item).startswith(name)), len(LONG)))
 
 
 @pytest.fixture(autouse=True)

@@ -19,4 +19,4 @@ fi
 .venv-test/bin/ruff format --check .
 .venv-test/bin/mypy
 # Two files at a time, one for each core; a file stays in one process, as its tests share what they prepare.
-.venv-test/bin/python -m pytest --numprocesses=2 --dist=loadfile "${fast[@]}" "${flags[@]}"
+.venv-test/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder "${fast[@]}" "${flags[@]}"
