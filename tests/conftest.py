@@ -80,6 +80,7 @@ SLOW = (
 LONG = (
     "test_train_workers.py",
     "tools/test_crash_test.py",
+    "tools/test_table1.py",
     "docs/test_commands.py",
     "config/test_shipped_files.py",
     "training/test_step.py",

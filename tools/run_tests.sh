@@ -18,5 +18,6 @@ fi
 .venv-test/bin/ruff check .
 .venv-test/bin/ruff format --check .
 .venv-test/bin/mypy
-# Two files at a time, one for each core; a file stays in one process, as its tests share what they prepare.
-.venv-test/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder "${fast[@]}" "${flags[@]}"
+# Three files at a time for two cores, as many tests wait for processes that they started; a file stays in one process,
+# as its tests share what they prepare.
+.venv-test/bin/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder "${fast[@]}" "${flags[@]}"
