@@ -47,15 +47,15 @@ def make_parts():
     return {"model": model, "optimizer": optimizer, "step": step, "average": WeightAverage(model)}
 
 
-def make_video():
-    """Clips `[2, 2, 8, 8, 3]` in [0, 1] from a formula, which no random number generator can change."""
-    numbers = np.arange(np.prod(VIDEO_SHAPE), dtype=np.float64)
-    return tf.constant((0.5 + 0.5 * np.sin(0.7 * numbers + 0.001 * numbers**2)).reshape(VIDEO_SHAPE), tf.float32)
+def formula(shape):
+    """float32 in [0, 1] of a shape by a formula, which no random number generator can change."""
+    numbers = np.arange(np.prod(shape), dtype=np.float64)
+    return tf.constant((0.5 + 0.5 * np.sin(0.7 * numbers + 0.001 * numbers**2)).reshape(shape), tf.float32)
 
 
 def outputs(model):
     """What is compared: name -> float32 array."""
-    decomposition = model.decompose(make_video())
+    decomposition = model.decompose(formula(VIDEO_SHAPE))
     objects, frames = decomposition.posteriors["object"], decomposition.posteriors["frame"]
     return {
         "reconstruction": decomposition.reconstruction.numpy(),

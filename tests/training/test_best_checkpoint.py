@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from simone_tf.errors import UserError
 from simone_tf.training.checkpoints import Checkpoints, restore_weights
 
 from stored_checkpoints import DATA, NEW, OLD, UNFINISHED, cut, simple_parts
@@ -56,3 +57,21 @@ def test_a_best_checkpoint_that_is_not_whole_is_no_measure_for_others(tmp_path):
     assert checkpoints.best_value() == float("-inf")
     assert checkpoints.save_if_best(2, {"video_ari_foreground": 0.1})
     assert restore_weights(tmp_path, simple_parts()["model"], best=True)[0] == str(tmp_path / "best" / "ckpt-2")
+
+
+def test_a_best_value_that_may_not_be_read_costs_the_best_checkpoint_nothing(tmp_path):
+    checkpoints = Checkpoints(tmp_path, simple_parts(), best_metric="score")
+    checkpoints.save_if_best(1, {"score": 0.5})
+    path = tmp_path / "best" / "best.json"
+    text = path.read_text()
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n")
+    with pytest.raises(UserError, match=r"best\.json: it is a Git LFS pointer, not the file itself: run git lfs pull"):
+        checkpoints.save_if_best(2, {"score": 0.1})
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UserError, match=r"best\.json cannot be read \(Is a directory\): check its permissions"):
+        checkpoints.save_if_best(2, {"score": 0.1})
+    path.rmdir()
+    path.write_text(text)
+    assert (tmp_path / "best" / "ckpt-1.index").exists()
+    assert not checkpoints.save_if_best(2, {"score": 0.1})

@@ -335,22 +335,3 @@ def test_the_last_evaluation_is_noted(tmp_path, make_parts):
     assert later.evaluated_step() is None
     with no_room(1), pytest.raises(UserError, match="could not be written"):
         later.note_evaluated(20)
-
-
-def test_a_best_value_that_may_not_be_read_costs_the_best_checkpoint_nothing(tmp_path, make_parts, monkeypatch):
-    parts = make_parts()
-    checkpoints = Checkpoints(tmp_path, parts, best_metric="score")
-    checkpoints.save_if_best(1, {"score": 0.5})
-    path = tmp_path / "best" / "best.json"
-    text = path.read_text()
-    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n")
-    with pytest.raises(UserError, match=r"best\.json: it is a Git LFS pointer, not the file itself: run git lfs pull"):
-        checkpoints.save_if_best(2, {"score": 0.1})
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(UserError, match=r"best\.json cannot be read \(Is a directory\): check its permissions"):
-        checkpoints.save_if_best(2, {"score": 0.1})
-    path.rmdir()
-    path.write_text(text)
-    assert (tmp_path / "best" / "ckpt-1.index").exists()
-    assert not checkpoints.save_if_best(2, {"score": 0.1})

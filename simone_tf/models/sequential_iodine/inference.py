@@ -104,26 +104,24 @@ class IterativeInference:
         clip's refinement is shown does not depend on how many clips there are. The network stops their gradients.
         """
         terms = self.terms(draw, image)
-        of_outputs, shrunk = (terms.rgb_gradient, terms.logit_gradient), None
-        if self.decoder.compute_dtype == "float16":  # whose largest number is 65,504
-            of_outputs, shrunk = _shrunk(of_outputs)
-        latent_gradient = draw.tape.gradient(
-            (draw.slot_rgb, draw.mask_logits), draw.latents, output_gradients=of_outputs
-        )
-        if shrunk is not None:  # A pass back is linear.
-            latent_gradient *= shrunk[:, None, None]
-        gradient = parameter_gradient(draw.parameters, draw.noise, latent_gradient, self.kl_weight, self.prior_scale)
+        by_latents = self._passed_back(draw, (terms.rgb_gradient, terms.logit_gradient))
+        gradient = parameter_gradient(draw.parameters, draw.noise, by_latents, self.kl_weight, self.prior_scale)
         return Explained(image, draw.slot_rgb, draw.mask_logits, terms, draw.parameters, gradient)
 
     def terms(self, draw: Draw, image: tf.Tensor) -> MixtureTerms:
         """What the mixture of a draw's slots says of an image `[B, H, W, 3]`."""
         return mixture_terms(image, draw.slot_rgb, draw.mask_logits, self.pixel_scale)
 
+    def _passed_back(self, draw: Draw, gradients: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Gradients by a draw's colours and mask logits through the decoder: those by its latents `[B, K, D]`."""
 
-def _shrunk(gradients: tuple[tf.Tensor, ...]) -> tuple[tuple[tf.Tensor, ...], tf.Tensor]:
-    """Gradients `[B, ...]` divided by the largest number of each clip, and that number, `[B]` float32."""
-    largest = tf.reduce_max(
-        tf.stack([tf.reduce_max(tf.abs(value), axis=list(range(1, len(value.shape)))) for value in gradients]), axis=0
-    )
-    largest = tf.maximum(largest, 1e-30)
-    return tuple(value / tf.reshape(largest, [-1] + [1] * (len(value.shape) - 1)) for value in gradients), largest
+        def through_decoder(gradients: tuple[tf.Tensor, ...]) -> tf.Tensor:
+            return draw.tape.gradient((draw.slot_rgb, draw.mask_logits), draw.latents, output_gradients=gradients)
+
+        if self.decoder.compute_dtype != "float16":
+            return through_decoder(gradients)
+        # A sum over all pixels is beyond float16's 65,504. What is linear may pass divided by the largest of each clip.
+        sizes = [tf.reduce_max(tf.abs(value), axis=list(range(1, len(value.shape)))) for value in gradients]
+        largest = tf.maximum(tf.reduce_max(sizes, axis=0), 1e-30)
+        divided = tuple(value / tf.reshape(largest, [-1] + [1] * (len(value.shape) - 1)) for value in gradients)
+        return through_decoder(divided) * largest[:, None, None]

@@ -1,5 +1,6 @@
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -143,6 +144,21 @@ def test_the_gradient_by_the_parameters_is_that_of_automatic_differentiation(pri
         loss = tf.reduce_sum(0.7 * tf.reduce_mean(nats, 1) * -1 + 0.05 * tf.reduce_mean(kl, 1)) * points / 0.7
     np.testing.assert_allclose(found.parameter_gradient, tape.gradient(loss, parameters), rtol=1e-3, atol=1e-3)
     assert np.abs(found.parameter_gradient).max() > 1
+
+
+def test_gradients_beyond_the_largest_number_of_float16_pass_back_in_it():
+    video, noise = _video(), tf.random.stateless_normal([2, SLOTS, SIZE], [2, 0])
+    parameters = tf.random.stateless_normal([2, SLOTS, 2 * SIZE], [1, 0])
+    found = []
+    for policy in ("float32", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        keras.utils.set_random_seed(0)
+        inference = _make(likelihood=PixelMixture(0.02)).inference
+        found.append(inference.explain(inference.draw(parameters, noise), video[:, 1]).parameter_gradient)
+    assert np.abs(found[0]).max() > 65504
+    # Colours that a decoder rounds are other ones, with another slot nearest to a pixel here and there.
+    errors = tf.norm(found[1] - found[0], axis=[1, 2]) / tf.norm(found[0], axis=[1, 2])
+    assert np.max(errors) < 0.05
 
 
 def test_the_decoder_is_run_forward_once_and_back_once_for_a_refinement():
