@@ -194,14 +194,15 @@ class Table:
         sizes = {part: told[part] / 2**20 for part in ("argument", "output", "alias", "temp", "generated_code")}
         total = sum(sizes.values()) - 2 * sizes["alias"]
         share = f"{total * 2**20 / told['memory']:.1%}" if told["memory"] else "-"
-        collectives = ", ".join(f"{count} {name}" for name, count in told["collectives"].items()) or "none"
+        found = told["collectives"]
+        collectives = "?" if found is None else ", ".join(f"{count} {name}" for name, count in found.items()) or "none"
         cells = (
             str(clips),
             _short(sizes["argument"]),
             _short(sizes["temp"]),
             _short(total),
             share,
-            _short(told["flops"] / 1e9),
+            "?" if told["flops"] is None else _short(told["flops"] / 1e9),
             f"{told['seconds']:.0f}",
             collectives,
         )

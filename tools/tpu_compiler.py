@@ -13,6 +13,8 @@ import os
 import pathlib
 import re
 import time
+from collections.abc import Callable
+from typing import Any
 
 # Topology -> the kind of machine that the compiler is told it stands on.
 ACCELERATORS = {
@@ -73,8 +75,8 @@ def compile_step(folder: pathlib.Path, topology: str, data_parallel: bool) -> di
 
     Returns:
         dict with `kind` (the device's), `devices`, `memory` (bytes of one), `seconds`, and either `refused` (the
-        compiler's words) or sizes in bytes of a core (`argument`, `output`, `alias`, `temp`, `generated_code`), `flops`
-        and `collectives` by name.
+        compiler's words) or sizes in bytes of a core (`argument`, `output`, `alias`, `temp`, `generated_code`), and
+        `flops` and `collectives` by name, None where JAX cannot read what the compiler made (some steps for v6e).
     """
     import jax
     import run_lowered_step
@@ -110,13 +112,29 @@ def compile_step(folder: pathlib.Path, topology: str, data_parallel: bool) -> di
     except jax.errors.JaxRuntimeError as error:
         return told | {"refused": str(error)[:4000], "seconds": time.monotonic() - begin}
     told["seconds"] = time.monotonic() - begin
-    sizes, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
+    sizes = compiled.memory_analysis()
     for part in ("argument", "output", "alias", "temp", "generated_code"):
         told[part] = getattr(sizes, f"{part}_size_in_bytes")
-    text = compiled.as_text()
+    cost, text = _read(compiled.cost_analysis), _read(compiled.as_text)
+    return told | {
+        "flops": None if cost is None else cost.get("flops", 0.0),
+        "collectives": None if text is None else collectives_in(text),
+    }
+
+
+def collectives_in(text: str) -> dict[str, int]:
+    """How many of each collective a compiled program has."""
     found = {name: len(re.findall(rf" {name}(?:-start)?\(", text)) for name in COLLECTIVES}
-    told["collectives"] = {name: count for name, count in found.items() if count}
-    return told | {"flops": cost.get("flops", 0.0)}
+    return {name: count for name, count in found.items() if count}
+
+
+def _read(analysis: Callable[[], Any]) -> Any:
+    import jax
+
+    try:
+        return analysis()
+    except jax.errors.JaxRuntimeError:
+        return None
 
 
 def main() -> None:

@@ -82,6 +82,19 @@ def test_a_line_for_a_compile(not_lowered, capsys):
 
 
 @pytest.mark.usefixtures("not_lowered")
+def test_what_jax_cannot_read_is_a_question_mark(capsys):
+    compiler = Compiler()
+
+    def unread(*arguments):
+        return compiler(*arguments) | {"flops": None, "collectives": None}
+
+    compile_for_tpu.main([*FLAGS, "--batch_size=6"], unread)
+    row = capsys.readouterr().out.splitlines()[5].split()
+    assert row[0] == "6"
+    assert row[-3:] == ["?", "61", "?"]
+
+
+@pytest.mark.usefixtures("not_lowered")
 def test_the_largest_batch_is_looked_for(capsys):
     compiler = Compiler(most=5)
     compile_for_tpu.main([*FLAGS, "--batch_size=2", "--largest_batch"], compiler)
