@@ -12,6 +12,7 @@ from simone_tf.cli import quiet_tensorflow  # noqa: F401, I001  (before anything
 
 import argparse
 import itertools
+import logging
 import os
 import pathlib
 import queue
@@ -220,6 +221,7 @@ def _metrics(run_dir):
 
 def _curves(run_dir):
     """What TensorBoard shows: tag -> steps and bytes of its points, in their order; timings by their steps alone."""
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # It tells of every session that began before the last.
     shown = plugin_event_accumulator.EventAccumulator(str(run_dir), size_guidance={"tensors": 0})
     shown.Reload()
     curves = {}
@@ -243,6 +245,9 @@ def main(arguments=None):
     parser.add_argument("--gin_file", action="append", help="another configuration than a small quickstart")
     parser.add_argument("--gin_param", action="append", default=[], help="further binding")
     flags = parser.parse_args(arguments)
+    for name in ("kills", "terms"):
+        if getattr(flags, name) < 0:
+            raise UserError(f"--{name}={getattr(flags, name)} is out of range: choose 0 or more.")
     out = pathlib.Path(flags.out)
     if out.exists():
         raise UserError(f"--out={out} is there already: name a new folder.")

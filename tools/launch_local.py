@@ -183,7 +183,9 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=2, help="how many workers; 2 unless told")
     parser.add_argument("arguments", nargs="*", help="after --: the arguments of simone_tf.train")
-    flags = parser.parse_args(argv)
+    flags, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise UserError(f"{unknown[0]} is no flag of this tool: put -- before the arguments of simone_tf.train.")
     if not 2 <= flags.workers <= MAX_WORKERS:
         raise UserError(f"--workers={flags.workers}: choose a number from 2 to {MAX_WORKERS}.")
     if "TF_CONFIG" in os.environ:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from simone_tf.data.formats.reader import ClipReader
 from simone_tf.data.pipeline.origin import origins
 from simone_tf.models.scene_model import SceneModel
+from simone_tf.training.step_watch import BatchFault
 
 _AS_IT_IS = {"mirror": False, "permute_colours": False, "reverse_time": False, "window": "start"}
 _MOST_NAMED = 3
@@ -20,7 +21,7 @@ def clips_at_fault(
     num_batches: int,
     readers: Sequence[ClipReader],
     num_frames: int,
-) -> str | None:
+) -> BatchFault | None:
     """Makes the batches of a step again, and looks for the clips that do harm by themselves.
 
     Args:
@@ -32,11 +33,13 @@ def clips_at_fault(
         num_frames: T.
 
     Returns:
-        Words that name file and record of the clips at fault, or of the whole batch where none is at fault by itself;
-        None where none of them is found again.
+        Words that name file and record of the clips at fault, or of the whole batch where none is at fault by itself,
+        and whether the weights are, as every clip of several is; None where none of them is found again.
     """
     drawn = _clips(batches(start_step=start_step), num_batches)
     guilty = [number for number, clip in enumerate(drawn) if not _is_finite(model, clip)]
+    if len(guilty) == len(drawn) > 1:
+        return BatchFault("as it is with every clip of the batch by itself", is_of_weights=True)
     plain = _clips(batches(start_step=start_step, **_AS_IT_IS), num_batches)
     looked_for = guilty or range(len(drawn))
     found = origins(readers, [plain[number]["video"].numpy()[0] for number in looked_for], num_frames)
@@ -45,7 +48,7 @@ def clips_at_fault(
         return None
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     subject = "at fault by itself" if guilty else "no clip by itself, the batch has"
-    return f"{subject}: {', '.join(names[:_MOST_NAMED])}{more}"
+    return BatchFault(f"{subject}: {', '.join(names[:_MOST_NAMED])}{more}", is_of_weights=False)
 
 
 def _clips(batches: Iterable[Mapping[str, tf.Tensor]], num_batches: int) -> list[dict[str, tf.Tensor]]:

@@ -35,7 +35,8 @@ def make_strategy(tpu: str | None = None, devices: Sequence[str] | None = None) 
             resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=tpu)
             tf.config.experimental_connect_to_cluster(resolver)
             tf.tpu.experimental.initialize_tpu_system(resolver)
-        except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        # Of a name that is no address Google's metadata server is asked, which only its machines have: `URLError`.
+        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
             reason = first_line(error)
             raise UserError(f"--tpu={tpu}: no TPU could be reached there ({reason}); check its name.") from error
         return tf.distribute.TPUStrategy(resolver)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,13 @@ _LARGE_NATS, _LARGE_FACTOR, _LEAST_STEPS, _DECAY = 1000.0, 10.0, 100, 0.99
 
 # Skipped steps that are told one by one; a clip that is at fault comes again in every epoch.
 _MOST_TOLD = 10
+
+
+class BatchFault(NamedTuple):
+    """What is known of the batch of a step that is not finite."""
+
+    words: str  # on the clips at fault, such as file and record
+    is_of_weights: bool  # every clip is at fault, so that none is
 
 
 class NotFiniteError(UserError):
@@ -34,7 +42,9 @@ class StepWatch:
     """
 
     def __init__(self, loss_terms: Sequence[str], max_skipped: int) -> None:
-        self._names = (*loss_terms, _SKIPPED_BY)
+        # The term at fault is named rather than the loss, which is not finite either.
+        terms = (name for name in loss_terms if name != "loss" and not name.startswith("weighted_"))
+        self._names = tuple(dict.fromkeys((*terms, *loss_terms, _SKIPPED_BY)))
         self._max_skipped = max_skipped
         self._skipped: list[tuple[int, str]] = []
         self._averages = {name: 0.0 for name in loss_terms if name.endswith("_kl") and not name.startswith("weighted_")}

@@ -1,18 +1,20 @@
 """The training loop: steps, logging, periodic evaluation, checkpoints, resume, and a stop where steps go wrong."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from simone_tf import interrupts
+from simone_tf.cli.console import say
 from simone_tf.cli.progress import Progress, progress
 from simone_tf.errors import UserError
 from simone_tf.training.checkpoints import Checkpoints
 from simone_tf.training.input_watch import input_watched
 from simone_tf.training.step import TrainingStep
-from simone_tf.training.step_watch import NotFiniteError, StepWatch
+from simone_tf.training.step_watch import BatchFault, NotFiniteError, StepWatch
 from simone_tf.training.summaries import Summaries
 from simone_tf.training.time_limit import TimeLimit
 from simone_tf.training.workers import Workers
@@ -36,7 +38,7 @@ class Trainer:
             it has checks, the run is scored by them, and at the session's start as well.
         max_skipped_steps: how many steps in a row may be skipped because their loss or gradient is not finite; besides
             those that a scale of the loss takes to come down to 1.
-        explain_batch: step -> words on the clips of its batch, such as the file and record of the one at fault.
+        explain_batch: step -> what is known of its batch, such as the file and record of the clip at fault.
         open_files: () -> the data files that are being read.
         workers: all that train together, None for this process alone. The chief evaluates, draws and logs; all go on,
             save and stop at the same steps. The limit's clock is theirs.
@@ -61,7 +63,7 @@ class Trainer:
         checkpoint_every: int = 1000,
         limit: TimeLimit | None = None,
         max_skipped_steps: int = 0,
-        explain_batch: Callable[[int], str | None] = lambda step: None,
+        explain_batch: Callable[[int], BatchFault | None] = lambda step: None,
         open_files: Callable[[], list[str]] = list,
         workers: Workers | None = None,
     ) -> None:
@@ -94,7 +96,8 @@ class Trainer:
 
         Raises:
             UserError: when more steps in a row than may be skipped have a loss or gradient that is not finite (names
-                the first with its term and clips; the last checkpoint stays), or a checkpoint cannot be written.
+                the first with its term and clips; the last checkpoint stays), held-out clips are reconstructed by
+                numbers that are not finite, or a checkpoint cannot be written.
         """
         # Data is read from the restored step on: its order is a function of the step, and not in the checkpoint.
         first = step = int(self.training_step.step.numpy())
@@ -176,6 +179,8 @@ class Trainer:
         step = int(self.training_step.step.numpy())
         if step > first and self.training_step.is_finite():
             self.checkpoints.save(step)
+            if self.workers.is_chief and not self._has_checks:
+                say(f"Saved at step {step}: {self.checkpoints.latest}")
 
     def _look_at(self, rows: Mapping[str, np.ndarray], first_step: int, shown: Progress) -> None:
         """Tells of steps that were skipped or went astray; stops at the last that may."""
@@ -185,13 +190,21 @@ class Trainer:
                     shown.say(sentence)
         except NotFiniteError as fault:
             self.workers.leave()
-            clips = self.explain_batch(fault.step - 1)
+            found = self.explain_batch(fault.step - 1)
+            what = f"{fault}{f' ({found.words})' if found else ''} and training stopped"
+            if found and found.is_of_weights:
+                raise UserError(f"{what}: {self._of_lost_weights()}") from None
             latest = self.checkpoints.latest
             kept = f"to go on from {latest}" if latest else "to start afresh, for no checkpoint was saved yet"
-            raise UserError(
-                f"{fault}{f' ({clips})' if clips else ''} and training stopped; run again with a lower learning rate "
-                f"or a longer warm-up {kept}."
-            ) from None
+            raise UserError(f"{what}; run again with a lower learning rate or a longer warm-up {kept}.") from None
+
+    def _of_lost_weights(self) -> str:
+        latest = self.checkpoints.latest
+        also = f", and those of {latest} may be as they are" if latest else ""
+        return (
+            f"the weights are no longer good{also}. Start anew in another --run_dir with a lower learning rate or a "
+            "longer warm-up."
+        )
 
     def _steps_until_event(self, step: int) -> int:
         periods = (self.steps_per_loop, self.log_every, self.evaluate_every, self.checkpoint_every)
@@ -225,6 +238,7 @@ class Trainer:
         metrics: dict[str, float] = {}
         with self.workers.apart():
             metrics = self._measured(step, is_new)
+        self._check_drawn(step, metrics)
         self.checkpoints.save_if_best(step, metrics)
         if metrics:
             self.checkpoints.note_evaluated(step)
@@ -242,6 +256,14 @@ class Trainer:
         if metrics:
             shown.say(f"step {self._place(step)}  held-out: {scores}")
         return metrics
+
+    def _check_drawn(self, step: int, metrics: Mapping[str, float]) -> None:
+        # A run that skips its last steps would be at its end otherwise, and its scores would be taken for a result.
+        for name, value in metrics.items():
+            if name.endswith("reconstruction_mse") and not math.isfinite(value):
+                self.workers.leave()
+                what = f"Step {step}: {name} of the held-out clips is {value} and training stopped"
+                raise UserError(f"{what}: {self._of_lost_weights()}")
 
     def _measured(self, step: int, is_new: bool) -> dict[str, float]:
         """The measures of the run at this step, logged and drawn where they are new; of the chief alone."""

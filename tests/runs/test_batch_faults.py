@@ -61,19 +61,28 @@ def test_the_clip_at_fault_is_named(reader, cache):
         return batches(reader, cache=cache)(start_step=start_step, **options)
 
     step = step_of_the_black_clip(read)
-    words = clips_at_fault(Model(), read, step, 1, [reader], T)
-    assert words == f"at fault by itself: {reader.files.shards()[1]} record 2"
+    found = clips_at_fault(Model(), read, step, 1, [reader], T)
+    assert found.words == f"at fault by itself: {reader.files.shards()[1]} record 2"
+    assert not found.is_of_weights
+
+
+def test_where_every_clip_is_at_fault_the_weights_are(reader):
+    model = Model()
+    model.trainable_variables[0].value.assign(np.inf)
+    found = clips_at_fault(model, batches(reader), 0, 1, [reader], T)
+    assert found == ("as it is with every clip of the batch by itself", True)
 
 
 def test_of_several_replicas_all_batches_are_looked_at(reader):
     read = batches(reader)
     step = step_of_the_black_clip(read)
-    words = clips_at_fault(Model(), read, step - step % 2, 2, [reader], T)
-    assert words.endswith(f"{reader.files.shards()[1]} record 2")
+    found = clips_at_fault(Model(), read, step - step % 2, 2, [reader], T)
+    assert found.words.endswith(f"{reader.files.shards()[1]} record 2")
 
 
 def test_where_no_clip_is_at_fault_by_itself_the_batch_is_named(reader):
-    words = clips_at_fault(Model(alone=False), batches(reader), 0, 2, [reader], T)
+    words, is_of_weights = clips_at_fault(Model(alone=False), batches(reader), 0, 2, [reader], T)
+    assert not is_of_weights
     assert words.startswith("no clip by itself, the batch has: ")
     assert words.count(" record ") == 3
     assert words.endswith(" and 1 more")

@@ -63,6 +63,13 @@ def test_other_weights_and_what_is_left_over_are_told(tool, out, copy):
     assert found[-1].startswith("left over: ")
 
 
+@pytest.mark.parametrize("name", ["kills", "terms"])
+def test_counts_below_0_are_told(tool, tmp_path, name):
+    with pytest.raises(UserError, match=f"--{name}=-1 is out of range: choose 0 or more"):
+        tool.main([f"--out={tmp_path / 'new'}", f"--{name}=-1"])
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_folder_that_is_there_is_not_written_into(tool, tmp_path):
     with pytest.raises(UserError, match="is there already"):
         tool.main([f"--out={tmp_path}"])

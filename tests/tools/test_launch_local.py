@@ -122,6 +122,8 @@ else:
 
 def test_mistakes(tool, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(UserError, match=r"--gin_file=a\.gin is no flag of this tool: put -- before the arguments"):
+        tool.main(["--workers=2", "--gin_file=a.gin", "--run_dir=b"])
     for count in (1, 65):
         with pytest.raises(UserError, match=f"--workers={count}: choose a number from 2 to 64"):
             tool.main([f"--workers={count}", "--", "--run_dir=x"])

@@ -1,6 +1,7 @@
 """Which strategy is picked."""
 
 import json
+import urllib.error
 
 import pytest
 import tensorflow as tf
@@ -57,9 +58,16 @@ def test_what_is_wrong_in_tf_config_is_told(monkeypatch):
         make_strategy()
 
 
-def test_a_tpu_that_is_not_there_is_told_in_one_sentence(monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("Could not lookup TPU metadata for my-tpu.\nSecond line."),
+        urllib.error.URLError("Name or service not known"),  # of Google's metadata server, anywhere else
+    ],
+)
+def test_a_tpu_that_is_not_there_is_told_in_one_sentence(monkeypatch, error):
     def refuse(tpu):
-        raise ValueError(f"Could not lookup TPU metadata for {tpu}.\nSecond line.")
+        raise error
 
     monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", refuse)
     with pytest.raises(UserError, match="--tpu=my-tpu: no TPU could be reached") as caught:

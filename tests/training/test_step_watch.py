@@ -20,6 +20,11 @@ def test_a_limit_of_0_stops_at_the_first():
     assert caught.value.step == 12
 
 
+def test_the_term_is_named_rather_than_the_loss_that_it_adds_to():
+    values = {"loss": [np.nan], "object_kl": [np.nan], "weighted_object_kl": [np.nan]}
+    assert StepWatch(TERMS, 1).look(rows(**values), 0) == ["Step 1: object_kl is nan, the step is skipped."]
+
+
 def test_they_are_counted_in_a_row_across_calls():
     watch, bad = StepWatch(TERMS, 2), [np.nan]
     for step in range(3):

@@ -11,6 +11,7 @@ from simone_tf import interrupts
 from simone_tf.errors import UserError
 from simone_tf.training import trainer
 from simone_tf.training.loss_scale import LossScale
+from simone_tf.training.step_watch import BatchFault
 
 from stood_in_training import Steps, train
 
@@ -60,7 +61,7 @@ def test_one_more_in_a_row_ends_the_run_and_names_the_clips():
 
     def explain(step):
         asked.append(step)
-        return "train-00000 record 7"
+        return BatchFault("train-00000 record 7", is_of_weights=False)
 
     bad = {number: ("loss", NAN) for number in (2, 6, 7, 8, 9)}
     log = train(
@@ -81,11 +82,39 @@ def test_one_more_in_a_row_ends_the_run_and_names_the_clips():
     assert log.steps_of("save") == [4]
 
 
-def test_an_interrupted_run_is_saved_as_far_as_it_came():
+def test_where_the_weights_are_at_fault_no_checkpoint_is_promised():
+    fault = BatchFault("as it is with every clip", is_of_weights=True)
+    bad = {number: ("loss", NAN) for number in (6, 7, 8)}
+    log = train(Steps(bad=bad), 20, steps_per_loop=4, checkpoint_every=4, explain_batch=lambda step: fault)
+    with pytest.raises(UserError) as caught:
+        log.trainer.train()
+    assert str(caught.value) == (
+        "Step 6: loss is nan (as it is with every clip) and training stopped: the weights are no longer good, and "
+        "those of ckpt-4 may be as they are. Start anew in another --run_dir with a lower learning rate or a longer "
+        "warm-up."
+    )
+
+
+@pytest.mark.parametrize("name", ["reconstruction_mse", "cater/reconstruction_mse"])
+def test_a_model_that_draws_nothing_finite_is_no_result(monkeypatch, name):
+    """A run that goes on from such weights may come to its last step before too many steps are skipped."""
+    bad = {number: ("loss", NAN) for number in range(17, 21)}
+    log = train(Steps(first=16, bad=bad), 20, steps_per_loop=4, max_skipped_steps=10)
+    monkeypatch.setattr(log.trainer, "evaluate", lambda: {"video_ari_foreground": 0.25, name: NAN})
+    with pytest.raises(
+        UserError, match=rf"^Step 20: {name} of the held-out clips is nan and training stopped: the wei"
+    ):
+        log.trainer.train()
+    assert log.steps_of("save") == [20]
+    assert log.steps_of("best") == log.steps_of("note") == []
+
+
+def test_an_interrupted_run_is_saved_as_far_as_it_came(capsys):
     log = train(Steps(interrupt_at=6), 20, steps_per_loop=4)
     with pytest.raises(KeyboardInterrupt):
         log.trainer.train()
     assert log.steps_of("save") == [8]  # the loop in which it came was finished by TensorFlow
+    assert capsys.readouterr().out.endswith("Saved at step 8: ckpt-8\n")
 
 
 def test_steps_in_which_an_interrupt_came_are_logged_before_it_is_raised(monkeypatch):
