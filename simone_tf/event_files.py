@@ -1,6 +1,7 @@
 """The event files of earlier sessions of a run, as TensorBoard reads them."""
 
 import os
+import re
 from collections.abc import Iterator
 
 from tensorflow.core.util import event_pb2
@@ -12,7 +13,13 @@ def event_files(log_dir: str) -> list[str]:
         names = os.listdir(log_dir)
     except OSError:
         return []
-    return [os.path.join(log_dir, name) for name in sorted(names) if name.startswith("events.out.tfevents.")]
+    names = [name for name in names if name.startswith("events.out.tfevents.")]
+    return [os.path.join(log_dir, name) for name in sorted(names, key=_when_written)]
+
+
+def _when_written(name: str) -> list[str | int]:
+    # Seconds, host, process, and within it a count, of which 10 comes after 9.
+    return [int(part) if number % 2 else part for number, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
 def start_of(path: str) -> int | None:

@@ -120,7 +120,8 @@ def test_slots_and_attention_are_float32_under_mixed_precision(features, slots):
     assert kinds == [tf.float32] * 3
     result = module(features, slots)
     assert result.dtype == tf.float32
-    np.testing.assert_allclose(result, expected, atol=0.1)
+    # Three rounds of attention and GRU grow what bfloat16 rounds off; by how much differs between processors.
+    np.testing.assert_allclose(result, expected, atol=0.1 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(
