@@ -121,8 +121,9 @@ def _started(part, words, folder):
     try:
         _wait_for([folder / f"{part}.{index}.ready" for index in range(len(processes))], part, processes)
         yield processes
-        for process in processes:
-            process.wait()
+        codes = [process.wait() for process in processes]
+        if any(codes):
+            raise UserError(f"The measurement of {_WHAT[part]} ended with exit codes {codes}; why stands above.")
     finally:
         end()
         for process in processes:
@@ -130,9 +131,13 @@ def _started(part, words, folder):
 
 
 def _wait_for(paths, part, processes):
-    while not all(path.exists() for path in paths):
-        codes = [process.poll() for process in processes]
-        if any(code is not None for code in codes):
+    """Waits until each process has written its file."""
+    while True:
+        codes = [process.poll() for process in processes]  # First: one that is at its end has written all it will.
+        missing = [not path.exists() for path in paths]
+        if not any(missing):
+            return
+        if any(is_missing and code is not None for is_missing, code in zip(missing, codes, strict=True)):
             raise UserError(f"The measurement of {_WHAT[part]} ended with exit codes {codes}; why stands above.")
         time.sleep(_POLL_SECONDS)
 
@@ -169,9 +174,12 @@ def _measure(flags):
     iterator = iter(strategy.distribute_datasets_from_function(lambda context: endless))
     step.run(iterator, 2)  # traces
     folder, part = os.path.split(flags.out)
+    parent = os.getppid()
     pathlib.Path(folder, f"{part}.{index}.ready").touch()
     for number in range(_ROUNDS):
         while not os.path.exists(os.path.join(folder, f"{part}.{number}.go")):
+            if os.getppid() != parent:
+                return  # Nobody gives turns any more.
             time.sleep(_POLL_SECONDS)
         begin = time.process_time(), time.perf_counter()
         step.run(iterator, flags.steps)

@@ -33,13 +33,13 @@ def clips_at_fault(
         num_frames: T.
 
     Returns:
-        Words that name file and record of the clips at fault, or of the whole batch where none is at fault by itself,
-        and whether the weights are, as every clip of several is; None where none of them is found again.
+        Words that name file and record of the clips at fault, or of the whole batch where none is at fault by itself;
+        or that the weights are, with which noise is no better than the clips; None where no clip is found again.
     """
     drawn = _clips(batches(start_step=start_step), num_batches)
     guilty = [number for number, clip in enumerate(drawn) if not _is_finite(model, clip)]
-    if len(guilty) == len(drawn) > 1:
-        return BatchFault("as it is with every clip of the batch by itself", is_of_weights=True)
+    if len(guilty) == len(drawn) and not _is_finite(model, _of_noise(drawn[0])):
+        return BatchFault("as it is with every clip of the batch, and with noise", is_of_weights=True)
     plain = _clips(batches(start_step=start_step, **_AS_IT_IS), num_batches)
     looked_for = guilty or range(len(drawn))
     found = origins(readers, [plain[number]["video"].numpy()[0] for number in looked_for], num_frames)
@@ -58,6 +58,11 @@ def _clips(batches: Iterable[Mapping[str, tf.Tensor]], num_batches: int) -> list
         size = len(batch["video"])
         clips += [{name: value[index : index + 1] for name, value in batch.items()} for index in range(size)]
     return clips
+
+
+def _of_noise(clip: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """A clip of noise, its other inputs, such as the camera, those of a clip."""
+    return {**clip, "video": tf.random.stateless_uniform(clip["video"].shape, [0, 0])}
 
 
 def _is_finite(model: SceneModel, clip: Mapping[str, tf.Tensor]) -> bool:

@@ -22,7 +22,7 @@ class BatchFault(NamedTuple):
     """What is known of the batch of a step that is not finite."""
 
     words: str  # on the clips at fault, such as file and record
-    is_of_weights: bool  # every clip is at fault, so that none is
+    is_of_weights: bool  # whatever the clips are
 
 
 class NotFiniteError(UserError):

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf import interrupts
-from simone_tf.cli.console import say
 from simone_tf.cli.progress import Progress, progress
 from simone_tf.errors import UserError
 from simone_tf.training.checkpoints import Checkpoints
@@ -135,7 +134,7 @@ class Trainer:
                 raise
             except BaseException:
                 with interrupts.held():
-                    self._save_what_was_taken(first)
+                    self._save_what_was_taken(first, shown)
                 raise
             if metrics is None:
                 # Of a run that was at its end, what is known of this step was shown then.
@@ -174,13 +173,13 @@ class Trainer:
         due = 0 < step < self.num_steps and self._due(step, self.evaluate_every)
         return due and self.checkpoints.evaluated_step() != step
 
-    def _save_what_was_taken(self, first: int) -> None:
+    def _save_what_was_taken(self, first: int, shown: Progress) -> None:
         # A step counts once all variables belong to it. They may come before the check of its loss.
         step = int(self.training_step.step.numpy())
         if step > first and self.training_step.is_finite():
             self.checkpoints.save(step)
             if self.workers.is_chief and not self._has_checks:
-                say(f"Saved at step {step}: {self.checkpoints.latest}")
+                shown.say(f"Saved at step {step}: {self.checkpoints.latest}")
 
     def _look_at(self, rows: Mapping[str, np.ndarray], first_step: int, shown: Progress) -> None:
         """Tells of steps that were skipped or went astray; stops at the last that may."""
@@ -261,7 +260,6 @@ class Trainer:
         # A run that skips its last steps would be at its end otherwise, and its scores would be taken for a result.
         for name, value in metrics.items():
             if name.endswith("reconstruction_mse") and not math.isfinite(value):
-                self.workers.leave()
                 what = f"Step {step}: {name} of the held-out clips is {value} and training stopped"
                 raise UserError(f"{what}: {self._of_lost_weights()}")
 

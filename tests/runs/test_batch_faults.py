@@ -70,7 +70,16 @@ def test_where_every_clip_is_at_fault_the_weights_are(reader):
     model = Model()
     model.trainable_variables[0].value.assign(np.inf)
     found = clips_at_fault(model, batches(reader), 0, 1, [reader], T)
-    assert found == ("as it is with every clip of the batch by itself", True)
+    assert found == ("as it is with every clip of the batch, and with noise", True)
+
+
+def test_where_all_clips_of_a_batch_are_at_fault_they_are_named(tmp_path):
+    black = {"video": np.zeros((T, SIZE, SIZE, 3), np.uint8)}
+    write_shard(tmp_path / shard_name("train", 0, 1), [black, black])
+    reader = ClipRecords(str(tmp_path), "train")
+    found = clips_at_fault(Model(), batches(reader), 0, 1, [reader], T)
+    assert found.words.startswith(f"at fault by itself: {reader.files.shards()[0]} record ")
+    assert not found.is_of_weights
 
 
 def test_of_several_replicas_all_batches_are_looked_at(reader):

@@ -4,11 +4,42 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
+import pytest
+
+from simone_tf.errors import UserError
+
+from loaded_tool import load_tool
 from tiny_run import REPOSITORY
 from worker_runs import write_config
 
 TOOL = REPOSITORY / "tools" / "measure_scaling.py"
+
+
+@pytest.fixture
+def tool():
+    return load_tool("measure_scaling")
+
+
+class Ended:
+    """A process at its end, or (None) on its way."""
+
+    def __init__(self, code):
+        self.poll = lambda: code
+
+
+def test_one_that_is_at_its_end_first_is_no_failure(tool, tmp_path):
+    paths = [tmp_path / "0.json", tmp_path / "1.json"]
+    paths[0].touch()
+    threading.Timer(0.2, paths[1].touch).start()
+    tool._wait_for(paths, "apart", [Ended(0), Ended(None)])
+    assert paths[1].exists()
+
+
+def test_one_that_ended_without_its_file_is_told(tool, tmp_path):
+    with pytest.raises(UserError, match=r"ended with exit codes \[0, None\]; why stands above"):
+        tool._wait_for([tmp_path / "0.json", tmp_path / "1.json"], "apart", [Ended(0), Ended(None)])
 
 
 def run(*flags):
