@@ -143,6 +143,9 @@ def drawn_views(layer, representation, viewpoints, images=None, noises=None):
     count, rows, columns, _ = representation.shape
     pose = np.broadcast_to(viewpoints[:, None, None], (count, rows, columns, viewpoints.shape[-1]))
     scene = np.concatenate([representation, pose], -1)
+    if layer.coordinates:
+        places = [[(2 * i / (rows - 1) - 1, 2 * j / (columns - 1) - 1) for j in range(columns)] for i in range(rows)]
+        scene = np.concatenate([scene, np.broadcast_to(places, (count, rows, columns, 2))], -1)
     hidden = cell = seen_hidden = seen_cell = np.zeros((count, rows, columns, layer.hidden_channels))
     canvas = np.zeros((count, 4 * rows, 4 * columns, layer.canvas_channels))
     priors, posteriors = [], []

@@ -81,7 +81,15 @@ SMALL_MODELS = {
     ),
     "GQN with one core": lambda: GQN(
         Tower(4, pooled=True),
-        ConvDraw(2, hidden_channels=5, latent_channels=2, canvas_channels=4, kernel_size=3, shares_cores=True),
+        ConvDraw(
+            2,
+            hidden_channels=5,
+            latent_channels=2,
+            canvas_channels=4,
+            kernel_size=3,
+            shares_cores=True,
+            coordinates=True,
+        ),
         annealing=AnnealedScale(num_steps=4),
     ),
     "MONet": lambda: MONet(

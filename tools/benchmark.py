@@ -244,7 +244,7 @@ def _measure_evaluation(flags):
     with make_strategy().scope():
         model = build_model(settings)
     chunk_size = settings.evaluation_chunk_size
-    decompose = tf.function(lambda batch: model.decompose(batch, chunk_size))
+    decompose = tf.function(lambda batch: model.decompose(batch, chunk_size), autograph=False)
     batch = noise(model, settings, 1)
     for _ in range(2):  # the first call also traces
         begin = time.perf_counter()

@@ -150,7 +150,7 @@ def trained_terms(run, num_clips):
         fields=model.inputs,
         frame_size=settings.frame_size,
     )
-    losses = tf.function(model.losses)
+    losses = tf.function(model.losses, autograph=False)
     found = {name: [] for name in model.loss_terms if name == "nats_per_pixel" or _is_kl(name)}
     for number, batch in enumerate(batches):
         if not batch["clip_mask"].numpy().all():  # What fills a batch up is no clip.

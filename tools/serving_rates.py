@@ -48,7 +48,7 @@ def measure(
     shapes = {"video": (num_frames, *frame_size, 3), **sizes.given_shapes}
     batch = {name: tf.random.stateless_uniform([batch_size, *shape], [0, 0]) for name, shape in shapes.items()}
     chunk_size = settings.evaluation_chunk_size
-    decompose = tf.function(lambda batch: run.model.decompose(batch, chunk_size).segments)
+    decompose = tf.function(lambda batch: run.model.decompose(batch, chunk_size).segments, autograph=False)
     with tempfile.TemporaryDirectory() as folder:
         write_export(f"{folder}/1", run.model, sizes, {})
         export = load_export(f"{folder}/1", names=("segment",))

@@ -272,7 +272,7 @@ def _parser(reader: ClipReader, report: SetReport):
         return None
     report.absent_fields = [name for name in FIELDS if name not in fields]
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
     def parse(record):
         return reader.parse(record, fields)
 

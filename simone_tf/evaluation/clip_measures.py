@@ -33,7 +33,7 @@ class ClipMeasures:
         self._inputs = model.inputs
         self._num_slots = model.num_slots
 
-        @tf.function
+        @tf.function(autograph=False)
         def take_apart(batch: Mapping[str, tf.Tensor]) -> tuple[Decomposition, tf.Tensor | None]:
             decomposition = model.decompose(batch, chunk_size)
             nats = model.log_prob(batch["video"], decomposition)  # [B, T, H, W]

@@ -56,9 +56,9 @@ class HeldOut:
         self._told = ignore_label is None
         self._model = model
         self._batches = batches
-        self._decompose = tf.function(lambda batch: model.decompose(batch, chunk_size))
-        self._nats = tf.function(model.log_prob) if further_score == "nats_per_pixel" else None
-        self._recompose = tf.function(lambda batch, other: model.recompose(batch, other, chunk_size))
+        self._decompose = tf.function(lambda batch: model.decompose(batch, chunk_size), autograph=False)
+        self._nats = tf.function(model.log_prob, autograph=False) if further_score == "nats_per_pixel" else None
+        self._recompose = tf.function(lambda batch, other: model.recompose(batch, other, chunk_size), autograph=False)
 
     def evaluate(self) -> dict[str, float]:
         """Runs over all clips.

@@ -148,11 +148,13 @@ def of_run_model(
     def specs(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tf.TensorSpec]:
         return {name: tf.TensorSpec([None, *shape], tf.float32, name) for name, shape in shapes.items()}
 
-    @tf.function(input_signature=[specs({"video": (num_frames, *frame_size, 3), **sizes.given_shapes})])
+    clips = specs({"video": (num_frames, *frame_size, 3), **sizes.given_shapes})
+
+    @tf.function(input_signature=[clips], autograph=False)
     def encode(batch: _Tensors) -> dict[str, tuple[tf.Tensor, tf.Tensor | None]]:
         return {name: (posterior.mean, posterior.log_scale) for name, posterior in model.encode(batch).items()}
 
-    @tf.function(input_signature=[specs(sizes.latent_shapes), specs(sizes.given_shapes)])
+    @tf.function(input_signature=[specs(sizes.latent_shapes), specs(sizes.given_shapes)], autograph=False)
     def render(latents: _Tensors, given: _Tensors) -> tuple[tf.Tensor, ...]:
         chunk = queries_at_a_time(chunk_size, next(iter(latents.values())))
         return tuple(model.render(latents, given, frame_size, chunk))

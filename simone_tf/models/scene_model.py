@@ -258,7 +258,7 @@ class SceneModel(keras.Model):
 
     @property
     def _default_save_signature(self) -> Any:
-        return tf.function(lambda batch: self(batch), input_signature=(self._get_save_spec(),))
+        return tf.function(lambda batch: self(batch), input_signature=(self._get_save_spec(),), autograph=False)
 
 
 def _check_fields(what: str, fields: Mapping[str, tf.Tensor], sizes: Mapping[str, int], num_frames: int | None) -> None:

@@ -39,12 +39,9 @@ def _quantize(frame: np.ndarray) -> Image.Image:
     adaptive, _ = best_colours(frame, 256 - len(certain))
     palette = np.concatenate([certain, adaptive])[:256]
     # Pillow's own search for the nearest colour is coarse enough to turn white paper grey.
-    codes = colour_codes(frame)
-    nearest = np.zeros(1 << 24, np.uint8)
-    nearest[codes.ravel()] = 1
-    seen = np.flatnonzero(nearest)
-    nearest[seen] = spatial.KDTree(palette).query(colours_of(seen))[1]
-    picture = Image.fromarray(nearest[codes])
+    seen, places = np.unique(colour_codes(frame), return_inverse=True)
+    nearest = spatial.KDTree(palette).query(colours_of(seen))[1].astype(np.uint8)
+    picture = Image.fromarray(nearest[places].reshape(frame.shape[:2]))
     picture.putpalette(palette.tobytes())
     return picture
 

@@ -237,7 +237,7 @@ def _has_likelihood(run: Run) -> bool:
     shapes = {"video": (*run.settings.frame_size, 3), **{name: (size,) for name, size in run.model.given.items()}}
     specs = {name: tf.TensorSpec((1, run.settings.num_frames, *rest), tf.float32) for name, rest in shapes.items()}
 
-    @tf.function(input_signature=[specs])
+    @tf.function(input_signature=[specs], autograph=False)
     def likelihood(batch: dict[str, tf.Tensor]) -> tf.Tensor | None:
         return run.model.log_prob(batch["video"], run.model.decompose(batch, run.settings.evaluation_chunk_size))
 

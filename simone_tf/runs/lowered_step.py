@@ -102,7 +102,9 @@ def step_function(training_step: TrainingStep, shapes: Mapping[str, tuple[int, .
     names = measure_names(training_step)
 
     @tf.function(
-        jit_compile=True, input_signature=[tf.TensorSpec(shape, input_dtype(name)) for name, shape in shapes.items()]
+        jit_compile=True,
+        input_signature=[tf.TensorSpec(shape, input_dtype(name)) for name, shape in shapes.items()],
+        autograph=False,
     )
     def run(*values):
         batch = dict(zip(shapes, values, strict=True))

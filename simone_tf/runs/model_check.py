@@ -23,8 +23,8 @@ def check_model(model: SceneModel, num_frames: int, frame_size: tuple[int, int])
     clip = {name: tf.TensorSpec([1, num_frames, *shape], tf.float32) for name, shape in fields.items()}
     seed = tf.TensorSpec([2], tf.int32)
     try:
-        losses = tf.function(model.losses).get_concrete_function(clip, seed, seed).structured_outputs
-        parts = tf.function(model.decompose).get_concrete_function(clip).structured_outputs
+        losses = tf.function(model.losses, autograph=False).get_concrete_function(clip, seed, seed).structured_outputs
+        parts = tf.function(model.decompose, autograph=False).get_concrete_function(clip).structured_outputs
     except (UserError, *_TRACING_ERRORS) as error:
         # AutoGraph puts where it happened before what it is, and the kind of error before its words.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

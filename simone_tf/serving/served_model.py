@@ -52,15 +52,15 @@ class _Functions:
         self._latents = tuple(sizes.latents)
         self._chunk_size = chunk_size
 
-        @tf.function
+        @tf.function(autograph=False)
         def encode(batch: _Tensors) -> dict[str, Posterior]:
             return model.encode(batch)
 
-        @tf.function
+        @tf.function(autograph=False)
         def render(latents: _Tensors, given: _Tensors) -> Rendering:
             return model.render(latents, given, sizes.frame_size, self._chunk(latents))
 
-        @tf.function
+        @tf.function(autograph=False)
         def decompose(batch: _Tensors) -> Decomposition:
             return model.decompose(batch, self._chunk(batch))
 
@@ -160,4 +160,4 @@ def _traced(
         key: tf.TensorSpec(text.shape, tf.dtypes.as_dtype(text.dtype), name=key)
         for key, text in signature.inputs.items()
     }
-    return tf.function(call).get_concrete_function(**specs)
+    return tf.function(call, autograph=False).get_concrete_function(**specs)

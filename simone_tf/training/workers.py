@@ -66,7 +66,7 @@ class Workers:
         # Through the chief everybody learns of everybody's end.
         watched = {0: self._addresses[0]} if self.index else self._others
         self._watch = PeerWatch(watched, self._end_process)
-        self._gathered = tf.function(self._gather)
+        self._gathered = tf.function(self._gather, autograph=False)
 
     @property
     def is_chief(self) -> bool:

@@ -239,6 +239,7 @@ class ClipReader(abc.ABC):
             shard, index = self.files.shards()[0], self.files.records[0]
             raise UserError(self.parse_fault(shard, index, self.first_record(), error)) from error
 
+    @tf.autograph.experimental.do_not_convert
     def _first_usable_clip(self, fields: Sequence[str], where: str) -> Clip:
         with tf.device("CPU:0"):
             read = self.fields_to_decode(fields)

@@ -36,6 +36,7 @@ _PREFETCHED_BATCHES = 4
 _OF_ONE_SET = ("reader", "batch_size", "seed", "start_step", "data_service")
 
 
+@tf.autograph.experimental.do_not_convert
 def training_batches(
     reader: ClipReader | Mixture,
     *,
@@ -149,6 +150,7 @@ def _mixed(
     return _finished(batches.map(lambda batch: {name: values[:, 0] for name, values in batch.items()}))
 
 
+@tf.autograph.experimental.do_not_convert
 def evaluation_batches(
     reader: ClipReader,
     *,

@@ -54,6 +54,7 @@ class CachedClips:
         return {name: tf.cast(value, self._dtypes[name]) for name, value in clip.items()}
 
 
+@tf.autograph.experimental.do_not_convert
 def load(reader: ClipReader, share: Share, fields: Sequence[str], where: str) -> CachedClips:
     """All clips of a share; loaded once per reader, however often this is called.
 

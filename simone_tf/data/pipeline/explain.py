@@ -83,7 +83,8 @@ def _fault(
     if tfrecord.sniff_compression(shard) == "":
         tfrecord.check_lengths(shard)
     index = reader.files.records[0] - 1
-    parse = tf.function(lambda record: reader.parse(record, fields), input_signature=[tf.TensorSpec([], tf.string)])
+    serialized = tf.TensorSpec([], tf.string)
+    parse = tf.function(lambda record: reader.parse(record, fields), input_signature=[serialized], autograph=False)
     records = iter(reader.files.serialized([shard]))
     while True:
         try:

@@ -30,6 +30,7 @@ def origins(
                 {"video": window_of(reader.parse(record, ("video",)), num_frames, None)["video"]}
             )["video"],
             input_signature=[tf.TensorSpec([], tf.string)],
+            autograph=False,
         )
         for shard in reader.files.shards():
             for index, record in enumerate(reader.files.serialized([shard]), reader.files.records[0]):

@@ -43,7 +43,8 @@ class UsableRecords:
     def __init__(self, files: SplitFiles, usable: Callable[[tf.Tensor], Clip] | None, key: Hashable):
         self.files = files
         # Traced once, however many datasets try records out.
-        self._usable = tf.function(usable, input_signature=[tf.TensorSpec([], tf.string)]) if usable else None
+        record = tf.TensorSpec([], tf.string)
+        self._usable = tf.function(usable, input_signature=[record], autograph=False) if usable else None
         self._verdicts = _VERDICTS.setdefault(files, {}).setdefault(key, _Verdicts())
 
     def count(self, shard: str) -> int:

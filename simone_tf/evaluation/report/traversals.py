@@ -41,10 +41,10 @@ class Traverser:
 
     def __init__(self, model: SceneModel, frame_size: tuple[int, int], chunk_size: int | None = 4096):
         def renderer(size: tuple[int, int]) -> Callable[[Mapping, Mapping], Rendering]:
-            return tf.function(lambda latents, given: model.render(latents, given, size, chunk_size))
+            return tf.function(lambda latents, given: model.render(latents, given, size, chunk_size), autograph=False)
 
         self._model = model
-        self._encode = tf.function(model.encode)
+        self._encode = tf.function(model.encode, autograph=False)
         self._render = renderer(frame_size)
         self._preview = self._render
         if isinstance(model, DecodesQueries):

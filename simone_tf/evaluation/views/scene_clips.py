@@ -48,6 +48,7 @@ class SceneClips:
         """Those of the names that all clips have, each once."""
         return tuple(name for name in dict.fromkeys(names) if all(name in reader.fields for reader in self.readers()))
 
+    @tf.autograph.experimental.do_not_convert
     def batches(self, num_frames: int, **options: Any) -> tf.data.Dataset:
         """Batches of the first `num_frames` frames of every clip; beyond F, of the F and of the sweep behind them.
 

@@ -67,7 +67,8 @@ class ViewSynthesizer:
         key = (task, moments)
         if key not in self._functions:
             draw = self._by_viewpoints if self._model.renders_views else self._by_interpolation
-            self._functions[key] = tf.function(functools.partial(draw, task=task, moments=moments or task.unseen))
+            drawn = functools.partial(draw, task=task, moments=moments or task.unseen)
+            self._functions[key] = tf.function(drawn, autograph=False)
         return self._functions[key]({name: batch[name] for name in self._model.inputs})
 
     def _by_viewpoints(self, batch: Mapping[str, tf.Tensor], task: ViewTask, moments: tuple[float, ...]) -> Views:

@@ -129,6 +129,9 @@ class ConvDraw(keras.layers.Layer):
         kernel_size: of the LSTMs, priors and posteriors (paper: 5).
         shares_cores: whether all steps have the same weights; without it each has its own, which the paper found
             better, and L times as many.
+        coordinates: whether each step is also told where on the map a place is (row and column in [-1, 1]; not in the
+            paper). A pose, and a representation that is pooled, are the same at every place, and without it only the
+            map's edges tell places apart.
 
     Raises:
         UserError: a value is of a wrong kind or out of range.
@@ -142,6 +145,7 @@ class ConvDraw(keras.layers.Layer):
         canvas_channels: int = 128,
         kernel_size: int = 5,
         shares_cores: bool = False,
+        coordinates: bool = False,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name, autocast=False)
@@ -153,11 +157,13 @@ class ConvDraw(keras.layers.Layer):
             "kernel_size": kernel_size,
         }
         check_values("ConvDraw", counts, {argument: whole(1) for argument in counts})
-        check_values("ConvDraw", {"shares_cores": shares_cores}, {"shares_cores": one_of(False, True)})
+        switches = {"shares_cores": shares_cores, "coordinates": coordinates}
+        check_values("ConvDraw", switches, {argument: one_of(False, True) for argument in switches})
         self.num_steps = num_steps
         self.hidden_channels = hidden_channels
         self.latent_channels = latent_channels
         self.canvas_channels = canvas_channels
+        self.coordinates = coordinates
         sizes = (hidden_channels, latent_channels, canvas_channels, kernel_size)
         count = 1 if shares_cores else num_steps
         self.cores = tuple(DrawCore(*sizes, name=f"core_{index}") for index in range(count))
@@ -168,7 +174,7 @@ class ConvDraw(keras.layers.Layer):
         rows, columns, channels = representation_shape[1:]
         self.map_size = rows, columns
         for core in self.cores:
-            core.build((None, rows, columns, channels + viewpoint_shape[-1]))
+            core.build((None, rows, columns, channels + viewpoint_shape[-1] + (2 if self.coordinates else 0)))
         self.colours.build((None, SHRINKS_BY * rows, SHRINKS_BY * columns, self.canvas_channels))
 
     def call(
@@ -189,9 +195,10 @@ class ConvDraw(keras.layers.Layer):
         """
         rows, columns = self.map_size
         count = tf.shape(representation)[0]
-        scene = tf.concat(
-            [tf.cast(representation, tf.float32), laid_over(tf.cast(viewpoints, tf.float32), (rows, columns))], -1
-        )
+        given = [tf.cast(representation, tf.float32), laid_over(tf.cast(viewpoints, tf.float32), self.map_size)]
+        if self.coordinates:
+            given.append(tf.broadcast_to(_places(rows, columns), [count, rows, columns, 2]))
+        scene = tf.concat(given, axis=-1)
         images = None if images is None else tf.cast(images, tf.float32)
         nothing = tf.zeros([count, rows, columns, self.hidden_channels])
         canvas = tf.zeros([count, SHRINKS_BY * rows, SHRINKS_BY * columns, self.canvas_channels])
@@ -208,6 +215,12 @@ class ConvDraw(keras.layers.Layer):
             posteriors += [] if posterior is None else [posterior]
         rgb = tf.cast(self.colours(tf.cast(state.canvas, self.compute_dtype)), tf.float32)
         return DrawnViews(rgb, tuple(priors), tuple(posteriors))
+
+
+def _places(rows: int, columns: int) -> tf.Tensor:
+    """Row and column of every place, from -1 at the first to 1 at the last: `[rows, columns, 2]`."""
+    grid = tf.meshgrid(tf.linspace(-1.0, 1.0, rows), tf.linspace(-1.0, 1.0, columns), indexing="ij")
+    return tf.stack(grid, axis=-1)
 
 
 def _gaussian(parameters: tf.Tensor) -> Posterior:

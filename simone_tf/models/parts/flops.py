@@ -27,7 +27,7 @@ def forward_flops(model: keras.Model, shapes: Mapping[str, tuple[int, ...]]) -> 
     """
     seed = tf.TensorSpec([2], tf.int32)
     batch = {name: tf.TensorSpec(shape, tf.float32) for name, shape in shapes.items()}
-    traced = tf.function(model.losses).get_concrete_function(batch, seed, seed)
+    traced = tf.function(model.losses, autograph=False).get_concrete_function(batch, seed, seed)
     labels = _labels(model)
     counts: dict[str, int] = {}
     for operation in _operations(traced.graph):

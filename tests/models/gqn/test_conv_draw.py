@@ -42,8 +42,9 @@ def assert_gaussians(found, wanted):
 @pytest.mark.parametrize("shares_cores", [False, True])
 @pytest.mark.parametrize("is_seen", [False, True])
 @pytest.mark.parametrize("is_noisy", [False, True])
-def test_it_is_the_network_by_numpy(shares_cores, is_seen, is_noisy):
-    layer, (representation, viewpoints, images) = make(shares_cores=shares_cores), inputs()
+@pytest.mark.parametrize("coordinates", [False, True])
+def test_it_is_the_network_by_numpy(shares_cores, is_seen, is_noisy, coordinates):
+    layer, (representation, viewpoints, images) = make(shares_cores=shares_cores, coordinates=coordinates), inputs()
     assert len(layer.cores) == (1 if shares_cores else 3)
     arguments = [representation, viewpoints, images if is_seen else None]
     tensors = [None if value is None else tf.constant(value, tf.float32) for value in arguments]
@@ -75,7 +76,14 @@ def test_a_prior_knows_nothing_of_the_view_but_by_latents_before_it():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("num_steps", 0), ("hidden_channels", 2.5), ("latent_channels", "3"), ("kernel_size", 0), ("shares_cores", 1)],
+    [
+        ("num_steps", 0),
+        ("hidden_channels", 2.5),
+        ("latent_channels", "3"),
+        ("kernel_size", 0),
+        ("shares_cores", 1),
+        ("coordinates", None),
+    ],
 )
 def test_a_wrong_value_is_told(option, value):
     with pytest.raises(UserError, match=f"^ConvDraw.{option} is "):
