@@ -107,6 +107,16 @@ def sigmoid(values):
     return 1 / (1 + np.exp(-values))
 
 
+def pose_map(viewpoints, map_size, coordinates):
+    """Viewpoints `[N, D]` at every place of GQN's maps, and where the place is if that is asked for."""
+    rows, columns = map_size
+    pose = np.broadcast_to(viewpoints[:, None, None], (len(viewpoints), rows, columns, viewpoints.shape[-1]))
+    if not coordinates:
+        return pose
+    places = [[(2 * i / (rows - 1) - 1, 2 * j / (columns - 1) - 1) for j in range(columns)] for i in range(rows)]
+    return np.concatenate([pose, np.broadcast_to(places, (len(viewpoints), rows, columns, 2))], -1)
+
+
 def tower(layer, frames, viewpoints):
     """GQN's representation of views, `[N, H / 4, W / 4, C]`."""
 
@@ -115,7 +125,7 @@ def tower(layer, frames, viewpoints):
 
     features = step(layer.first, frames)
     features = step(layer.image_wide, step(layer.image_narrow, features)) + step(layer.image_around, features)
-    pose = np.broadcast_to(viewpoints[:, None, None], (*features.shape[:-1], viewpoints.shape[-1]))
+    pose = pose_map(viewpoints, features.shape[1:3], layer.coordinates)
     posed = np.concatenate([features, pose], -1)
     features = step(layer.posed_wide, step(layer.posed_narrow, posed)) + step(layer.posed_around, posed)
     return step(layer.last, features)
@@ -141,11 +151,7 @@ def spread_over_blocks(features, layer):
 def drawn_views(layer, representation, viewpoints, images=None, noises=None):
     """GQN's generator: colours, and the parameters (mean, log scale) of each step's prior and posterior."""
     count, rows, columns, _ = representation.shape
-    pose = np.broadcast_to(viewpoints[:, None, None], (count, rows, columns, viewpoints.shape[-1]))
-    scene = np.concatenate([representation, pose], -1)
-    if layer.coordinates:
-        places = [[(2 * i / (rows - 1) - 1, 2 * j / (columns - 1) - 1) for j in range(columns)] for i in range(rows)]
-        scene = np.concatenate([scene, np.broadcast_to(places, (count, rows, columns, 2))], -1)
+    scene = np.concatenate([representation, pose_map(viewpoints, (rows, columns), layer.coordinates)], -1)
     hidden = cell = seen_hidden = seen_cell = np.zeros((count, rows, columns, layer.hidden_channels))
     canvas = np.zeros((count, 4 * rows, 4 * columns, layer.canvas_channels))
     priors, posteriors = [], []

@@ -80,7 +80,7 @@ SMALL_MODELS = {
         camera=CameraVector(relative_to=0),
     ),
     "GQN with one core": lambda: GQN(
-        Tower(4, pooled=True),
+        Tower(4, pooled=True, coordinates=True),
         ConvDraw(
             2,
             hidden_channels=5,

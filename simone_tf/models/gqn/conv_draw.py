@@ -158,7 +158,7 @@ class ConvDraw(keras.layers.Layer):
         }
         check_values("ConvDraw", counts, {argument: whole(1) for argument in counts})
         switches = {"shares_cores": shares_cores, "coordinates": coordinates}
-        check_values("ConvDraw", switches, {argument: one_of(False, True) for argument in switches})
+        check_values("ConvDraw", switches, dict.fromkeys(switches, one_of(False, True)))
         self.num_steps = num_steps
         self.hidden_channels = hidden_channels
         self.latent_channels = latent_channels
@@ -195,10 +195,8 @@ class ConvDraw(keras.layers.Layer):
         """
         rows, columns = self.map_size
         count = tf.shape(representation)[0]
-        given = [tf.cast(representation, tf.float32), laid_over(tf.cast(viewpoints, tf.float32), self.map_size)]
-        if self.coordinates:
-            given.append(tf.broadcast_to(_places(rows, columns), [count, rows, columns, 2]))
-        scene = tf.concat(given, axis=-1)
+        pose = laid_over(viewpoints, self.map_size, self.coordinates)
+        scene = tf.concat([tf.cast(representation, tf.float32), pose], axis=-1)
         images = None if images is None else tf.cast(images, tf.float32)
         nothing = tf.zeros([count, rows, columns, self.hidden_channels])
         canvas = tf.zeros([count, SHRINKS_BY * rows, SHRINKS_BY * columns, self.canvas_channels])
@@ -215,12 +213,6 @@ class ConvDraw(keras.layers.Layer):
             posteriors += [] if posterior is None else [posterior]
         rgb = tf.cast(self.colours(tf.cast(state.canvas, self.compute_dtype)), tf.float32)
         return DrawnViews(rgb, tuple(priors), tuple(posteriors))
-
-
-def _places(rows: int, columns: int) -> tf.Tensor:
-    """Row and column of every place, from -1 at the first to 1 at the last: `[rows, columns, 2]`."""
-    grid = tf.meshgrid(tf.linspace(-1.0, 1.0, rows), tf.linspace(-1.0, 1.0, columns), indexing="ij")
-    return tf.stack(grid, axis=-1)
 
 
 def _gaussian(parameters: tf.Tensor) -> Posterior:

@@ -25,18 +25,23 @@ class Tower(keras.layers.Layer):
         channels: C of the representation and of the wide layers, the narrow ones have half (paper: 256).
         pooled: whether the representation is the mean over the places of the map (the paper's "pool", which it found to
             learn fastest): what is seen where in a view says little of where it is in another.
+        coordinates: whether the pose comes with where on the map a place is (row and column in [-1, 1]; not in the
+            paper), so that a place can tell which way it looks, also where the map is small and pooled.
 
     Raises:
         UserError: a value is of a wrong kind or out of range; while building, a frame does not divide by 4.
     """
 
-    def __init__(self, channels: int = 256, pooled: bool = False, name: str | None = None) -> None:
+    def __init__(
+        self, channels: int = 256, pooled: bool = False, coordinates: bool = False, name: str | None = None
+    ) -> None:
         super().__init__(name=name)
-        check_values(
-            "Tower", {"channels": channels, "pooled": pooled}, {"channels": whole(2), "pooled": one_of(False, True)}
-        )
+        check_values("Tower", {"channels": channels}, {"channels": whole(2)})
+        switches = {"pooled": pooled, "coordinates": coordinates}
+        check_values("Tower", switches, dict.fromkeys(switches, one_of(False, True)))
         self.channels = channels
         self.pooled = pooled
+        self.coordinates = coordinates
         with_relu = functools.partial(convolution, activation="relu")
         self.first = with_relu(channels, 2, "first", strides=2)
         self.image_narrow = with_relu(channels // 2, 3, "image_narrow")
@@ -57,7 +62,7 @@ class Tower(keras.layers.Layer):
             )
         self.map_size = height // SHRINKS_BY, width // SHRINKS_BY
         half, rest = (None, height // 2, width // 2), (None, *self.map_size)
-        posed = (*rest, self.channels + viewpoint_shape[-1])
+        posed = (*rest, self.channels + viewpoint_shape[-1] + (2 if self.coordinates else 0))
         for layer, shape in (
             (self.first, (None, height, width, colours)),
             (self.image_narrow, (*half, self.channels)),
@@ -82,7 +87,8 @@ class Tower(keras.layers.Layer):
         """
         features = self.first(tf.cast(frames, self.compute_dtype))
         features = self.image_wide(self.image_narrow(features)) + self.image_around(features)
-        posed = tf.concat([features, laid_over(tf.cast(viewpoints, self.compute_dtype), self.map_size)], axis=-1)
+        pose = laid_over(viewpoints, self.map_size, self.coordinates)
+        posed = tf.concat([features, tf.cast(pose, self.compute_dtype)], axis=-1)
         features = self.posed_wide(self.posed_narrow(posed)) + self.posed_around(posed)
         features = tf.cast(self.last(features), tf.float32)
         return tf.reduce_mean(features, axis=[1, 2]) if self.pooled else tf.reshape(features, [-1, self.size])
@@ -99,7 +105,16 @@ class Tower(keras.layers.Layer):
         return tf.reshape(representations, [-1, *self.map_size, self.channels])
 
 
-def laid_over(viewpoints: tf.Tensor, map_size: tuple[int, int]) -> tf.Tensor:
-    """`[N, Dv]` at every place of a map: `[N, rows, columns, Dv]`."""
-    size = viewpoints.shape[-1]
-    return tf.broadcast_to(viewpoints[:, None, None], [tf.shape(viewpoints)[0], *map_size, size])
+def laid_over(viewpoints: tf.Tensor, map_size: tuple[int, int], coordinates: bool = False) -> tf.Tensor:
+    """`[N, Dv]` at every place of a map: `[N, rows, columns, Dv]` float32.
+
+    With coordinates `[N, rows, columns, Dv + 2]`: row and column of the place as well, from -1 at the first to 1 at the
+    last.
+    """
+    viewpoints = tf.cast(viewpoints, tf.float32)
+    count, size = tf.shape(viewpoints)[0], viewpoints.shape[-1]
+    spread = tf.broadcast_to(viewpoints[:, None, None], [count, *map_size, size])
+    if not coordinates:
+        return spread
+    places = tf.meshgrid(*(tf.linspace(-1.0, 1.0, length) for length in map_size), indexing="ij")
+    return tf.concat([spread, tf.broadcast_to(tf.stack(places, axis=-1), [count, *map_size, 2])], axis=-1)

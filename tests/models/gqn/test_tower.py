@@ -11,8 +11,9 @@ import numpy_networks
 
 
 @pytest.mark.parametrize("pooled", [False, True])
-def test_it_is_the_network_by_numpy(pooled):
-    layer = Tower(6, pooled)
+@pytest.mark.parametrize("coordinates", [False, True])
+def test_it_is_the_network_by_numpy(pooled, coordinates):
+    layer = Tower(6, pooled, coordinates)
     layer.build((None, 8, 12, 3), (None, 7))
     for number, variable in enumerate(layer.variables):
         variable.assign(0.4 * tf.random.stateless_normal(variable.shape, [4, number]))
@@ -46,3 +47,5 @@ def test_a_wrong_value_is_told():
         Tower(1)
     with pytest.raises(UserError, match=r"^Tower.pooled is 2"):
         Tower(6, pooled=2)
+    with pytest.raises(UserError, match=r"^Tower.coordinates is None"):
+        Tower(6, coordinates=None)
