@@ -18,7 +18,7 @@ def encode_png(image: np.ndarray) -> bytes:
     if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
         raise ValueError(f"an image is [H, W, 3] uint8, got {image.shape} {image.dtype}.")
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", optimize=True)
+    Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()
 
 

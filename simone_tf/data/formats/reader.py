@@ -224,15 +224,18 @@ class ClipReader(abc.ABC):
           UserError: a field is not one this dataset has, or the first record cannot be read.
         """
         self.check_fields(fields)
-        where = self.files.where
-        if self.files.on_corrupt == "skip":
-            if tuple(fields) not in self._first_clips:
-                self._first_clips[tuple(fields)] = self._first_usable_clip(fields, where)
-            return self._first_clips[tuple(fields)]
+        if tuple(fields) not in self._first_clips:
+            # Asked for again and again while pipelines are built.
+            skips = self.files.on_corrupt == "skip"
+            self._first_clips[tuple(fields)] = self._first_usable_clip(fields) if skips else self._parsed_first(fields)
+        return self._first_clips[tuple(fields)]
+
+    def _parsed_first(self, fields: Sequence[str]) -> Clip:
+        """The clip of the first record."""
         try:
             with tf.device("CPU:0"):
                 stored = self._parse(self.first_record(), self.fields_to_decode(fields))
-                self.framing.check(stored, where)
+                self.framing.check(stored, self.files.where)
                 framed = self.framing.apply(stored)
                 return {name: framed[name] for name in fields}
         except DATA_ERRORS as error:
@@ -240,12 +243,13 @@ class ClipReader(abc.ABC):
             raise UserError(self.parse_fault(shard, index, self.first_record(), error)) from error
 
     @tf.autograph.experimental.do_not_convert
-    def _first_usable_clip(self, fields: Sequence[str], where: str) -> Clip:
+    def _first_usable_clip(self, fields: Sequence[str]) -> Clip:
+        """The first clip that can be used, of all shards."""
         with tf.device("CPU:0"):
             read = self.fields_to_decode(fields)
             parsed = self.files.serialized().map(lambda record: self._parse(record, read))
             for clip in parsed.ignore_errors():
-                self.framing.check(clip, where)
+                self.framing.check(clip, self.files.where)
                 framed = self.framing.apply(clip)
                 return {name: framed[name] for name in fields}
         raise UserError(self.files.nothing_usable())
