@@ -114,6 +114,8 @@ def decoded(decoder, slots):
         np.asarray(slots, np.float64)[:, None, None], (len(slots), rows, columns, slots.shape[1])
     )
     features = placed(features, *weights(decoder.position_embedding))
+    for kernel, bias in map(weights, decoder.cell_layers):
+        features = np.maximum(features @ kernel + bias, 0)
     for layer in decoder.upsamplings:
         features = np.maximum(transposed_convolution(features, *weights(layer)), 0)
     for layer in decoder.convolutions:

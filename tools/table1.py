@@ -5,11 +5,13 @@
 Trains every model with every seed by its gin file, one run after the other, evaluates each and writes to --out:
 `table1.md` and `table1.csv` (ARI-F of single frames and of whole clips, mean +- standard deviation over the seeds, with
 the paper's figures beside it) and `table1.png` (Figure 4: clips as each model reconstructs and segments them). The same
-command again goes on where it was ended. `--smoke` does the whole with a few steps, to see that it works.
+command again goes on where it was ended. `--smoke` does the whole with two steps of one seed, in <out>/smoke, to see
+that it works.
 """
 
 import argparse
 import csv
+import glob
 import io
 import os
 import time
@@ -20,6 +22,7 @@ from sweep import Sweep, is_evaluated, parse_devices, parse_seeds
 
 from simone_tf.cli import command
 from simone_tf.cli.console import say
+from simone_tf.config import gin_files
 from simone_tf.errors import UserError, first_line
 from simone_tf.evaluation.report import paper
 from simone_tf.files import read_json, write_text
@@ -98,6 +101,18 @@ def evaluated_runs(models, out, evaluate_flags):
     return runs
 
 
+def tell_left_out(models, out, runs):
+    """Says which runs in the folders of rows are not in the table: not evaluated, or not to be read."""
+    for name in models:
+        there = {os.path.dirname(path) for path in glob.glob(os.path.join(glob.escape(folder_of(out, name)), "*", "*"))}
+        missing = sorted(there - set(runs.get(name, [])))
+        if missing:
+            say(
+                f"Not in the table: {', '.join(missing)}, not trained to its end, not evaluated by this tool, or "
+                f"with a metrics.json that cannot be read. --model={name!r} goes on with it."
+            )
+
+
 def table_of(runs):
     """The table over runs.
 
@@ -108,7 +123,7 @@ def table_of(runs):
         rows of strings, the first the header.
     """
     columns = [f"{what}, {kind}" for what in ("here", *_SETS.values()) for kind in _MEASURES]
-    rows = [["ARI-F", *columns, "runs", "steps", "parameters", "minutes a run"]]
+    rows = [["ARI-F", *columns, "runs", "steps", "parameters", "minutes of a run's last session"]]
     for model, folders in runs.items():
         scores = [read_metrics(folder)["segmentation"] for folder in folders]
         here = [[score[name]["mean"] for score in scores if name in score] for name in _MEASURES.values()]
@@ -188,6 +203,7 @@ def write(models, out, evaluate_flags, num_clips):
     from simone_tf.pictures.image_files import save_png
 
     runs = evaluated_runs(models, out, evaluate_flags)
+    tell_left_out(models, out, runs)
     if not runs:
         return None
     text = as_markdown(table_of(runs))
@@ -231,7 +247,9 @@ def main(arguments=None):
     parser.add_argument("--devices", help="GPUs, a run at a time on each, for example 0,1 (default: one run at a time)")
     parser.add_argument("--num_clips", type=int, default=2, help="clips of the picture; 0 for none")
     parser.add_argument(
-        "--smoke", action="store_true", help="two steps of each model with one seed, to see that it works"
+        "--smoke",
+        action="store_true",
+        help="two steps of each model with one seed, in <out>/smoke, to see that it works",
     )
     flags = parser.parse_args(arguments)
     if not flags.out:
@@ -241,14 +259,18 @@ def main(arguments=None):
     models = _models(flags.model)
     seeds = parse_seeds(flags.seeds)
     devices = parse_devices(flags.devices)
-    params, evaluate_flags = flags.gin_param, EVALUATE_FLAGS
+    params, evaluate_flags, out = flags.gin_param, EVALUATE_FLAGS, flags.out
     if flags.smoke:
+        # Runs of other sizes, which no run of the real table can go on from.
+        out = os.path.join(out, "smoke")
         seeds, params, evaluate_flags = seeds[:1], [*params, *SMOKE_PARAMS], SMOKE_EVALUATE_FLAGS
+    for gin_file in models.values():  # Not when the models before it are trained.
+        gin_files.check_names([gin_file], params)
     try:
-        os.makedirs(flags.out, exist_ok=True)
+        os.makedirs(out, exist_ok=True)
     except OSError as error:
         raise UserError(f"{flags.out} cannot be made ({first_line(error)}): choose another --out.") from error
-    train_and_write(models, flags.out, seeds, params, evaluate_flags, devices, flags.num_clips)
+    train_and_write(models, out, seeds, params, evaluate_flags, devices, flags.num_clips)
 
 
 if __name__ == "__main__":

@@ -129,6 +129,10 @@ def _errors_told(source):
         if isinstance(error, tokenize.TokenError):
             found, (line, _) = error.args
         found = _one_line(found or error)
+        # Python's words for the likeliest slip tell of a node at an address.
+        found = re.sub(
+            r"malformed node .* Failed to parse token '(.*?)'", r"\1 is no value (a text needs quotes)", found
+        )
         place = re.search(r"\s*In bindings string line (\d+)\s*", found)
         if place:
             line, found = (

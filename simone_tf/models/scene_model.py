@@ -210,7 +210,14 @@ class SceneModel(keras.Model):
 
         Returns:
             `Decomposition`; its posteriors are those of `batch`.
+
+        Raises:
+            UserError: the model does not tell a viewpoint from its scene, see `recomposes`.
         """
+        if not self.recomposes:
+            raise UserError(
+                f"{type(self).__name__} does not tell a viewpoint from its scene: there is nothing to recompose."
+            )
         batch, other = as_batch(batch), as_batch(other)
         posteriors = self.encode(batch)
         means = {name: posterior.mean for name, posterior in posteriors.items()}
@@ -243,6 +250,33 @@ class SceneModel(keras.Model):
         means = {name: posterior.mean for name, posterior in posteriors.items()}
         rendering = self.render(means, views, context["video"].shape[2:4], chunk_size)
         return decomposition_of(rendering, posteriors)
+
+    def clips_of(self, batch: Batch, least_frames: int = 1, most_frames: int | None = None) -> Mapping[str, tf.Tensor]:
+        """`as_batch` of clips that can be encoded, with which `encode` begins.
+
+        Args:
+            batch: what `encode` was given.
+            least_frames, most_frames: numbers of frames that it can encode; None for any.
+
+        Raises:
+            UserError: frames of another size than the model was built for, or too few or too many of them.
+            ValueError: as `as_batch`.
+        """
+        batch = as_batch(batch)
+        (built,) = self._build_shapes_dict.values()
+        num_frames, *frame_size = batch["video"].shape[1:4]
+        if any(have not in (None, want) for have, want in zip(frame_size, built[2:4], strict=True)):
+            raise UserError(
+                f"The video's frames are {frame_size[0]}x{frame_size[1]} pixels, and the model was built for "
+                f"{built[2]}x{built[3]}: resize them."
+            )
+        if num_frames is not None and not least_frames <= num_frames <= (most_frames or num_frames):
+            wanted = f"{least_frames} to {most_frames}" if least_frames < (most_frames or 0) else f"{most_frames}"
+            raise UserError(
+                f"The video has {num_frames} frames, and {type(self).__name__} takes clips of {wanted}: cut it, or "
+                "take it apart as a long video (python -m simone_tf.decompose)."
+            )
+        return batch
 
     def _given_of(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {name: batch[name] for name in (*self.given, MOMENTS) if name in self.given or name in batch}

@@ -43,6 +43,7 @@ def test_later_files_and_bindings_win(tmp_path):
         (["PixelDecoder.hidden_size 3"], "PixelDecoder"),
         (["PixelDecoder.hidden_size = @Nothing()"], "Nothing"),
         (["batch_sise = 3"], "batch_sise"),
+        (["train.best_metric = psnr"], r"wrong: psnr is no value \(a text needs quotes\)"),
         (["train.num_steps = %number_of_steps"], "number_of_steps"),
     ],
 )

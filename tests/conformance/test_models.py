@@ -144,6 +144,34 @@ def test_clips_are_taken_apart_into_what_adds_up_to_them(model, batch):
     np.testing.assert_allclose(parts.reconstruction, mixed, atol=1e-5)
 
 
+def taken_apart(model, batch):
+    """The decomposition, or why it is refused."""
+    try:
+        return model.decompose(batch), None
+    except UserError as error:
+        return None, str(error)
+
+
+def test_frames_of_another_size_are_taken_apart_or_refused(model, batch):
+    other = {name: value[:, :, :, :8] if name == "video" else value for name, value in batch.items()}
+    parts, said = taken_apart(model, other)
+    if said is None:
+        assert parts.reconstruction.shape == (B, T, H, 8, 3)
+    else:
+        assert f"frames are {H}x8 pixels, and the model was built for {H}x{W}" in said
+
+
+@pytest.mark.parametrize("num_frames", [1, 3])
+def test_a_clip_of_another_length_is_taken_apart_whole_or_refused(model, batch, num_frames):
+    other = {name: tf.repeat(value[:, :1], num_frames, axis=1) for name, value in batch.items()}
+    parts, said = taken_apart(model, other)
+    if said is None:
+        assert parts.segments.shape == (B, num_frames, H, W)
+        assert parts.reconstruction.shape == (B, num_frames, H, W, 3)
+    else:
+        assert f"The video has {num_frames} frames" in said
+
+
 def test_chunks_change_nothing(model, batch):
     whole, chunked = model.decompose(batch), model.decompose(batch, 37)
     np.testing.assert_allclose(whole.reconstruction, chunked.reconstruction, atol=1e-5)
@@ -151,9 +179,11 @@ def test_chunks_change_nothing(model, batch):
 
 
 def test_a_recomposition_takes_the_viewpoint_and_nothing_else_of_the_other_clip(model, batch):
-    if not model.recomposes:
-        pytest.skip("The model has no viewpoint of its own.")
     other = batch_of(model, seed=1)
+    if not model.recomposes:
+        with pytest.raises(UserError, match="does not tell a viewpoint from its scene"):
+            model.recompose(batch, other)
+        return
     own = model.recompose(batch, batch)
     np.testing.assert_allclose(own.reconstruction, model.decompose(batch).reconstruction, atol=1e-5)
     mixed = model.recompose(batch, other)

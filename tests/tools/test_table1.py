@@ -56,7 +56,8 @@ def test_a_row_for_each_model_with_the_papers_figures_beside_it(tool, tmp_path):
     assert row["here, static"] == f"0.600 ± {statistics.stdev([0.5, 0.7]):.3f}"
     assert row["here, video"] == f"0.300 ± {statistics.stdev([0.25, 0.35]):.3f}"
     assert (row["CATER, static"], row["CATER, video"]) == ("0.937 ± 0.004", "0.412 ± 0.012")
-    assert (row["runs"], row["steps"], row["parameters"], row["minutes a run"]) == ("2", "10", "1,234", "1.5")
+    assert (row["runs"], row["steps"], row["parameters"]) == ("2", "10", "1,234")
+    assert row["minutes of a run's last session"] == "1.5"
     assert mine[1:3] == ["0.900", "0.800"]
     assert set(mine[3:9]) == {""}  # The paper knows nothing of it.
 
@@ -69,10 +70,23 @@ def test_the_papers_own_model_has_figures_of_whole_clips_alone(tool, tmp_path):
     assert row["Objects Room 9, static"] == ""
 
 
-def test_runs_evaluated_in_another_way_are_not_counted(tool, tmp_path):
+def test_runs_evaluated_in_another_way_are_not_counted_and_named(tool, tmp_path, capsys):
     write_run(tmp_path / "simone" / "seed_0", 0.9, 0.8, tool.SMOKE_EVALUATE_FLAGS)
     assert tool.evaluated_runs({"SIMONe": "a"}, str(tmp_path), tool.EVALUATE_FLAGS) == {}
     assert tool.write({"SIMONe": "a"}, str(tmp_path), tool.EVALUATE_FLAGS, 1) is None
+    assert f"Not in the table: {tmp_path / 'simone' / 'seed_0'}, not" in capsys.readouterr().out
+
+
+def test_a_run_whose_metrics_are_damaged_is_named(tool, tmp_path, capsys):
+    for seed in range(3):
+        write_run(tmp_path / "monet" / f"seed_{seed}", 0.5, 0.25, tool.EVALUATE_FLAGS, seed=seed)
+    (tmp_path / "monet" / "seed_1" / "metrics.json").write_text('{"video_ari')
+    (tmp_path / "monet" / "seed_2" / "evaluation" / "metrics.json").write_text("{}")
+    assert "| MONet | 0.500 | 0.250 |" in tool.write({"MONet": "a"}, str(tmp_path), tool.EVALUATE_FLAGS, 0)
+    said = capsys.readouterr().out
+    assert "seed_1, " in said
+    assert "seed_2, not" in said
+    assert "seed_0" not in said
 
 
 def test_the_csv_has_a_line_for_each_run(tool, tmp_path):
@@ -98,6 +112,8 @@ def test_the_rows_have_gin_files_and_the_papers_names(tool):
         (["--seeds=0"], "--out is missing"),
         (["--out=x", "--model=Nobody"], "--model=Nobody is not NAME=GIN_FILE"),
         (["--out=x", "--model=a=b.gin", "--model=a=c.gin"], "a is named twice"),
+        (["--out=x", "--model=MONet", "--model=a=b.gin"], "b.gin: there is no such file"),
+        (["--out=x", "--gin_param=num_stepz = 3"], "num_stepz"),
         (["--out=x", "--model=S-IODINE", "--model=s iodine=c.gin"], "has another's folder"),
         (["--out=x", "--seeds=first"], "is no list of seeds"),
         (["--out=x", "--num_clips=-1"], "--num_clips=-1 is out of range"),
@@ -134,16 +150,17 @@ def test_rows_trained_by_another_command_stand_in_the_table_too(tool, tmp_path):
 def test_the_whole_with_two_steps_of_each_model(tool, tmp_path, capsys):
     tool.main([f"--out={tmp_path}", "--smoke"])
     said = capsys.readouterr().out
-    lines = (tmp_path / "table1.md").read_text().splitlines()
+    out = tmp_path / "smoke"
+    lines = (out / "table1.md").read_text().splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == list(tool.MODELS)
     assert lines[-1] in said
-    scores = list(csv.DictReader((tmp_path / "table1.csv").read_text().splitlines()))
+    scores = list(csv.DictReader((out / "table1.csv").read_text().splitlines()))
     assert [line["step"] for line in scores] == ["2"] * 4
     for line, name in zip(scores, tool.MODELS, strict=True):
-        run = pathlib.Path(tool.folder_of(str(tmp_path), name), "seed_0", "evaluation", "metrics.json")
+        run = pathlib.Path(tool.folder_of(str(out), name), "seed_0", "evaluation", "metrics.json")
         measured = json.loads(run.read_text())["segmentation"]
         assert float(line["video_ari_foreground"]) == measured["video_ari_foreground"]["mean"]
-    picture = np.asarray(Image.open(tmp_path / "table1.png"))
+    picture = np.asarray(Image.open(out / "table1.png"))
     assert picture.std() > 10
     # Again: nothing is left to do.
     tool.main([f"--out={tmp_path}", "--smoke"])

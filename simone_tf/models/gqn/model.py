@@ -161,7 +161,7 @@ class GQN(WithObjective, SceneModel):
         Args:
             batch: `video [B, N, H, W, 3]` float32 in [0, 1] and `camera [B, N, C]`, any number of frames.
         """
-        return self._encode(as_batch(batch), None)
+        return self._encode(self.clips_of(batch), None)
 
     def losses(self, batch: Batch, noise_seed: tf.Tensor, shared_seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """The negative ELBO of a view over the number of its pixels, and its terms; float32 scalars.

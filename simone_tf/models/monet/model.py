@@ -102,7 +102,7 @@ class MONet(WithObjective, SceneModel):
 
     def encode(self, batch: Batch) -> dict[str, Posterior]:
         """Posteriors `object [B, K, T, D]` of `[B, T, H, W, 3]` float32 video in [0, 1]."""
-        return {"object": self._inferred(as_batch(batch)["video"])[1]}
+        return {"object": self._inferred(self.clips_of(batch)["video"])[1]}
 
     def losses(self, batch: Batch, noise_seed: tf.Tensor, shared_seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """The paper's loss of a frame (equation 3), divided by the number of its pixels; float32 scalars.
@@ -156,7 +156,7 @@ class MONet(WithObjective, SceneModel):
 
     def decompose(self, batch: Batch, chunk_size: int | tf.Tensor | None = None) -> Decomposition:
         """See `SceneModel.decompose`; masks and segments are those of the attention, as in the paper."""
-        video = as_batch(batch)["video"]
+        video = self.clips_of(batch)["video"]
         log_masks, posterior = self._inferred(video)
         decoded = decode_frames(self.decoder, posterior.mean, video.shape[2:4], chunk_size)
         return decomposition_of(rendering_of(decoded.rgb, tf.exp(log_masks)), {"object": posterior})

@@ -148,7 +148,7 @@ class NeRFVAE(WithObjective, SceneModel):
         Args:
             batch: `video [B, N, H, W, 3]` float32 in [0, 1] and `camera [B, N, C]`.
         """
-        batch = as_batch(batch)
+        batch = self.clips_of(batch)
         video, frame_size = batch["video"], batch["video"].shape[2:4]
         rays = self.camera.rays(batch["camera"][:, :, None], tf.constant(pixel_centres(frame_size)), frame_size)
         origins, directions = (

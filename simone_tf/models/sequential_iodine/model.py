@@ -153,7 +153,7 @@ class SequentialIODINE(SceneModel):
         but the clip. They have noise at all because without it the slots would stay alike, and at every step because
         the network learned from noisy draws; at the means the gradient by the scales would lack the likelihood.
         """
-        video = as_batch(batch)["video"]
+        video = self.clips_of(batch, self._num_frames, self._num_frames)["video"]
         first = self.burn_in + (self.refinements_per_frame if self.read == "after" else 0)
         read = [first + frame * self.refinements_per_frame for frame in range(self._num_frames)]
         noise = tf.constant(self._noise[: read[-1]])

@@ -10,7 +10,7 @@ from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco
 from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries
-from simone_tf.models.scene_model import Batch, Latent, as_batch
+from simone_tf.models.scene_model import Batch, Latent
 from simone_tf.models.simone.encoder import Encoder
 from simone_tf.models.simone.slot_mixture import SlotMixtureModel, at_frames
 
@@ -100,7 +100,7 @@ class SIMONe(SlotMixtureModel):
 
     def encode(self, batch: Batch) -> dict[str, Posterior]:
         """Posteriors `object [B, K, Do]` and `frame [B, T, Df]` of `[B, T, H, W, 3]` float32 video in [0, 1]."""
-        posteriors = self.encoder(as_batch(batch)["video"])
+        posteriors = self.encoder(self.clips_of(batch)["video"])
         return {"object": posteriors.objects, "frame": posteriors.frames}
 
     def viewpoints(self, latents: Mapping[str, tf.Tensor], given: Mapping[str, tf.Tensor]) -> tf.Tensor:

@@ -13,7 +13,7 @@ from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco
 from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries
-from simone_tf.models.scene_model import MOMENTS, Batch, Latent, as_batch
+from simone_tf.models.scene_model import MOMENTS, Batch, Latent
 from simone_tf.models.simone.slot_mixture import SlotMixtureModel, at_frames
 from simone_tf.models.simone.view_encoder import ViewEncoder
 
@@ -128,7 +128,7 @@ class SIMONeVS(SlotMixtureModel):
         Args:
             batch: `video [B, N, H, W, 3]` float32 in [0, 1] and `camera [B, N, C]`; `MOMENTS` where time is used.
         """
-        batch = as_batch(batch)
+        batch = self.clips_of(batch)
         posteriors = {}
         if self.camera.relative_to is not None:
             posteriors["reference"] = Posterior(self.camera.reference(batch["camera"]), None)

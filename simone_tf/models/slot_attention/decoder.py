@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from simone_tf.checks import check_values, whole
+from simone_tf.checks import Check, check_values, whole
 from simone_tf.models.parts.broadcast_decoder import DecodedFrames, decode_recomputed
 from simone_tf.models.parts.recomputation import Recomputable
 from simone_tf.models.slot_attention.position_embedding import PositionEmbedding
@@ -16,7 +16,9 @@ class SlotAttentionDecoder(Recomputable):
 
     A slot is spread over a grid and told the place of each cell, by an embedding that is added. Transposed convolutions
     of stride 2 double the grid until it has the frame's size, convolutions follow. Where halving the frame does not
-    give whole numbers the grid is rounded up, and what is decoded beyond the right and lower border is cut off.
+    give whole numbers the grid is rounded up, and what is decoded beyond the right and lower border is cut off. An MLP
+    on each cell of the grid may go before them (not in the paper): there a layer costs little, and without it a small
+    decoder has too few layers between a slot and a shape's corners.
 
     Args:
         num_upsamplings: transposed convolutions; 3 for 64x64 pixels from 8x8 cells, 4 for 128x128, 0 for a grid of the
@@ -25,6 +27,7 @@ class SlotAttentionDecoder(Recomputable):
             (1 in the decoder of CLEVR, 3 in the small one).
         channels: channels of every one of them (64 on CLEVR, 32 in the small one).
         kernel_size: rows and columns of their kernels; the last convolution's has 3.
+        cell_layers: units of each layer of the MLP on a cell; () for none, as in the paper.
 
     Raises:
         UserError: a value is of a wrong kind or out of range.
@@ -36,6 +39,7 @@ class SlotAttentionDecoder(Recomputable):
         num_convolutions: int = 1,
         channels: int = 64,
         kernel_size: int = 5,
+        cell_layers: tuple[int, ...] = (),
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
@@ -46,9 +50,14 @@ class SlotAttentionDecoder(Recomputable):
             "num_convolutions": num_convolutions,
             "channels": channels,
             "kernel_size": kernel_size,
+            "cell_layers": cell_layers,
         }
         check_values("SlotAttentionDecoder", values, _CHECKS)
         same = {"padding": "same", "data_format": "channels_last"}  # Whatever the user's keras.json says.
+        self.cell_layers = tuple(
+            keras.layers.Dense(units, activation="relu", name=f"cell_{index}")
+            for index, units in enumerate(cell_layers)
+        )
         self.upsamplings = tuple(
             keras.layers.Conv2DTranspose(
                 channels, kernel_size, strides=2, activation="relu", name=f"upsampling_{index}", **same
@@ -73,7 +82,7 @@ class SlotAttentionDecoder(Recomputable):
         self.grid_size = tuple(-(-side // 2**self.num_upsamplings) for side in self.frame_size)
         shape = (None, *self.grid_size, slots_shape[-1])
         self.position_embedding.build(shape)
-        for layer in (*self.upsamplings, *self.convolutions, self.output_layer):
+        for layer in self._layers_in_turn:
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
 
@@ -86,15 +95,23 @@ class SlotAttentionDecoder(Recomputable):
             return self._decoded(slots)
         return decode_recomputed(self.recomputation, self._decoded, slots, self.frame_size, self.channels)
 
+    @property
+    def _layers_in_turn(self) -> tuple[keras.layers.Layer, ...]:
+        return (*self.cell_layers, *self.upsamplings, *self.convolutions, self.output_layer)
+
     def _decoded(self, slots: tf.Tensor) -> DecodedFrames:
         rows, columns = self.grid_size
         slots = tf.cast(slots, self.compute_dtype)[:, None, None]
         features = self.position_embedding(tf.tile(slots, [1, rows, columns, 1]))
-        for layer in (*self.upsamplings, *self.convolutions, self.output_layer):
+        for layer in self._layers_in_turn:
             features = layer(features)
         height, width = self.frame_size
         output = tf.cast(features[:, :height, :width], tf.float32)
         return DecodedFrames(output[..., :3], output[..., 3])
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(whole(1).holds(item) for item in value)
 
 
 _CHECKS = {
@@ -102,4 +119,5 @@ _CHECKS = {
     "num_convolutions": whole(0),
     "channels": whole(1),
     "kernel_size": whole(1),
+    "cell_layers": Check("a tuple of whole numbers of at least 1, or ()", _are_counts),
 }

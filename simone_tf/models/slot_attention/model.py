@@ -1,5 +1,6 @@
 """The Slot Attention autoencoder for video: every frame a set of slots, and the squared error of their mixture."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from simone_tf.models.slot_attention.encoder import SlotAttentionEncoder
 INITIAL_SLOTS = ("noise", "previous")
 
 _NOISE_SEED = 0
+
+_LOG = logging.getLogger(__name__)
 
 
 class SlotAttention(SceneModel):
@@ -105,8 +108,12 @@ class SlotAttention(SceneModel):
         self.built = True
 
     def encode(self, batch: Batch) -> dict[str, Posterior]:
-        """Slots `object [B, K, T, D]`, points, of `[B, T, H, W, 3]` float32 video in [0, 1]."""
-        video = as_batch(batch)["video"]
+        """Slots `object [B, K, T, D]`, points, of `[B, T, H, W, 3]` float32 video in [0, 1].
+
+        Raises:
+            UserError: there are more frames than the model was built for, or frames of another size.
+        """
+        video = self.clips_of(batch, most_frames=len(self.encoding_noise))["video"]
         noise = tf.constant(self.encoding_noise)[None, : video.shape[1]]
         return {"object": Posterior(self._slots(video, tf.repeat(noise, tf.shape(video)[0], axis=0)), None)}
 
@@ -131,7 +138,13 @@ class SlotAttention(SceneModel):
             noise_seed: `[2]` int32 stateless seed of the noise that slots start from; differs between replicas.
             shared_seed: `[2]` int32 stateless seed of which frames are trained on.
         """
-        video = self._training_frames(as_batch(batch)["video"], shared_seed)
+        video = as_batch(batch)["video"]
+        if self.initial_slots == "previous" and self.num_training_frames == 1 < video.shape[1]:
+            _LOG.warning(
+                "SlotAttention.initial_slots = 'previous', but single frames are trained on, which have none before "
+                "them: set SlotAttention.num_training_frames to None to train on it."
+            )
+        video = self._training_frames(video, shared_seed)
         shape = [tf.shape(video)[0], video.shape[1], *self.encoding_noise.shape[1:]]
         slots = self._slots(video, tf.random.stateless_normal(shape, noise_seed))
         drawn = self.render({"object": slots}, {}, (video.shape[2], video.shape[3])).reconstruction

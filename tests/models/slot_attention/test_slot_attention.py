@@ -139,6 +139,19 @@ def test_with_previous_slots_a_step_runs_through_the_clip(video, initial_slots, 
     assert np.abs(gradient[:, -1]).max() > 1e-6
 
 
+@pytest.mark.parametrize(("frames", "trained", "is_told"), [(T, 1, True), (T, None, False), (1, 1, False)])
+def test_training_on_frames_that_have_none_before_them_is_told(video, frames, trained, is_told, caplog):
+    model = make(frames, initial_slots="previous", num_training_frames=trained)
+    model.losses(video[:, :frames], NOISE, SHARED)
+    assert ("set SlotAttention.num_training_frames to None" in caplog.text) == is_told
+
+
+def test_more_frames_than_it_was_built_for_are_refused(video):
+    model = make(T - 1)
+    with pytest.raises(UserError, match=f"has {T} frames, and SlotAttention takes clips of 1 to {T - 1}: cut it"):
+        model.decompose(video)
+
+
 def test_the_switch_changes_no_weights():
     apart, through = make(), make(initial_slots="previous")
     for variable, other in zip(apart.variables, through.variables, strict=True):

@@ -30,6 +30,7 @@ SLOTS = np.random.default_rng(1).normal(size=(3, 6)).astype(np.float32)
         ((8, 12), (1, 1, 4, 5)),
         ((8, 12), (2, 0, 4, 3)),
         ((7, 9), (2, 1, 4, 5)),
+        ((8, 12), (1, 1, 4, 5, (7, 5))),
     ],
 )
 def test_it_is_what_the_paper_says(frame_size, arguments):
@@ -76,6 +77,8 @@ def test_the_papers_sizes(size, arguments, grid, total):
         ({"num_upsamplings": -1}, "num_upsamplings is -1: it must be a whole number of at least 0"),
         ({"num_convolutions": 1.5}, "num_convolutions is 1.5"),
         ({"channels": 0}, "channels is 0"),
+        ({"cell_layers": 8}, "cell_layers is 8: it must be a tuple of whole numbers"),
+        ({"cell_layers": (8, 0)}, r"cell_layers is \(8, 0\)"),
     ],
 )
 def test_values_out_of_range_are_refused(arguments, words):
