@@ -20,7 +20,6 @@ class OneScene(SceneModel):
 
     def render(self, latents, given, frame_size, chunk_size=None):
         del given, chunk_size
-        rgb = tf.broadcast_to(
-            latents["scene"][:, None, None, None, None], [len(latents["scene"]), 1, 2, *frame_size, 3]
-        )
-        return Rendering(rgb[:, 0], rgb, tf.ones(rgb.shape[:-1]))
+        scenes = latents["scene"]
+        rgb = tf.broadcast_to(scenes[:, None, None, None, None], [tf.shape(scenes)[0], 1, 2, *frame_size, 3])
+        return Rendering(rgb[:, 0], rgb, tf.ones_like(rgb[..., 0]))
