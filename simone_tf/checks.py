@@ -35,15 +35,17 @@ def number(minimum: float, below: float = math.inf, above: bool = False) -> Chec
     return Check(words, holds)
 
 
-def sizes(of: str) -> Check:
+def sizes(of: str, may_be_empty: bool = False) -> Check:
     """A tuple of whole numbers of at least 1, one for each of something, such as "convolution"."""
 
     def holds(value):
         return (
-            isinstance(value, tuple | list) and len(value) > 0 and all(_is_whole(size) and size >= 1 for size in value)
+            isinstance(value, tuple | list)
+            and (may_be_empty or len(value) > 0)
+            and all(_is_whole(size) and size >= 1 for size in value)
         )
 
-    return Check(f"a tuple of whole numbers of at least 1, one for each {of}", holds)
+    return Check(f"a tuple of whole numbers of at least 1, one for each {of}{', or ()' if may_be_empty else ''}", holds)
 
 
 def optional(check: Check) -> Check:

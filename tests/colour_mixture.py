@@ -11,10 +11,11 @@ import gin
 import keras
 import tensorflow as tf
 
+from simone_tf.models.clip_fields import Batch
 from simone_tf.models.parts.latents import Posterior, kl_to_prior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.positions import pixel_coordinates
-from simone_tf.models.scene_model import Batch, Decomposition, Latent, Rendering, SceneModel
+from simone_tf.models.scene_model import Decomposition, Latent, Rendering, SceneModel
 
 _COLOUR, _PLACE = 3, 2
 

@@ -68,7 +68,7 @@ def make_slot_attention(**arguments):
     return SlotAttention(
         SlotAttentionEncoder(5, (2, 1), 3),
         SlotAttentionModule(3, 6, 2, 7),
-        SlotAttentionDecoder(1, 1, 5, 3),
+        SlotAttentionDecoder(1, 1, 5, 3, (6,)),
         **arguments,
     )
 

@@ -5,26 +5,20 @@ written once, here. Nothing outside `models/` knows a model by its name.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from simone_tf.errors import UserError
+from simone_tf.models.clip_fields import MOMENTS, Batch, as_batch, check_clips, check_fields
 from simone_tf.models.parts.decoder import Decoded
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.queries import Query
 
 AXES = ("slot", "frame")
 """What a latent may have one of each of."""
-
-Batch: TypeAlias = Mapping[str, tf.Tensor] | tf.Tensor
-"""Clip fields by name, those of `SceneModel.inputs` among them; video alone may stand for `{"video": video}`."""
-
-MOMENTS = "moments"
-"""When each frame is, `[B, N]` float32 counted in frames of a clip of the training from 0; beside the fields of
-`SceneModel.given`. Only models that draw views of moving scenes look at it, and without it the frames are 0, 1, ..."""
 
 
 class Latent(NamedTuple):
@@ -244,15 +238,15 @@ class SceneModel(keras.Model):
             UserError: something that the model is given is missing, or of another shape.
         """
         context = as_batch(context)
-        _check_fields("the context", context, self.given, context["video"].shape[1])
-        _check_fields("the views", views, self.given, None)
+        check_fields("the context", context, self.given, context["video"].shape[1])
+        check_fields("the views", views, self.given, None)
         posteriors = self.encode(context)
         means = {name: posterior.mean for name, posterior in posteriors.items()}
         rendering = self.render(means, views, context["video"].shape[2:4], chunk_size)
         return decomposition_of(rendering, posteriors)
 
     def clips_of(self, batch: Batch, least_frames: int = 1, most_frames: int | None = None) -> Mapping[str, tf.Tensor]:
-        """`as_batch` of clips that can be encoded, with which `encode` begins.
+        """`as_batch` of clips that can be encoded; with it `encode` begins.
 
         Args:
             batch: what `encode` was given.
@@ -264,18 +258,7 @@ class SceneModel(keras.Model):
         """
         batch = as_batch(batch)
         (built,) = self._build_shapes_dict.values()
-        num_frames, *frame_size = batch["video"].shape[1:4]
-        if any(have not in (None, want) for have, want in zip(frame_size, built[2:4], strict=True)):
-            raise UserError(
-                f"The video's frames are {frame_size[0]}x{frame_size[1]} pixels, and the model was built for "
-                f"{built[2]}x{built[3]}: resize them."
-            )
-        if num_frames is not None and not least_frames <= num_frames <= (most_frames or num_frames):
-            wanted = f"{least_frames} to {most_frames}" if least_frames < (most_frames or 0) else f"{most_frames}"
-            raise UserError(
-                f"The video has {num_frames} frames, and {type(self).__name__} takes clips of {wanted}: cut it, or "
-                "take it apart as a long video (python -m simone_tf.decompose)."
-            )
+        check_clips(type(self).__name__, batch["video"].shape, built[2:4], least_frames, most_frames)
         return batch
 
     def _given_of(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -293,22 +276,6 @@ class SceneModel(keras.Model):
     @property
     def _default_save_signature(self) -> Any:
         return tf.function(lambda batch: self(batch), input_signature=(self._get_save_spec(),), autograph=False)
-
-
-def _check_fields(what: str, fields: Mapping[str, tf.Tensor], sizes: Mapping[str, int], num_frames: int | None) -> None:
-    """Raises UserError unless fields hold `[B, num_frames, C]` of every size C; any number of at least 1 for None."""
-    for name, size in sizes.items():
-        if name not in fields:
-            raise UserError(f"There is no `{name}` of {what}: give [B, {num_frames or 'M'}, {size}] numbers.")
-        shape = fields[name].shape
-        wanted = (None, num_frames, size)
-        fits = len(shape) == 3 and all(
-            want in (None, have) or have is None for want, have in zip(wanted, shape, strict=True)
-        )
-        if not fits or shape[1] == 0:
-            raise UserError(
-                f"The `{name}` of {what} is {list(shape)}: give [B, {num_frames or 'M'}, {size}], a row for a frame."
-            )
 
 
 class DecodesQueries:
@@ -343,21 +310,6 @@ def viewpoint_latents(latents: Mapping[str, Latent]) -> tuple[str, ...]:
 def object_latents(latents: Mapping[str, Latent]) -> tuple[str, ...]:
     """Names of those of which every slot has its own."""
     return tuple(name for name, latent in latents.items() if "slot" in latent.axes)
-
-
-def as_batch(batch: Batch) -> Mapping[str, tf.Tensor]:
-    """Clip fields by name, also where video alone was given.
-
-    Raises:
-        ValueError: the video is not of floating point (pixels of bytes would be taken for colours far above 1), or has
-            not the five axes of `[B, T, H, W, 3]`.
-    """
-    batch = batch if isinstance(batch, Mapping) else {"video": batch}
-    video = batch.get("video")  # The other clip of a recomposition may be a viewpoint alone.
-    if video is not None and not (tf.as_dtype(video.dtype).is_floating and len(video.shape) == 5):
-        found = f"{tf.as_dtype(video.dtype).name} {tuple(video.shape)}"
-        raise ValueError(f"video is {found}: give float32 [B, T, H, W, 3] in [0, 1].")
-    return batch
 
 
 def rendering_of(slot_rgb: tf.Tensor, slot_masks: tf.Tensor) -> Rendering:

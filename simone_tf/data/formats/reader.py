@@ -228,7 +228,7 @@ class ClipReader(abc.ABC):
             # Asked for again and again while pipelines are built.
             skips = self.files.on_corrupt == "skip"
             self._first_clips[tuple(fields)] = self._first_usable_clip(fields) if skips else self._parsed_first(fields)
-        return self._first_clips[tuple(fields)]
+        return dict(self._first_clips[tuple(fields)])
 
     def _parsed_first(self, fields: Sequence[str]) -> Clip:
         """The clip of the first record."""

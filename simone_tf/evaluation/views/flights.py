@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from simone_tf.cameras.sweeps import camera_sweep
 from simone_tf.evaluation.views.synthesis import interpolation_weights
-from simone_tf.models.scene_model import MOMENTS, Decomposition, SceneModel, decomposition_of
+from simone_tf.models.clip_fields import MOMENTS
+from simone_tf.models.scene_model import Decomposition, SceneModel, decomposition_of
 
 _STEPS_PER_FRAME = 8
 

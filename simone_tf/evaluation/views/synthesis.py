@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.evaluation.views.tasks import ViewTask
+from simone_tf.models.clip_fields import MOMENTS
 from simone_tf.models.parts.latents import Posterior
-from simone_tf.models.scene_model import MOMENTS, Decomposition, SceneModel, decomposition_of
+from simone_tf.models.scene_model import Decomposition, SceneModel, decomposition_of
 
 
 class Views(NamedTuple):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from simone_tf.checks import check_values, number, optional, whole
 from simone_tf.errors import UserError
+from simone_tf.models.clip_fields import Batch, as_batch
 from simone_tf.models.gqn.annealed_scale import AnnealedScale
 from simone_tf.models.gqn.conv_draw import ConvDraw, DrawnViews
 from simone_tf.models.gqn.tower import Tower
@@ -16,15 +17,7 @@ from simone_tf.models.parts.camera_vector import REFERENCE_SIZE, CameraVector
 from simone_tf.models.parts.latents import Posterior, kl_between
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco, WithObjective
-from simone_tf.models.scene_model import (
-    Batch,
-    Decomposition,
-    Latent,
-    Rendering,
-    SceneModel,
-    as_batch,
-    rendering_of,
-)
+from simone_tf.models.scene_model import Decomposition, Latent, Rendering, SceneModel, rendering_of
 
 
 class GQN(WithObjective, SceneModel):

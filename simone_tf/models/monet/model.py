@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from simone_tf.checks import check_values, number, whole
+from simone_tf.models.clip_fields import Batch, as_batch
 from simone_tf.models.monet.attention import log_attention_masks
 from simone_tf.models.monet.component_encoder import ComponentEncoder
 from simone_tf.models.monet.masked_mixture import MaskedMixture, mask_kl
@@ -13,16 +14,7 @@ from simone_tf.models.monet.unet import AttentionUNet
 from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder, decode_frames
 from simone_tf.models.parts.latents import Posterior, kl_to_prior
 from simone_tf.models.parts.objective import Geco, WithObjective
-from simone_tf.models.scene_model import (
-    Batch,
-    Decomposition,
-    Latent,
-    Rendering,
-    SceneModel,
-    as_batch,
-    decomposition_of,
-    rendering_of,
-)
+from simone_tf.models.scene_model import Decomposition, Latent, Rendering, SceneModel, decomposition_of, rendering_of
 
 _SMALLEST_MASK = 1e-30
 

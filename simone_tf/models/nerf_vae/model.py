@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from simone_tf.checks import Check, check_values, number, optional, whole
 from simone_tf.errors import UserError
+from simone_tf.models.clip_fields import Batch, as_batch
 from simone_tf.models.nerf_vae.pinhole_camera import PinholeCamera, Rays, pixel_centres
 from simone_tf.models.nerf_vae.radiance_field import RadianceField
 from simone_tf.models.nerf_vae.ray_encoder import RayEncoder
@@ -18,15 +19,7 @@ from simone_tf.models.parts.latents import Posterior, kl_to_prior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco, WithObjective
 from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries, full_query, query_at
-from simone_tf.models.scene_model import (
-    Batch,
-    Decomposition,
-    Latent,
-    Rendering,
-    SceneModel,
-    as_batch,
-    rendering_of,
-)
+from simone_tf.models.scene_model import Decomposition, Latent, Rendering, SceneModel, rendering_of
 
 
 class NeRFVAE(WithObjective, SceneModel):

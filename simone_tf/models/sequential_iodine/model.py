@@ -8,10 +8,11 @@ import tensorflow as tf
 
 from simone_tf.checks import check_values, number, one_of, whole
 from simone_tf.errors import UserError
+from simone_tf.models.clip_fields import Batch, as_batch
 from simone_tf.models.parts.broadcast_decoder import BroadcastDecoder, decode_frames
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.likelihood import PixelMixture
-from simone_tf.models.scene_model import Batch, Decomposition, Latent, Rendering, SceneModel, as_batch, rendering_of
+from simone_tf.models.scene_model import Decomposition, Latent, Rendering, SceneModel, rendering_of
 from simone_tf.models.sequential_iodine.gaussian_parameters import kl_to_fixed_prior, posterior_of
 from simone_tf.models.sequential_iodine.inference import Draw, IterativeInference
 from simone_tf.models.sequential_iodine.refinement import RefinementNetwork

@@ -5,12 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from simone_tf.models.clip_fields import Batch
 from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco
 from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries
-from simone_tf.models.scene_model import Batch, Latent
+from simone_tf.models.scene_model import Latent
 from simone_tf.models.simone.encoder import Encoder
 from simone_tf.models.simone.slot_mixture import SlotMixtureModel, at_frames
 

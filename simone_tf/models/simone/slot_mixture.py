@@ -5,21 +5,14 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from simone_tf.errors import UserError
+from simone_tf.models.clip_fields import Batch, as_batch
 from simone_tf.models.parts.chunked_decoding import decode_in_chunks
 from simone_tf.models.parts.decoder import Decoded, MaskNormalization, PixelDecoder
 from simone_tf.models.parts.latents import Posterior, kl_to_prior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco, WithObjective
 from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries, full_query, query_at
-from simone_tf.models.scene_model import (
-    Batch,
-    DecodesQueries,
-    Decomposition,
-    Rendering,
-    SceneModel,
-    as_batch,
-    rendering_of,
-)
+from simone_tf.models.scene_model import DecodesQueries, Decomposition, Rendering, SceneModel, rendering_of
 from simone_tf.models.simone.slot_encoder import SlotEncoder
 
 SAMPLING = ("per_pixel", "per_frame", "shared", "mean")

@@ -7,13 +7,14 @@ import numpy as np
 import tensorflow as tf
 
 from simone_tf.errors import UserError
+from simone_tf.models.clip_fields import MOMENTS, Batch
 from simone_tf.models.parts.camera_vector import REFERENCE_SIZE, CameraVector
 from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.latents import Posterior
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.objective import Geco
 from simone_tf.models.parts.queries import Query, RandomQueries, StridedQueries
-from simone_tf.models.scene_model import MOMENTS, Batch, Latent
+from simone_tf.models.scene_model import Latent
 from simone_tf.models.simone.slot_mixture import SlotMixtureModel, at_frames
 from simone_tf.models.simone.view_encoder import ViewEncoder
 

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from simone_tf.checks import Check, check_values, whole
+from simone_tf.checks import check_values, sizes, whole
 from simone_tf.models.parts.broadcast_decoder import DecodedFrames, decode_recomputed
 from simone_tf.models.parts.recomputation import Recomputable
 from simone_tf.models.slot_attention.position_embedding import PositionEmbedding
@@ -93,7 +93,10 @@ class SlotAttentionDecoder(Recomputable):
         """
         if self.recomputation is None:
             return self._decoded(slots)
-        return decode_recomputed(self.recomputation, self._decoded, slots, self.frame_size, self.channels)
+        # A cell of the grid stands for many pixels of the frame.
+        of_cells = [layer.units // 4**self.num_upsamplings for layer in self.cell_layers]
+        widest = max(self.channels, *of_cells) if of_cells else self.channels
+        return decode_recomputed(self.recomputation, self._decoded, slots, self.frame_size, widest)
 
     @property
     def _layers_in_turn(self) -> tuple[keras.layers.Layer, ...]:
@@ -110,14 +113,10 @@ class SlotAttentionDecoder(Recomputable):
         return DecodedFrames(output[..., :3], output[..., 3])
 
 
-def _are_counts(value: Any) -> bool:
-    return isinstance(value, tuple | list) and all(whole(1).holds(item) for item in value)
-
-
 _CHECKS = {
     "num_upsamplings": whole(0),
     "num_convolutions": whole(0),
     "channels": whole(1),
     "kernel_size": whole(1),
-    "cell_layers": Check("a tuple of whole numbers of at least 1, or ()", _are_counts),
+    "cell_layers": sizes("layer", may_be_empty=True),
 }

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from simone_tf.checks import Check, check_values, whole
+from simone_tf.checks import check_values, sizes, whole
 from simone_tf.models.slot_attention.position_embedding import PositionEmbedding
 
 
@@ -80,12 +80,8 @@ class SlotAttentionEncoder(keras.layers.Layer):
         return self.output_layer(self.hidden(self.norm(features)))
 
 
-def _are_strides(value: Any) -> bool:
-    return isinstance(value, tuple | list) and len(value) > 0 and all(whole(1).holds(item) for item in value)
-
-
 _CHECKS = {
     "channels": whole(1),
-    "strides": Check("a tuple of whole numbers of at least 1, one for each convolution", _are_strides),
+    "strides": sizes("convolution"),
     "kernel_size": whole(1),
 }

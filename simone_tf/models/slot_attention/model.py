@@ -9,9 +9,10 @@ import tensorflow as tf
 
 from simone_tf.checks import check_values, one_of, optional, whole
 from simone_tf.errors import UserError
+from simone_tf.models.clip_fields import Batch, as_batch
 from simone_tf.models.parts.broadcast_decoder import decode_frames
 from simone_tf.models.parts.latents import Posterior
-from simone_tf.models.scene_model import Batch, Latent, Rendering, SceneModel, as_batch, rendering_of
+from simone_tf.models.scene_model import Latent, Rendering, SceneModel, rendering_of
 from simone_tf.models.slot_attention.attention import SlotAttentionModule
 from simone_tf.models.slot_attention.decoder import SlotAttentionDecoder
 from simone_tf.models.slot_attention.encoder import SlotAttentionEncoder

@@ -66,3 +66,13 @@ def test_the_first_clip_is_the_first_record(folder):
     clip = NumberReader(folder, "train").first_clip(("camera",))
     assert list(clip) == ["camera"]
     np.testing.assert_array_equal(clip["camera"], np.zeros([2, 1]))
+
+
+def test_the_first_record_is_parsed_once_for_the_same_fields(folder, monkeypatch):
+    reader = NumberReader(folder, "train")
+    parse, parsed = reader._parse, []
+    monkeypatch.setattr(reader, "_parse", lambda record, fields: parsed.append(fields) or parse(record, fields))
+    first = reader.first_clip(("camera",))
+    first.pop("camera")  # What a caller does with it is its own affair.
+    np.testing.assert_array_equal(reader.first_clip(["camera"])["camera"], np.zeros([2, 1]))
+    assert len(parsed) == 1

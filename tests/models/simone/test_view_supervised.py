@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 
 from simone_tf.errors import UserError
+from simone_tf.models.clip_fields import MOMENTS
 from simone_tf.models.parts.camera_vector import CameraVector
 from simone_tf.models.parts.decoder import PixelDecoder
 from simone_tf.models.parts.likelihood import PixelMixture
 from simone_tf.models.parts.queries import Query, RandomQueries, full_query
-from simone_tf.models.scene_model import MOMENTS
 from simone_tf.models.simone.view_supervised import SIMONeVS
 
 from posed_clips import posed_clips
