@@ -148,9 +148,7 @@ def test_training_on_frames_that_have_none_before_them_is_told(video, frames, tr
 
 def test_more_frames_than_it_was_built_for_are_refused(video):
     model = make(T - 1)
-    with pytest.raises(
-        UserError, match=f"{T} frames, and SlotAttention takes clips of 1 to {T - 1}: give"
-    ):
+    with pytest.raises(UserError, match=f"{T} frames, and SlotAttention takes clips of 1 to {T - 1}: give"):
         model.decompose(video)
 
 
