@@ -152,6 +152,9 @@ def drawn_views(layer, representation, viewpoints, images=None, noises=None):
     """GQN's generator: colours, and the parameters (mean, log scale) of each step's prior and posterior."""
     count, rows, columns, _ = representation.shape
     scene = np.concatenate([representation, pose_map(viewpoints, (rows, columns), layer.coordinates)], -1)
+    for part in layer.scene_layers:
+        kernel, bias = weights_of(part)
+        scene = relu(scene @ kernel + bias)
     hidden = cell = seen_hidden = seen_cell = np.zeros((count, rows, columns, layer.hidden_channels))
     canvas = np.zeros((count, 4 * rows, 4 * columns, layer.canvas_channels))
     priors, posteriors = [], []

@@ -89,6 +89,7 @@ SMALL_MODELS = {
             kernel_size=3,
             shares_cores=True,
             coordinates=True,
+            scene_layers=(6, 5),
         ),
         annealing=AnnealedScale(num_steps=4),
     ),

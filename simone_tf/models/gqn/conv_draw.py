@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from simone_tf.checks import check_values, one_of, whole
+from simone_tf.checks import check_values, one_of, sizes, whole
 from simone_tf.models.gqn.conv_lstm import ConvLSTMCell
 from simone_tf.models.gqn.tower import SHRINKS_BY, laid_over
 from simone_tf.models.parts.convolutions import convolution
@@ -132,6 +132,10 @@ class ConvDraw(keras.layers.Layer):
         coordinates: whether each step is also told where on the map a place is (row and column in [-1, 1]; not in the
             paper). A pose, and a representation that is pooled, are the same at every place, and without it only the
             map's edges tell places apart.
+        scene_layers: units of each layer of an MLP on every place of the map, which makes of representation and
+            viewpoint, and of the place's coordinates if there are any, what the steps are given; () for none, as in the
+            paper. Where something is seen takes products of where it is and of where one looks, for which the few
+            gates between a place and its pixels leave little room.
 
     Raises:
         UserError: a value is of a wrong kind or out of range.
@@ -146,6 +150,7 @@ class ConvDraw(keras.layers.Layer):
         kernel_size: int = 5,
         shares_cores: bool = False,
         coordinates: bool = False,
+        scene_layers: tuple[int, ...] = (),
         name: str | None = None,
     ) -> None:
         super().__init__(name=name, autocast=False)
@@ -159,22 +164,31 @@ class ConvDraw(keras.layers.Layer):
         check_values("ConvDraw", counts, {argument: whole(1) for argument in counts})
         switches = {"shares_cores": shares_cores, "coordinates": coordinates}
         check_values("ConvDraw", switches, dict.fromkeys(switches, one_of(False, True)))
+        check_values("ConvDraw", {"scene_layers": scene_layers}, {"scene_layers": sizes("layer", may_be_empty=True)})
         self.num_steps = num_steps
         self.hidden_channels = hidden_channels
         self.latent_channels = latent_channels
         self.canvas_channels = canvas_channels
         self.coordinates = coordinates
-        sizes = (hidden_channels, latent_channels, canvas_channels, kernel_size)
+        self.scene_layers = tuple(
+            keras.layers.Dense(units, activation="relu", name=f"scene_{index}")
+            for index, units in enumerate(scene_layers)
+        )
+        of_core = (hidden_channels, latent_channels, canvas_channels, kernel_size)
         count = 1 if shares_cores else num_steps
-        self.cores = tuple(DrawCore(*sizes, name=f"core_{index}") for index in range(count))
+        self.cores = tuple(DrawCore(*of_core, name=f"core_{index}") for index in range(count))
         self.colours = convolution(3, 1, "colours")
 
     def build(self, representation_shape: tuple[Any, ...], viewpoint_shape: tuple[Any, ...]) -> None:
         """Creates the weights for representations `(None, H / 4, W / 4, C)` and viewpoints `(None, Dv)`."""
         rows, columns, channels = representation_shape[1:]
         self.map_size = rows, columns
+        shape = (None, rows, columns, channels + viewpoint_shape[-1] + (2 if self.coordinates else 0))
+        for layer in self.scene_layers:
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
         for core in self.cores:
-            core.build((None, rows, columns, channels + viewpoint_shape[-1] + (2 if self.coordinates else 0)))
+            core.build(shape)
         self.colours.build((None, SHRINKS_BY * rows, SHRINKS_BY * columns, self.canvas_channels))
 
     def call(
@@ -197,6 +211,8 @@ class ConvDraw(keras.layers.Layer):
         count = tf.shape(representation)[0]
         pose = laid_over(viewpoints, self.map_size, self.coordinates)
         scene = tf.concat([tf.cast(representation, tf.float32), pose], axis=-1)
+        for layer in self.scene_layers:
+            scene = layer(tf.cast(scene, self.compute_dtype))
         images = None if images is None else tf.cast(images, tf.float32)
         nothing = tf.zeros([count, rows, columns, self.hidden_channels])
         canvas = tf.zeros([count, SHRINKS_BY * rows, SHRINKS_BY * columns, self.canvas_channels])

@@ -55,6 +55,16 @@ def test_it_is_the_network_by_numpy(shares_cores, is_seen, is_noisy, coordinates
     assert_gaussians(drawn.posteriors, posteriors)
 
 
+def test_places_go_through_an_mlp_before_the_steps_by_numpy():
+    layer, values = make(coordinates=True, scene_layers=(6, 9)), inputs()
+    assert layer.cores[0].generator.gates.kernel.shape[2] == 9 + 2 + 5
+    drawn = layer(*(tf.constant(value, tf.float32) for value in values), SEED)
+    rgb, priors, posteriors = numpy_networks.drawn_views(layer, *values, noises(3))
+    np.testing.assert_allclose(drawn.rgb, rgb, atol=1e-4, rtol=1e-4)
+    assert_gaussians(drawn.priors, priors)
+    assert_gaussians(drawn.posteriors, posteriors)
+
+
 @pytest.mark.parametrize("is_seen", [False, True])
 def test_a_prior_is_said_before_its_latents_are_drawn(is_seen):
     """Other noise makes other latents in every step: the first prior cannot know, the second has to."""
@@ -83,6 +93,8 @@ def test_a_prior_knows_nothing_of_the_view_but_by_latents_before_it():
         ("kernel_size", 0),
         ("shares_cores", 1),
         ("coordinates", None),
+        ("scene_layers", 8),
+        ("scene_layers", (8, 0)),
     ],
 )
 def test_a_wrong_value_is_told(option, value):
