@@ -63,12 +63,12 @@ def make_component_encoder():
     return ComponentEncoder((4, 6), head=LatentHead(5, 8))
 
 
-def make_slot_attention(**arguments):
+def make_slot_attention(cell_layers=(), **arguments):
     """3 slots of 6 numbers, decoded from a grid of 4x8."""
     return SlotAttention(
         SlotAttentionEncoder(5, (2, 1), 3),
         SlotAttentionModule(3, 6, 2, 7),
-        SlotAttentionDecoder(1, 1, 5, 3, (6,)),
+        SlotAttentionDecoder(1, 1, 5, 3, cell_layers),
         **arguments,
     )
 
@@ -119,7 +119,7 @@ SMALL_MODELS = {
         num_context_frames=1,
     ),
     "SlotAttention": lambda: make_slot_attention(num_training_frames=1),
-    "SlotAttention through the clip": lambda: make_slot_attention(initial_slots="previous"),
+    "SlotAttention through the clip": lambda: make_slot_attention((6,), initial_slots="previous"),
     "SequentialIODINE": lambda: SequentialIODINE(
         num_slots=3,
         latent_size=5,
