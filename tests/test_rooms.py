@@ -14,7 +14,17 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_CHAIN = 350, 80, 7
 FLOORS = (
     ("errors", "event_files", "interrupts", "plain_paths"),
     ("files", "locks", "npz", "checks", "pictures.pixels", "camera_conventions"),
-    ("cameras", "cli", "one_writer", "pictures", "models.parts", "evaluation.scores", "data.clip", "data.tfrecords"),
+    (
+        "cameras",
+        "cli",
+        "one_writer",
+        "pictures",
+        "models.clip_fields",
+        "models.parts",
+        "evaluation.scores",
+        "data.clip",
+        "data.tfrecords",
+    ),
     ("models.scene_model", "data.framing"),
     ("models.sequential_iodine", "models.simone", "models.slot_attention", "data.formats"),
     ("models", "data.pipeline", "data.videos"),
