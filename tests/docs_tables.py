@@ -43,6 +43,10 @@ SHORTENED = (
     ),
     (r"python -m simone_tf\.train --gin_file=mine\.gin", (*SMALL, *_params("warmup_steps = 1"))),
     (r"python -m simone_tf\.train --gin_file=gin/simone_vs/quickstart_views\.gin", SMALL_VIEWS),
+    (
+        r"python -m simone_tf\.train --gin_file=gin/(gqn|nerf_vae)/quickstart_views\.gin",
+        (*SMALL, *_params("warmup_steps = 1", "train.num_pictures = 0")),
+    ),
     (r"python -m simone_tf\.train --gin_file=gin/playroom\.gin", SMALL_PAPER),
     (r"python -m simone_tf\.train --run_dir=", _params("num_steps = 4")),
     (r"python -m simone_tf\.evaluate ", ("--num_clips=4", "--num_probe_clips=20", "--num_pictures=1")),
