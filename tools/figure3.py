@@ -47,11 +47,15 @@ _TASKS = ("between", "beyond", "sweep")
 
 
 def train_params(model, target_run):
-    """Bindings that have a model trained by GECO to the log-likelihood of a run; none for the model that sets it."""
+    """Bindings that have a model trained to the log-likelihood of a run; none for the model that sets it."""
     if model == next(iter(MODELS)):
         return []
     metrics = os.path.join(target_run, "evaluation", "metrics.json")
-    return ["Geco.target = @nats_per_pixel_of()", f"nats_per_pixel_of.metrics = {metrics!r}"]
+    return [
+        "objective = @Geco()",
+        "Geco.target = @nats_per_pixel_of()",
+        f"nats_per_pixel_of.metrics = {metrics!r}",
+    ]
 
 
 def make_runs(out, seeds, gin_dir, gin_params=(), devices=None, given=None, program=(sys.executable,)):

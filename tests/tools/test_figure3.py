@@ -171,7 +171,7 @@ def test_what_is_missing_is_trained_to_the_first_model_s_likelihood(tool, tmp_pa
     assert names == [(name, is_nerf) for is_nerf in (False, True) for _ in (4, 5) for name in ("train", "evaluate")]
     target = out / "simone_vs" / "seed_4" / "evaluation" / "metrics.json"
     for call in called:
-        assert ("--gin_param=Geco.target = @nats_per_pixel_of()" in call) == (call in (called[4], called[6]))
+        assert ("--gin_param=objective = @Geco()" in call) == (call in (called[4], called[6]))
     assert f"--gin_param=nats_per_pixel_of.metrics = {str(target)!r}" in called[6]
     assert "--gin_param=train.seed = 5" in called[6]
     assert "--gin_param=num_steps = 3" in called[6]
